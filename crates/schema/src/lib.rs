@@ -1,0 +1,11 @@
+//! The schema language: text to tree, tree to checked schema, checked schema to permission plans.
+//!
+//! **Invariant: this crate never sees a relationship; what it says about a schema holds for every data.**
+
+pub mod plan;
+pub mod schema;
+
+pub use schema::{
+    AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation, Schema,
+    SubjectShape, TypeAnnotation,
+};
