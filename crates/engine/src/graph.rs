@@ -1,0 +1,136 @@
+//! The view of the edges that queries run on: everything they need and nothing of how it is kept.
+
+use std::sync::Arc;
+
+use pemba_model::{CaveatRef, Timestamp};
+use roaring::RoaringBitmap;
+
+use crate::catalog::Catalog;
+use crate::ids::{KindId, Ordinal, TypeId};
+
+/// What qualifies an edge: a caveat, an expiry or both, never neither.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Qualifier {
+    /// The condition and the values bound to it.
+    pub caveat: Option<CaveatRef>,
+    /// The first instant at which the edge no longer counts.
+    pub expires_at: Option<Timestamp>,
+}
+
+/// One end of a qualified edge, with its qualifier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct QualifiedEdge {
+    /// The other end.
+    pub other: Ordinal,
+    /// What it depends on.
+    pub qualifier: Arc<Qualifier>,
+}
+
+/// A set of ordinals, borrowed from a table. Ascending.
+#[derive(Debug, Clone, Copy)]
+pub enum Members<'a> {
+    /// Nothing.
+    Empty,
+    /// One ordinal.
+    One(u32),
+    /// A few, ascending, without duplicates.
+    Few(&'a [u32]),
+    /// Many.
+    Many(&'a RoaringBitmap),
+}
+
+impl<'a> Members<'a> {
+    /// How many there are.
+    pub fn len(self) -> usize {
+        match self {
+            Members::Empty => 0,
+            Members::One(_) => 1,
+            Members::Few(few) => few.len(),
+            Members::Many(many) => usize::try_from(many.len()).unwrap_or(usize::MAX),
+        }
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        matches!(self, Members::Empty)
+    }
+
+    /// Whether the ordinal is one of them.
+    pub fn contains(self, ordinal: Ordinal) -> bool {
+        match self {
+            Members::Empty => false,
+            Members::One(one) => one == ordinal.0,
+            Members::Few(few) => few.binary_search(&ordinal.0).is_ok(),
+            Members::Many(many) => many.contains(ordinal.0),
+        }
+    }
+
+    /// All of them, ascending.
+    pub fn iter(self) -> MembersIter<'a> {
+        match self {
+            Members::Empty => MembersIter::Few([].iter()),
+            Members::One(one) => MembersIter::One(Some(one)),
+            Members::Few(few) => MembersIter::Few(few.iter()),
+            Members::Many(many) => MembersIter::Many(Box::new(many.iter())),
+        }
+    }
+
+    /// Adds all of them to a bitmap.
+    pub fn add_to(self, bitmap: &mut RoaringBitmap) {
+        match self {
+            Members::Empty => {}
+            Members::One(one) => {
+                bitmap.insert(one);
+            }
+            Members::Few(few) => bitmap.extend(few.iter().copied()),
+            Members::Many(many) => *bitmap |= many,
+        }
+    }
+}
+
+/// The ordinals of a `Members`, ascending.
+#[derive(Debug)]
+pub enum MembersIter<'a> {
+    /// At most one.
+    One(Option<u32>),
+    /// From a sorted array.
+    Few(std::slice::Iter<'a, u32>),
+    /// From a bitmap.
+    Many(Box<roaring::bitmap::Iter<'a>>),
+}
+
+impl Iterator for MembersIter<'_> {
+    type Item = Ordinal;
+
+    fn next(&mut self) -> Option<Ordinal> {
+        match self {
+            MembersIter::One(one) => one.take(),
+            MembersIter::Few(few) => few.next().copied(),
+            MembersIter::Many(many) => many.next(),
+        }
+        .map(Ordinal)
+    }
+}
+
+/// The edges at one revision. An edge is either plain or qualified, never both; expired qualified edges may still be
+/// there, and whoever reads them compares the expiry with the instant of the query.
+pub trait Graph {
+    /// The types and kinds.
+    fn catalog(&self) -> &Catalog;
+    /// The ordinal of an object, if it was ever mentioned. An ordinal newer than this revision has no edges in it.
+    fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal>;
+    /// The id of an object.
+    fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;
+    /// Subjects of the resource's plain edges of a kind.
+    fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_>;
+    /// Resources of the subject's plain edges of a kind.
+    fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_>;
+    /// The resource's qualified edges of a kind, ascending by subject.
+    fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge];
+    /// The subject's qualified edges of a kind, ascending by resource.
+    fn qualified_resources(&self, kind: KindId, subject: Ordinal) -> &[QualifiedEdge];
+    /// Whether the kind has any plain edge.
+    fn has_plain(&self, kind: KindId) -> bool;
+    /// Whether the kind has any qualified edge.
+    fn has_qualified(&self, kind: KindId) -> bool;
+}

@@ -1,0 +1,157 @@
+//! Questions and answers.
+
+use pemba_model::{Context, ObjectRef, SubjectRef, Timestamp};
+use roaring::RoaringBitmap;
+use smol_str::SmolStr;
+
+use crate::ids::{Ordinal, TypeId};
+
+/// Whether a subject has a permission. Ordered: the more, the greater.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
+pub enum Permissionship {
+    /// It does not.
+    #[default]
+    No,
+    /// It depends on caveat parameters that nobody gave.
+    Conditional,
+    /// It does.
+    Yes,
+}
+
+/// What a caveat says about one edge.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CaveatOutcome {
+    /// The edge counts.
+    True,
+    /// The edge does not count.
+    False,
+    /// These parameters decide and are missing; never empty.
+    Missing(Vec<SmolStr>),
+}
+
+/// Evaluates caveats for a query; holds the request's context and the schema's caveats.
+pub trait CaveatEvaluator {
+    /// The outcome for an edge with this caveat and these bound values, which win over the request's. Must be a pure
+    /// function of its arguments for the life of the query.
+    fn evaluate(&self, caveat: &str, bound: &Context) -> Result<CaveatOutcome, QueryError>;
+}
+
+/// What every query is given besides its question.
+#[derive(Clone, Copy)]
+pub struct QueryContext<'a> {
+    /// The instant of the query: edges that expire at it or before do not count.
+    pub now: Timestamp,
+    /// Most steps (edges walked, plan nodes run, set members built) before the query is refused.
+    pub steps_max: u64,
+    /// How caveats are decided.
+    pub caveats: &'a dyn CaveatEvaluator,
+}
+
+/// Why a query has no answer. Never a denial.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum QueryError {
+    /// The schema has no such object type.
+    #[error("object definition `{0}` not found")]
+    UnknownDefinition(SmolStr),
+    /// The type has no such relation or permission.
+    #[error("relation or permission `{relation}` not found under definition `{definition}`")]
+    UnknownRelation {
+        /// The object type.
+        definition: SmolStr,
+        /// The name it lacks.
+        relation: SmolStr,
+    },
+    /// A relationship names a caveat the schema lacks.
+    #[error("caveat `{0}` not found")]
+    UnknownCaveat(SmolStr),
+    /// The query would take more work than allowed.
+    #[error("the query needs more than {steps_max} steps; narrow it, or raise the limit `query-steps-max`")]
+    TooManySteps {
+        /// The limit, in steps.
+        steps_max: u64,
+    },
+    /// The data makes a permission depend on its own absence, so that neither answer follows: an object whose
+    /// exclusion leads back to itself.
+    #[error("`{at}` depends on its own absence through a cycle in the data, so neither answer follows")]
+    Contradiction {
+        /// One object and permission on the cycle, `type:id#permission`.
+        at: String,
+    },
+}
+
+/// The answer of a check.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct CheckAnswer {
+    /// The answer.
+    pub permissionship: Permissionship,
+    /// For `Conditional` the missing parameters, sorted, never empty; else empty.
+    pub missing: Vec<SmolStr>,
+    /// The first instant at which the answer could change by the clock alone; it may be earlier than the true one,
+    /// never later. `None` when no expiring edge was looked at.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// The answer of a lookup of resources: ordinals of one type.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ResourceSet {
+    /// The resources' type; `None` when it was never mentioned and both sets are empty.
+    pub resource_type: Option<TypeId>,
+    /// Resources the subject has the permission on.
+    pub definite: RoaringBitmap,
+    /// Resources it has it on conditionally; disjoint from `definite`.
+    pub conditional: RoaringBitmap,
+    /// As in `CheckAnswer`, for the whole set.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// One subject of a lookup of subjects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FoundSubject {
+    /// The subject.
+    pub ordinal: Ordinal,
+    /// `Yes` or `Conditional`.
+    pub permissionship: Permissionship,
+    /// For `Conditional` the missing parameters, sorted.
+    pub missing: Vec<SmolStr>,
+}
+
+/// The answer of a lookup of subjects: ordinals of one type.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct SubjectSet {
+    /// The subjects' type; `None` when it was never mentioned and the set is empty.
+    pub subject_type: Option<TypeId>,
+    /// What every subject of the type has that is not named in `excluded` or `concrete`; with its missing parameters.
+    /// `No` when there is no wildcard grant.
+    pub wildcard: (Permissionship, Vec<SmolStr>),
+    /// Subjects that have less than the wildcard gives. `Yes`: certainly excluded, so they have nothing.
+    /// `Conditional`: excluded if the named parameters say so. Ascending. Empty without a wildcard.
+    pub excluded: Vec<FoundSubject>,
+    /// Subjects granted by name, whether or not the wildcard covers them too. Ascending.
+    pub concrete: Vec<FoundSubject>,
+    /// As in `CheckAnswer`, for the whole set.
+    pub valid_until: Option<Timestamp>,
+}
+
+/// One level of a permission's structure on one object.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ExpandTree {
+    /// The object expanded.
+    pub object: ObjectRef,
+    /// The relation or permission expanded.
+    pub relation: SmolStr,
+    /// What it is made of.
+    pub node: ExpandNode,
+}
+
+/// What a tree node is made of.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ExpandNode {
+    /// Direct subjects, usersets and wildcards included, sorted; empty for `nil`.
+    Leaf(Vec<SubjectRef>),
+    /// Any child.
+    Union(Vec<ExpandTree>),
+    /// Every child.
+    Intersection(Vec<ExpandTree>),
+    /// The first child without the others.
+    Exclusion(Vec<ExpandTree>),
+}
