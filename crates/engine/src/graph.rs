@@ -89,7 +89,7 @@ impl<'a> Members<'a> {
 }
 
 /// The ordinals of a `Members`, ascending.
-#[derive(Debug)]
+
 pub enum MembersIter<'a> {
     /// At most one.
     One(Option<u32>),
