@@ -1,0 +1,3 @@
+//! `pemba validate`: runs validation files on an embedded in-memory database.
+
+pub mod file;
