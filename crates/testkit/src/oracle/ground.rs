@@ -1,0 +1,158 @@
+//! From relationships and expressions to one formula for each object's relation or permission.
+
+use std::collections::BTreeMap;
+
+use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
+use pemba_schema::{Expression, Schema};
+
+use crate::caveats::{CaveatTable, Outcome};
+use crate::oracle::Value;
+
+/// One relation or permission of one object.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Atom {
+    /// The object.
+    pub object: ObjectRef,
+    /// Its relation or permission.
+    pub name: SmolStr,
+}
+
+/// What an atom is for a subject that is still open.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Formula {
+    /// The value of an edge: unconditional, refused or dependent on these parameters.
+    Edge(Value, Vec<SmolStr>),
+    /// Not the value of an edge.
+    NotEdge(Value, Vec<SmolStr>),
+    /// The subject is this one.
+    Is(SubjectRef),
+    /// The subject is some object of this type, without a relation.
+    AnyOf(SmolStr),
+    /// Another atom, by its number.
+    Atom(usize),
+    /// Any of them.
+    Or(Vec<Formula>),
+    /// All of them.
+    And(Vec<Formula>),
+    /// The first and not the second.
+    Except(Box<Formula>, Box<Formula>),
+}
+
+/// What the grounding reads.
+struct Ground<'a> {
+    schema: &'a Schema,
+    live: &'a [Relationship],
+    numbers: &'a BTreeMap<Atom, usize>,
+    caveats: &'a CaveatTable,
+    object: &'a ObjectRef,
+}
+
+/// The formula of one atom. A subject that equals the atom, as a userset, is always a member.
+pub(super) fn formula(
+    schema: &Schema,
+    live: &[Relationship],
+    numbers: &BTreeMap<Atom, usize>,
+    caveats: &CaveatTable,
+    atom: &Atom,
+) -> Formula {
+    let ground = Ground { schema, live, numbers, caveats, object: &atom.object };
+    let itself = SubjectRef { object: atom.object.clone(), relation: Some(atom.name.clone()) };
+    let definition = schema.definition(&atom.object.object_type);
+    let body = match definition.and_then(|definition| definition.permissions.get(&atom.name)) {
+        Some(permission) => ground.expression(&permission.expression),
+        None => ground.relation(&atom.name),
+    };
+    Formula::Or(vec![Formula::Is(itself), body])
+}
+
+impl Ground<'_> {
+    fn edges<'e>(&'e self, relation: &'e str) -> impl Iterator<Item = &'e Relationship> {
+        self.live.iter().filter(move |r| r.resource == *self.object && r.relation == relation)
+    }
+
+    fn edge_value(&self, edge: &Relationship) -> (Value, Vec<SmolStr>) {
+        let Some(caveat) = &edge.caveat else { return (Value::Yes, Vec::new()) };
+        match self.caveats.outcome(&caveat.name, &caveat.context) {
+            Some(Outcome::True) => (Value::Yes, Vec::new()),
+            Some(Outcome::False) => (Value::No, Vec::new()),
+            Some(Outcome::Missing(missing)) => (Value::Maybe, missing),
+            None => panic!("the relationship {edge} names a caveat that the schema lacks"),
+        }
+    }
+
+    fn atom(&self, object: &ObjectRef, name: &SmolStr) -> Option<Formula> {
+        let atom = Atom { object: object.clone(), name: name.clone() };
+        self.numbers.get(&atom).copied().map(Formula::Atom)
+    }
+
+    fn relation(&self, relation: &SmolStr) -> Formula {
+        let mut any = Vec::new();
+        for edge in self.edges(relation) {
+            let (value, missing) = self.edge_value(edge);
+            let subject = &edge.subject;
+            let mut matches = Vec::new();
+            if subject.object.is_wildcard() {
+                matches.push(Formula::AnyOf(subject.object.object_type.clone()));
+            } else {
+                matches.push(Formula::Is(subject.clone()));
+                if let Some(name) = &subject.relation {
+                    matches.extend(self.atom(&subject.object, name));
+                }
+            }
+            any.push(Formula::And(vec![Formula::Edge(value, missing), Formula::Or(matches)]));
+        }
+        Formula::Or(any)
+    }
+
+    fn expression(&self, expression: &Expression) -> Formula {
+        let all = |operands: &[Expression]| operands.iter().map(|operand| self.expression(operand)).collect();
+        match expression {
+            Expression::Nil => Formula::Or(Vec::new()),
+            Expression::SelfObject => Formula::Is(SubjectRef { object: self.object.clone(), relation: None }),
+            Expression::Reference(name) => match self.atom(self.object, name) {
+                Some(atom) => atom,
+                None => panic!("`{}` has no `{name}`", self.object.object_type),
+            },
+            Expression::Arrow { relation, target, all: false } => self.arrow_any(relation, target),
+            Expression::Arrow { relation, target, all: true } => self.arrow_all(relation, target),
+            Expression::Union(operands) => Formula::Or(all(operands)),
+            Expression::Intersection(operands) => Formula::And(all(operands)),
+            Expression::Exclusion(base, without) => {
+                Formula::Except(Box::new(self.expression(base)), Box::new(self.expression(without)))
+            }
+        }
+    }
+
+    /// The target of an edge's subject object, whatever its relation; FALSE for a type that lacks it.
+    fn target(&self, edge: &Relationship, target: &SmolStr) -> Formula {
+        let object = &edge.subject.object;
+        let has =
+            self.schema.definition(&object.object_type).is_some_and(|definition| definition.has(target));
+        let atom = if has { self.atom(object, target) } else { None };
+        atom.unwrap_or(Formula::Or(Vec::new()))
+    }
+
+    fn walked<'e>(&'e self, relation: &'e str) -> impl Iterator<Item = &'e Relationship> {
+        self.edges(relation).filter(|edge| !edge.subject.object.is_wildcard())
+    }
+
+    fn arrow_any(&self, relation: &SmolStr, target: &SmolStr) -> Formula {
+        let one = |edge: &Relationship| {
+            let (value, missing) = self.edge_value(edge);
+            Formula::And(vec![Formula::Edge(value, missing), self.target(edge, target)])
+        };
+        Formula::Or(self.walked(relation).map(one).collect())
+    }
+
+    fn arrow_all(&self, relation: &SmolStr, target: &SmolStr) -> Formula {
+        let mut all = Vec::new();
+        let mut exists = Vec::new();
+        for edge in self.walked(relation) {
+            let (value, missing) = self.edge_value(edge);
+            exists.push(Formula::Edge(value, missing.clone()));
+            all.push(Formula::Or(vec![Formula::NotEdge(value.negate(), missing), self.target(edge, target)]));
+        }
+        all.push(Formula::Or(exists));
+        Formula::And(all)
+    }
+}
