@@ -3,4 +3,62 @@
 //! **Invariant: no authorization logic lives here; every command is a translation between text and the database or a
 //! server.**
 
+pub mod args;
+pub mod demo;
+pub mod diagnostics;
+pub mod limit_flags;
+pub mod output;
+pub mod reference;
+pub mod remote;
+pub mod schema_files;
+pub mod serve;
+pub mod storage;
+pub mod tree;
 pub mod validate;
+
+use std::io::Write as _;
+use std::process::ExitCode;
+
+use anyhow::Result;
+use args::{Cli, Command};
+use output::Output;
+
+/// Exit code of a question answered with no, of a file that is not as it should be, of a failed validation.
+pub const EXIT_NEGATIVE: u8 = 1;
+/// Exit code of a command that could not be carried out. Clap uses it for bad flags too.
+pub const EXIT_FAILED: u8 = 2;
+
+/// Runs one command. Exit code 0: done, or yes; 1: no; 2: could not be done, with the reason on standard error.
+pub fn run(cli: Cli) -> ExitCode {
+    let mut output = Output::stdout(cli.json);
+    match dispatch(cli.command, &mut output) {
+        Ok(true) => ExitCode::SUCCESS,
+        Ok(false) => ExitCode::from(EXIT_NEGATIVE),
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            // Standard error may be closed too; there is nowhere left to say so.
+            drop(writeln!(std::io::stderr(), "error: {error:#}"));
+            ExitCode::from(EXIT_FAILED)
+        }
+    }
+}
+
+/// Whoever read our output has seen enough, as `head` does.
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
+        cause.kind() == std::io::ErrorKind::BrokenPipe
+    })
+}
+
+fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
+    match command {
+        Command::Serve(args) => serve::serve(&args),
+        Command::Demo(args) => demo::demo(&args, output),
+        Command::Validate(args) => validate::validate(&args.files, output),
+        Command::Backup(args) => storage::backup(&args, output),
+        Command::Verify(args) => storage::verify(&args, output),
+        Command::Schema(args::SchemaCommand::Check { files }) => schema_files::check(&files, output),
+        Command::Schema(args::SchemaCommand::Fmt { files, check }) => schema_files::format(&files, check, output),
+        remote => remote::run(remote, output),
+    }
+}

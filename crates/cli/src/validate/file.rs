@@ -94,6 +94,15 @@ impl ValidationFile {
         Self::from_yaml(path, yaml).with_context(|| path.display().to_string())
     }
 
+    /// Takes a validation file from memory, whose `schemaFile`, whatever its name, is `schema`.
+    pub fn parse(source: &str, schema: &str) -> Result<ValidationFile> {
+        let mut yaml: Yaml = serde_saphyr::from_str(source).context("not a validation file")?;
+        if yaml.schema_file.take().is_some() {
+            yaml.schema = Some(schema.to_owned());
+        }
+        Self::from_yaml(Path::new(""), yaml)
+    }
+
     fn from_yaml(path: &Path, yaml: Yaml) -> Result<ValidationFile> {
         if yaml.namespace_configs.is_some() || yaml.validation_tuples.is_some() {
             bail!("`namespace_configs` and `validation_tuples` are of an older format: write `schema` and `relationships`");

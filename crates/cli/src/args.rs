@@ -1,0 +1,348 @@
+//! The command line's commands and flags. `docs/cli.md` is generated from them.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Pemba: relationship-graph authorization for AI agents and the services that govern them.
+#[derive(Debug, Parser)]
+#[command(name = "pemba", version, about, max_term_width = 110, disable_help_subcommand = true)]
+pub struct Cli {
+    /// Print JSON, one value a line, instead of text.
+    #[arg(long, global = true, env = "PEMBA_JSON")]
+    pub json: bool,
+    /// What to do.
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+/// Every command.
+#[derive(Debug, Subcommand)]
+pub enum Command {
+    /// Serve authzed.api.v1 over gRPC.
+    Serve(ServeArgs),
+    /// Show Pemba at work on the support-desk example, then serve it.
+    Demo(DemoArgs),
+    /// Write, read, check or format a schema.
+    #[command(subcommand)]
+    Schema(SchemaCommand),
+    /// Write, delete or read relationships.
+    #[command(subcommand)]
+    Relationship(RelationshipCommand),
+    /// Ask whether a subject has a permission on a resource.
+    Check(CheckArgs),
+    /// Show what a permission on a resource is made of.
+    Expand(ExpandArgs),
+    /// List the resources on which a subject has a permission.
+    LookupResources(LookupResourcesArgs),
+    /// List the subjects that have a permission on a resource.
+    LookupSubjects(LookupSubjectsArgs),
+    /// Follow changes as they are committed.
+    Watch(WatchArgs),
+    /// Load relationships from a file, one a line, in one transaction.
+    Import(ImportArgs),
+    /// Write all relationships to a file, one a line.
+    Export(ExportArgs),
+    /// Copy the data folder of a server that is not running.
+    Backup(BackupArgs),
+    /// Check that a data folder or a backup is whole.
+    Verify(VerifyArgs),
+    /// Run validation files on an embedded in-memory engine.
+    Validate(ValidateArgs),
+}
+
+/// How to reach a server.
+#[derive(Debug, Clone, Args)]
+pub struct Connection {
+    /// The server, as `host:port`, `http://host:port` or `https://host:port`.
+    #[arg(long, env = "PEMBA_ENDPOINT", default_value = "http://127.0.0.1:50051")]
+    pub endpoint: String,
+    /// The preshared key to present.
+    #[arg(long, env = "PEMBA_KEY", hide_env_values = true)]
+    pub key: Option<String>,
+    /// A PEM file with the certificate authority to trust, for https.
+    #[arg(long, env = "PEMBA_CA", value_name = "FILE")]
+    pub ca: Option<PathBuf>,
+}
+
+/// How fresh an answer must be.
+#[derive(Debug, Clone, Args)]
+pub struct Freshness {
+    /// Answer from at least the revision of this token.
+    #[arg(long, value_name = "TOKEN", conflicts_with_all = ["at_exact", "full"])]
+    pub at_least: Option<String>,
+    /// Answer from exactly the revision of this token.
+    #[arg(long, value_name = "TOKEN", conflicts_with = "full")]
+    pub at_exact: Option<String>,
+    /// Answer from the newest revision.
+    #[arg(long)]
+    pub full: bool,
+}
+
+/// Flags of `pemba serve`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeArgs {
+    /// Keep the data in this folder; it is made if it does not exist.
+    #[arg(long, env = "PEMBA_DATA", value_name = "DIR", required_unless_present = "memory", conflicts_with = "memory")]
+    pub data: Option<PathBuf>,
+    /// Keep the data in memory only; it is gone when the server stops.
+    #[arg(long, env = "PEMBA_MEMORY")]
+    pub memory: bool,
+    /// The address to serve gRPC on.
+    #[arg(long, env = "PEMBA_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub listen: String,
+    /// A key that clients must present; may be repeated. The environment twin separates keys by commas.
+    #[arg(long = "preshared-key", env = "PEMBA_PRESHARED_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    pub preshared_keys: Vec<String>,
+    /// Serve clients that present no key. Refused on an address other machines can reach unless given.
+    #[arg(long, env = "PEMBA_INSECURE_NO_KEY")]
+    pub insecure_no_key: bool,
+    /// A PEM file with the server's certificate chain; turns TLS on.
+    #[arg(long, env = "PEMBA_TLS_CERT", value_name = "FILE", requires = "tls_key")]
+    pub tls_cert: Option<PathBuf>,
+    /// A PEM file with the private key of the certificate.
+    #[arg(long, env = "PEMBA_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
+    pub tls_key: Option<PathBuf>,
+    /// The address for Prometheus metrics and the HTTP health check; empty for none.
+    #[arg(long, env = "PEMBA_METRICS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9090")]
+    pub metrics_listen: String,
+    /// Threads that serve requests; 0 means one a core.
+    #[arg(long, env = "PEMBA_THREADS", default_value_t = 0)]
+    pub threads: usize,
+    /// Longest wait for running requests on shutdown, in milliseconds.
+    #[arg(long, env = "PEMBA_SHUTDOWN_GRACE_MS", default_value_t = 5000)]
+    pub shutdown_grace_ms: u64,
+    /// What to log: `error`, `warn`, `info`, `debug`, or a filter such as `pemba_db=debug`.
+    #[arg(long, env = "PEMBA_LOG", default_value = "info")]
+    pub log: String,
+    /// Log one JSON object a line.
+    #[arg(long, env = "PEMBA_LOG_JSON")]
+    pub log_json: bool,
+    #[command(flatten)]
+    pub limits: crate::limit_flags::LimitFlags,
+}
+
+/// Flags of `pemba demo`.
+#[derive(Debug, Clone, Args)]
+pub struct DemoArgs {
+    /// The address to serve on after the show.
+    #[arg(long, env = "PEMBA_DEMO_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub listen: String,
+    /// End after the show instead of serving on.
+    #[arg(long)]
+    pub exit: bool,
+}
+
+/// `pemba schema ...`.
+#[derive(Debug, Subcommand)]
+pub enum SchemaCommand {
+    /// Replace the server's schema by a file's.
+    Write {
+        /// The schema file; `-` for standard input.
+        file: PathBuf,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Print the server's schema.
+    Read {
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Say what is wrong with schema files, without a server.
+    Check {
+        /// The schema files; `-` for standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+    },
+    /// Bring schema files into the usual form, in place.
+    Fmt {
+        /// The schema files; `-` reads standard input and prints.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Change nothing; fail if a file would change.
+        #[arg(long)]
+        check: bool,
+    },
+}
+
+/// `pemba relationship ...`.
+#[derive(Debug, Subcommand)]
+pub enum RelationshipCommand {
+    /// Write relationships, replacing caveat and expiry of those that exist.
+    Write {
+        /// Relationships, `type:id#relation@type:id`, each one argument.
+        #[arg(required = true)]
+        relationships: Vec<String>,
+        /// Fail if one exists already.
+        #[arg(long)]
+        create: bool,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Delete relationships by name or by filter.
+    Delete {
+        /// Relationships, each one argument.
+        #[arg(required_unless_present = "resource_type", conflicts_with = "resource_type")]
+        relationships: Vec<String>,
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        connection: Connection,
+    },
+    /// Print relationships that match a filter.
+    Read {
+        #[command(flatten)]
+        filter: FilterArgs,
+        #[command(flatten)]
+        freshness: Freshness,
+        #[command(flatten)]
+        connection: Connection,
+    },
+}
+
+/// Which relationships are meant.
+#[derive(Debug, Clone, Args)]
+pub struct FilterArgs {
+    /// The resource's type.
+    #[arg(long = "type", value_name = "TYPE")]
+    pub resource_type: Option<String>,
+    /// The resource's id.
+    #[arg(long, value_name = "ID", conflicts_with = "id_prefix")]
+    pub id: Option<String>,
+    /// How the resource's id begins.
+    #[arg(long, value_name = "PREFIX")]
+    pub id_prefix: Option<String>,
+    /// The relation.
+    #[arg(long)]
+    pub relation: Option<String>,
+    /// The subject: `type`, `type:id` or `type:id#relation`.
+    #[arg(long)]
+    pub subject: Option<String>,
+}
+
+/// Flags of `pemba check`.
+#[derive(Debug, Clone, Args)]
+pub struct CheckArgs {
+    /// The resource, `type:id`.
+    pub resource: String,
+    /// The permission or relation.
+    pub permission: String,
+    /// The subject, `type:id` or `type:id#relation`.
+    pub subject: String,
+    /// Caveat context, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
+    #[command(flatten)]
+    pub freshness: Freshness,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba expand`.
+#[derive(Debug, Clone, Args)]
+pub struct ExpandArgs {
+    /// The resource, `type:id`.
+    pub resource: String,
+    /// The permission or relation.
+    pub permission: String,
+    #[command(flatten)]
+    pub freshness: Freshness,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba lookup-resources`.
+#[derive(Debug, Clone, Args)]
+pub struct LookupResourcesArgs {
+    /// The resources' type.
+    pub resource_type: String,
+    /// The permission or relation.
+    pub permission: String,
+    /// The subject, `type:id` or `type:id#relation`.
+    pub subject: String,
+    /// Caveat context, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
+    #[command(flatten)]
+    pub freshness: Freshness,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba lookup-subjects`.
+#[derive(Debug, Clone, Args)]
+pub struct LookupSubjectsArgs {
+    /// The resource, `type:id`.
+    pub resource: String,
+    /// The permission or relation.
+    pub permission: String,
+    /// The subjects' type, `type` or `type#relation`.
+    pub subject_type: String,
+    /// Caveat context, a JSON object.
+    #[arg(long, value_name = "JSON")]
+    pub context: Option<String>,
+    #[command(flatten)]
+    pub freshness: Freshness,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba watch`.
+#[derive(Debug, Clone, Args)]
+pub struct WatchArgs {
+    /// Only changes of resources of these types.
+    pub types: Vec<String>,
+    /// Start after the revision of this token instead of now.
+    #[arg(long, value_name = "TOKEN")]
+    pub after: Option<String>,
+    /// Report schema changes too.
+    #[arg(long)]
+    pub schema: bool,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba import`.
+#[derive(Debug, Clone, Args)]
+pub struct ImportArgs {
+    /// The file: relationships, one a line; `//` starts a comment line; `-` for standard input.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba export`.
+#[derive(Debug, Clone, Args)]
+pub struct ExportArgs {
+    /// The file to write; `-` for standard output.
+    pub file: PathBuf,
+    #[command(flatten)]
+    pub freshness: Freshness,
+    #[command(flatten)]
+    pub connection: Connection,
+}
+
+/// Flags of `pemba backup`.
+#[derive(Debug, Clone, Args)]
+pub struct BackupArgs {
+    /// The data folder.
+    #[arg(long, env = "PEMBA_DATA", value_name = "DIR")]
+    pub data: PathBuf,
+    /// The folder to make; it must not exist.
+    pub target: PathBuf,
+}
+
+/// Flags of `pemba verify`.
+#[derive(Debug, Clone, Args)]
+pub struct VerifyArgs {
+    /// The data folder or backup. No server may be using it.
+    pub folder: PathBuf,
+}
+
+/// Flags of `pemba validate`.
+#[derive(Debug, Clone, Args)]
+pub struct ValidateArgs {
+    /// Validation files.
+    #[arg(required = true, value_name = "FILE")]
+    pub files: Vec<PathBuf>,
+}

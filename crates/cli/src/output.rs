@@ -1,0 +1,51 @@
+//! What a command prints: lines for people, or one JSON value a line for programs.
+
+use std::io::{self, IsTerminal as _, Write};
+
+use serde_json::Value;
+
+/// Where a command's results go. Anything else it has to say goes to standard error.
+pub struct Output {
+    sink: Box<dyn Write + Send>,
+    json: bool,
+    terminal: bool,
+}
+
+impl Output {
+    /// Standard output, as lines or as JSON.
+    pub fn stdout(json: bool) -> Output {
+        Output { sink: Box::new(io::stdout()), json, terminal: io::stdout().is_terminal() }
+    }
+
+    /// Any other sink, for tests.
+    pub fn to(sink: Box<dyn Write + Send>, json: bool) -> Output {
+        Output { sink, json, terminal: false }
+    }
+
+    /// Whether programs read it.
+    pub fn is_json(&self) -> bool {
+        self.json
+    }
+
+    /// Whether a person watches it live.
+    pub fn is_terminal(&self) -> bool {
+        self.terminal
+    }
+
+    /// Prints one line.
+    pub fn line(&mut self, text: &str) -> io::Result<()> {
+        writeln!(self.sink, "{text}")?;
+        self.sink.flush()
+    }
+
+    /// Prints one JSON value on a line of its own.
+    pub fn json(&mut self, value: &Value) -> io::Result<()> {
+        writeln!(self.sink, "{value}")?;
+        self.sink.flush()
+    }
+
+    /// Prints the text to people, the value to programs.
+    pub fn either(&mut self, text: &str, value: &Value) -> io::Result<()> {
+        if self.json { self.json(value) } else { self.line(text) }
+    }
+}

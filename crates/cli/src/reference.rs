@@ -1,0 +1,51 @@
+//! The reference page of the command line, generated from the flags so that it cannot be wrong.
+
+use std::fmt::Write as _;
+
+use clap::CommandFactory as _;
+
+use crate::args::Cli;
+
+/// The page, in Markdown. `docs/cli.md` holds it; a test compares them.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Command line\n\nGenerated from the flags by `cargo xtask reference`; do not edit.\n\nExit codes: 0 done, or \
+         yes; 1 no, or a file that is not as it should be; 2 could not be done.\n",
+    );
+    let command = Cli::command();
+    for child in command.get_subcommands() {
+        section(&mut page, child, "pemba");
+    }
+    page
+}
+
+fn section(page: &mut String, command: &clap::Command, parent: &str) {
+    let name = format!("{parent} {}", command.get_name());
+    let mut children = command.get_subcommands().peekable();
+    if children.peek().is_some() {
+        children.for_each(|child| section(page, child, &name));
+        return;
+    }
+    let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+    // Writing to a String cannot fail.
+    drop(write!(page, "\n## `{name}`\n\n{about}.\n\n| argument | environment | default | meaning |\n|---|---|---|---|\n"));
+    for argument in command.get_arguments() {
+        row(page, argument);
+    }
+}
+
+fn row(page: &mut String, argument: &clap::Arg) {
+    let value = argument.get_value_names().and_then(|names| names.first()).map(ToString::to_string);
+    let takes_value = argument.get_action().takes_values();
+    let shown = match (argument.get_long(), value) {
+        (Some(long), Some(value)) if takes_value => format!("--{long} {value}"),
+        (Some(long), _) => format!("--{long}"),
+        (None, value) => value.unwrap_or_else(|| argument.get_id().to_string().to_uppercase()),
+    };
+    let environment = argument.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
+    let default = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
+    let default = default.filter(|_| takes_value).collect::<Vec<_>>().join(", ");
+    let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
+    let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
+    drop(writeln!(page, "| `{shown}` | {environment} | {default} | {help} |"));
+}

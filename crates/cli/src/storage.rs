@@ -1,0 +1,40 @@
+//! `pemba backup` and `pemba verify`: commands on a data folder that no server is using.
+
+use anyhow::{Context as _, Result};
+use pemba_db::{Database, Options, Storage};
+use serde_json::json;
+
+use crate::args::{BackupArgs, VerifyArgs};
+use crate::output::Output;
+
+/// Copies a data folder and verifies the copy.
+pub fn backup(args: &BackupArgs, output: &mut Output) -> Result<bool> {
+    anyhow::ensure!(args.data.exists(), "no data folder at {}", args.data.display());
+    let database = Database::open(Storage::Directory(args.data.clone()), Options::default())
+        .with_context(|| format!("cannot open {}", args.data.display()))?;
+    database.backup(&args.target).with_context(|| format!("cannot write {}", args.target.display()))?;
+    database.close();
+    report("backed up to", &args.target, output)
+}
+
+/// Opens a data folder, reads everything in it and says what it found.
+pub fn verify(args: &VerifyArgs, output: &mut Output) -> Result<bool> {
+    report("verified", &args.folder, output)
+}
+
+fn report(done: &str, folder: &std::path::Path, output: &mut Output) -> Result<bool> {
+    let report = Database::verify(folder).with_context(|| format!("{} is not whole", folder.display()))?;
+    let text = format!(
+        "{done} {}: revision {}, {} relationships, {} objects",
+        folder.display(),
+        report.revision,
+        report.relationships,
+        report.objects
+    );
+    let value = json!({
+        "folder": folder.display().to_string(), "revision": report.revision.0,
+        "relationships": report.relationships, "objects": report.objects,
+    });
+    output.either(&text, &value)?;
+    Ok(true)
+}
