@@ -2,10 +2,19 @@
 //!
 //! **Invariant: this crate never sees a relationship; what it says about a schema holds for every data.**
 
+pub mod check;
+pub mod compile;
+mod doc;
+pub mod findings;
+pub mod lexer;
+pub mod lint;
+pub mod parser;
 pub mod plan;
 pub mod schema;
+pub mod syntax;
 
+pub use compile::{Compiled, Rejected, RejectedKind, compile};
 pub use schema::{
-    AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation, Schema,
-    SubjectShape, TypeAnnotation,
+    AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation,
+    Schema, SubjectShape, TypeAnnotation,
 };

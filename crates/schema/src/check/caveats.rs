@@ -1,0 +1,99 @@
+//! Caveats: how many parameters, which names, and that each is used.
+
+use std::collections::BTreeSet;
+
+use pemba_model::limits::{CAVEAT_PARAMETERS_MAX, CAVEAT_SOURCE_MAX_CHARS};
+use pemba_model::{Diagnostic, SmolStr};
+
+use super::World;
+use crate::findings::{Findings, shown};
+use crate::lexer::{TokenKind, lex};
+use crate::syntax::CaveatNode;
+
+pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
+    for (name, caveat) in &world.caveats {
+        check_parameters(name, caveat, findings);
+        check_condition(world, name, caveat, findings);
+    }
+}
+
+fn check_parameters(name: &SmolStr, caveat: &CaveatNode, findings: &mut Findings) {
+    let count = caveat.parameters.len();
+    let about = |finding: Diagnostic| finding.with("caveat_name", name.as_str());
+    if caveat.parameters_complete && !(1..=CAVEAT_PARAMETERS_MAX).contains(&count) {
+        let message =
+            format!("the caveat `{name}` has {count} parameters; it needs 1 to {CAVEAT_PARAMETERS_MAX}");
+        findings.add(about(Diagnostic::error("parameter-count", caveat.name.span, message)));
+    }
+    let mut seen = BTreeSet::new();
+    for parameter in &caveat.parameters {
+        let text = parameter.name.text.as_str();
+        if !seen.insert(text) {
+            let message = format!("the parameter `{}` is declared twice", shown(text));
+            findings.add(
+                about(Diagnostic::error("duplicate-parameter", parameter.name.span, message))
+                    .with("parameter_name", text),
+            );
+        }
+        if !is_identifier(text) {
+            let message = format!(
+                "the parameter name `{}` must be of `a-z`, `A-Z`, `0-9`, `_` and not begin with a digit",
+                shown(text)
+            );
+            findings.add(about(Diagnostic::error("invalid-name", parameter.name.span, message)));
+        }
+    }
+}
+
+fn is_identifier(text: &str) -> bool {
+    !text.starts_with(|c: char| c.is_ascii_digit())
+        && text.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'_')
+}
+
+fn check_condition(world: &World<'_>, name: &SmolStr, caveat: &CaveatNode, findings: &mut Findings) {
+    let Some(body) = caveat.body else { return };
+    let source = body.text(world.text).trim();
+    let about = |finding: Diagnostic| finding.with("caveat_name", name.as_str());
+    let chars = source.chars().count();
+    if chars > CAVEAT_SOURCE_MAX_CHARS {
+        let message = format!(
+            "the condition of `{name}` is {chars} characters long; at most {CAVEAT_SOURCE_MAX_CHARS} are allowed"
+        );
+        findings.add(about(Diagnostic::error("caveat-too-long", caveat.name.span, message)));
+        return;
+    }
+    let words = identifiers(source);
+    if words.is_none() {
+        let message = format!("the caveat `{name}` has no condition");
+        findings.add(about(Diagnostic::error("empty-caveat", caveat.name.span, message)));
+        return;
+    }
+    for parameter in &caveat.parameters {
+        let text = parameter.name.text.as_str();
+        if words.as_ref().is_some_and(|words| !words.contains(text)) {
+            let message = format!("the parameter `{}` of `{name}` is not used in its condition", shown(text));
+            findings.add(
+                about(Diagnostic::error("unused-parameter", parameter.name.span, message))
+                    .with("parameter_name", text),
+            );
+        }
+    }
+}
+
+/// The words of a condition that can name a parameter: those that select no field. `None` for one that is empty or
+/// only comments.
+fn identifiers(source: &str) -> Option<BTreeSet<&str>> {
+    let lexed = lex(source);
+    let mut words = BTreeSet::new();
+    let mut before = None;
+    for token in &lexed.tokens {
+        if token.kind.is_comment() || matches!(token.kind, TokenKind::LineEnd | TokenKind::End) {
+            continue;
+        }
+        if token.kind == TokenKind::Word && before != Some(TokenKind::Dot) {
+            words.insert(token.span().text(source));
+        }
+        before = Some(token.kind);
+    }
+    before.map(|_| words)
+}

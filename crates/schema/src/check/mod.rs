@@ -1,0 +1,57 @@
+//! Tree to checked schema: every name is known to exist, every rule about them holds, or all that breaks one is told.
+
+mod annotations;
+mod build;
+mod caveats;
+mod cycles;
+mod permissions;
+mod relations;
+mod resolve;
+
+use pemba_model::{Diagnostic, SmolStr};
+
+use crate::findings::Findings;
+use crate::lint;
+use crate::schema::Schema;
+use crate::syntax::Tree;
+
+pub(crate) use resolve::{MemberNode, Resolved, World};
+
+/// What a tree means.
+#[derive(Debug, Clone, Default)]
+pub struct Checked {
+    /// The schema, when nothing is wrong.
+    pub schema: Option<Schema>,
+    /// Errors, or warnings when there is no error, in the order of the text.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Checks a tree that was parsed from `text`. A tree with parts that could not be understood is checked as far as
+/// that does not blame names for what is missing.
+pub fn check(tree: &Tree, text: &str) -> Checked {
+    let mut findings = Findings::default();
+    let world = resolve::resolve(tree, text, &mut findings);
+    caveats::check(&world, &mut findings);
+    relations::check(&world, &mut findings);
+    permissions::check(&world, &mut findings);
+    cycles::check(&world, &mut findings);
+    if findings.have_errors() || tree.incomplete {
+        return Checked { schema: None, diagnostics: findings.finish() };
+    }
+    let schema = build::schema(&world);
+    annotations::check(&world, &schema, &mut findings);
+    if findings.have_errors() {
+        return Checked { schema: None, diagnostics: findings.finish() };
+    }
+    lint::lint(&world, &mut findings);
+    Checked { schema: Some(schema), diagnostics: findings.finish() }
+}
+
+/// Adds whose member a finding is about.
+fn about(finding: Diagnostic, definition: &SmolStr, member: &MemberNode<'_>) -> Diagnostic {
+    let key = match member {
+        MemberNode::Relation(_) => "relation_name",
+        MemberNode::Permission(_) => "permission_name",
+    };
+    finding.with("definition_name", definition.as_str()).with(key, member.name().text.as_str())
+}

@@ -1,0 +1,111 @@
+//! Permissions: that what they name exists, and what arrows may start from.
+
+use pemba_model::{Diagnostic, SmolStr};
+
+use super::relations::{check_type, wildcard_within};
+use super::resolve::needs_flag;
+use super::{MemberNode, Resolved, World, about};
+use crate::findings::{Findings, near, shown};
+use crate::syntax::{ExpressionKind, ExpressionNode, Name, PermissionNode};
+
+pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
+    for (definition, resolved) in &world.definitions {
+        for member in resolved.members.values() {
+            let MemberNode::Permission(permission) = member else { continue };
+            Checker { world, definition, resolved, member, findings }.check(permission);
+        }
+    }
+}
+
+struct Checker<'a, 't> {
+    world: &'a World<'t>,
+    definition: &'a SmolStr,
+    resolved: &'a Resolved<'t>,
+    member: &'a MemberNode<'t>,
+    findings: &'a mut Findings,
+}
+
+impl Checker<'_, '_> {
+    fn check(&mut self, permission: &PermissionNode) {
+        if let Some(expression) = &permission.expression {
+            self.expression(expression);
+        }
+        for annotation in &permission.types {
+            let about = |finding| about(finding, self.definition, self.member);
+            check_type(
+                self.world,
+                &annotation.subject_type,
+                annotation.relation.as_ref(),
+                self.findings,
+                &about,
+            );
+        }
+    }
+
+    fn add(&mut self, finding: Diagnostic) {
+        self.findings.add(about(finding, self.definition, self.member));
+    }
+
+    fn expression(&mut self, expression: &ExpressionNode) {
+        match &expression.kind {
+            ExpressionKind::Nil => {}
+            ExpressionKind::SelfObject => {
+                if !self.world.has_flag("self") && !self.resolved.members.contains_key("self") {
+                    let at = Name { text: SmolStr::new_static("self"), span: expression.span };
+                    self.add(needs_flag("self", "`self`", &at));
+                }
+            }
+            ExpressionKind::Reference(name) => {
+                if !self.resolved.members.contains_key(&name.text) && self.resolved.complete {
+                    self.unknown(name);
+                }
+            }
+            ExpressionKind::Arrow { relation, .. } => self.arrow(relation, expression),
+            ExpressionKind::Union(operands) | ExpressionKind::Intersection(operands) => {
+                for operand in operands {
+                    self.expression(operand);
+                }
+            }
+            ExpressionKind::Exclusion(left, right) => {
+                self.expression(left);
+                self.expression(right);
+            }
+        }
+    }
+
+    fn unknown(&mut self, name: &Name) {
+        let message =
+            format!("`{}` has no relation or permission `{}`", shown(self.definition), shown(&name.text));
+        let mut finding = Diagnostic::error("unknown-relation", name.span, message);
+        if !self.findings.are_full() {
+            finding.help = near(&name.text, self.resolved.members.keys());
+        }
+        self.add(finding);
+    }
+
+    fn arrow(&mut self, relation: &Name, arrow: &ExpressionNode) {
+        match self.resolved.members.get(&relation.text) {
+            Some(MemberNode::Relation(_)) => {
+                if let Some((subject, via)) = wildcard_within(self.world, self.definition, &relation.text) {
+                    let message = format!(
+                        "the arrow starts from `{}`, which admits the wildcard `{subject}:*` by `{via}`",
+                        relation.text
+                    );
+                    self.add(
+                        Diagnostic::error("arrow-over-wildcard", arrow.span, message)
+                            .with_help("a wildcard has no object to go on from; take it out of the relation"),
+                    );
+                }
+            }
+            Some(MemberNode::Permission(_)) => {
+                let message = format!("the arrow starts from the permission `{}`", relation.text);
+                self.add(
+                    Diagnostic::error("arrow-from-permission", relation.span, message)
+                        .with_help("an arrow must start from a relation of the same definition"),
+                );
+            }
+            None if self.resolved.complete => self.unknown(relation),
+            None => {}
+        }
+    }
+}

@@ -1,0 +1,159 @@
+//! Relations: that the subjects they take exist and may be taken.
+
+use std::collections::BTreeSet;
+
+use pemba_model::{Diagnostic, SmolStr};
+
+use super::resolve::needs_flag;
+use super::{MemberNode, World, about};
+use crate::findings::{Findings, near, shown};
+use crate::syntax::{AllowedNode, Name, RelationNode, ShapeNode};
+
+pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
+    for (definition, member) in world.members() {
+        let MemberNode::Relation(relation) = member else { continue };
+        check_duplicates(definition, member, relation, findings);
+        for allowed in &relation.allowed {
+            let about = |finding| about(finding, definition, member);
+            check_subject(world, allowed, findings, &about);
+            check_traits(world, allowed, findings, &about);
+        }
+    }
+}
+
+fn check_duplicates(
+    definition: &SmolStr,
+    member: &MemberNode<'_>,
+    relation: &RelationNode,
+    findings: &mut Findings,
+) {
+    let mut seen = BTreeSet::new();
+    for allowed in &relation.allowed {
+        let shape = match &allowed.shape {
+            ShapeNode::Direct => "",
+            ShapeNode::Wildcard => "*",
+            ShapeNode::Userset(name) => name.text.as_str(),
+        };
+        let caveat = allowed.caveat.as_ref().map(|name| name.text.as_str());
+        if !seen.insert((allowed.subject_type.text.as_str(), shape, caveat, allowed.expiration.is_some())) {
+            let message = format!("the relation `{}` already takes this subject", shown(&relation.name.text));
+            let finding = Diagnostic::error("duplicate-subject", allowed.span, message);
+            findings.add(about(finding, definition, member));
+        }
+    }
+}
+
+fn check_subject(
+    world: &World<'_>,
+    allowed: &AllowedNode,
+    findings: &mut Findings,
+    about: &dyn Fn(Diagnostic) -> Diagnostic,
+) {
+    let subject_type = &allowed.subject_type;
+    let relation = match &allowed.shape {
+        ShapeNode::Userset(relation) => Some(relation),
+        _ => None,
+    };
+    if !check_type(world, subject_type, relation, findings, about) {
+        return;
+    }
+    let Some(relation) = relation else { return };
+    if let Some((subject, via)) = wildcard_within(world, &subject_type.text, &relation.text) {
+        let message = format!(
+            "`{}#{}` includes the wildcard `{subject}:*` by `{via}`; a wildcard may only be taken directly",
+            subject_type.text, relation.text
+        );
+        findings.add(about(Diagnostic::error("wildcard-in-userset", allowed.span, message)));
+    }
+}
+
+/// Checks that a type, and the relation or permission of it, exist. False when that is wrong or not known.
+pub(super) fn check_type(
+    world: &World<'_>,
+    subject_type: &Name,
+    relation: Option<&Name>,
+    findings: &mut Findings,
+    about: &dyn Fn(Diagnostic) -> Diagnostic,
+) -> bool {
+    let Some(resolved) = world.definitions.get(&subject_type.text) else {
+        if world.complete {
+            let message = format!("unknown type `{}`", shown(&subject_type.text));
+            let mut finding = Diagnostic::error("unknown-type", subject_type.span, message);
+            if !findings.are_full() {
+                finding.help = near(&subject_type.text, world.definitions.keys());
+            }
+            findings.add(about(finding));
+        }
+        return false;
+    };
+    let Some(relation) = relation else { return true };
+    if resolved.members.contains_key(&relation.text) {
+        return true;
+    }
+    if resolved.complete {
+        let message = format!(
+            "`{}` has no relation or permission `{}`",
+            shown(&subject_type.text),
+            shown(&relation.text)
+        );
+        let mut finding = Diagnostic::error("unknown-relation", relation.span, message);
+        if !findings.are_full() {
+            finding.help = near(&relation.text, resolved.members.keys());
+        }
+        findings.add(about(finding));
+    }
+    false
+}
+
+/// The wildcard that a relation admits, itself or by its usersets: the wildcard's type and the relation that takes it.
+pub(super) fn wildcard_within(
+    world: &World<'_>,
+    object_type: &str,
+    relation: &str,
+) -> Option<(SmolStr, String)> {
+    let mut seen = BTreeSet::new();
+    let mut open = vec![(SmolStr::new(object_type), SmolStr::new(relation))];
+    while let Some((object_type, name)) = open.pop() {
+        if !seen.insert((object_type.clone(), name.clone())) {
+            continue;
+        }
+        let Some(relation) = world.definitions.get(&object_type).and_then(|found| found.relation(&name))
+        else {
+            continue;
+        };
+        for allowed in &relation.allowed {
+            match &allowed.shape {
+                ShapeNode::Wildcard => {
+                    return Some((allowed.subject_type.text.clone(), format!("{object_type}#{name}")));
+                }
+                ShapeNode::Userset(next) => open.push((allowed.subject_type.text.clone(), next.text.clone())),
+                ShapeNode::Direct => {}
+            }
+        }
+    }
+    None
+}
+
+fn check_traits(
+    world: &World<'_>,
+    allowed: &AllowedNode,
+    findings: &mut Findings,
+    about: &dyn Fn(Diagnostic) -> Diagnostic,
+) {
+    if let Some(span) = allowed.expiration
+        && !world.has_flag("expiration")
+    {
+        let at = Name { text: SmolStr::new_static("expiration"), span };
+        findings.add(about(needs_flag("expiration", "`with expiration`", &at)));
+    }
+    let Some(caveat) = &allowed.caveat else { return };
+    if world.complete && !world.caveats.contains_key(&caveat.text) {
+        let message = format!("unknown caveat `{}`", shown(&caveat.text));
+        let mut finding = Diagnostic::error("unknown-caveat", caveat.span, message)
+            .with("caveat_name", shown(&caveat.text));
+        if !findings.are_full() {
+            finding.help = near(&caveat.text, world.caveats.keys());
+        }
+        findings.add(about(finding));
+    }
+}

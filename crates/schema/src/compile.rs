@@ -1,0 +1,100 @@
+//! Text to checked schema in one step, as a server takes it.
+
+use pemba_model::{Diagnostic, LineIndex};
+
+use crate::check::check;
+use crate::findings::Findings;
+use crate::parser::parse;
+use crate::schema::Schema;
+
+/// A text that is accepted.
+#[derive(Debug, Clone, Default)]
+pub struct Compiled {
+    /// What it means.
+    pub schema: Schema,
+    /// What in it is probably not meant, in the order of the text.
+    pub warnings: Vec<Diagnostic>,
+}
+
+/// Why a text is refused.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum RejectedKind {
+    /// It is not well-formed: INVALID_ARGUMENT.
+    Parse,
+    /// It is well-formed and breaks a rule about the types in it: FAILED_PRECONDITION.
+    Type,
+}
+
+/// A text that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Rejected {
+    /// Which kind; `Parse` when there are errors of both.
+    pub kind: RejectedKind,
+    /// All errors in the order of the text; at least one.
+    pub diagnostics: Vec<Diagnostic>,
+}
+
+/// Codes of errors in what a well-formed text says about types.
+const TYPE_CODES: [&str; 14] = [
+    "unknown-type",
+    "unknown-relation",
+    "unknown-caveat",
+    "duplicate-subject",
+    "wildcard-in-userset",
+    "arrow-from-permission",
+    "arrow-over-wildcard",
+    "permission-cycle",
+    "permission-references-itself",
+    "unused-parameter",
+    "annotation-incomplete",
+    "too-many-members",
+    "too-many-errors",
+    "too-many-warnings",
+];
+
+impl Rejected {
+    /// Refuses a text for these errors.
+    fn new(diagnostics: Vec<Diagnostic>) -> Rejected {
+        let is_type = diagnostics.iter().all(|diagnostic| TYPE_CODES.contains(&diagnostic.code));
+        let kind = if is_type { RejectedKind::Type } else { RejectedKind::Parse };
+        Rejected { kind, diagnostics }
+    }
+
+    /// The error to name when only one can be: the first of the kind.
+    pub fn first(&self) -> Option<&Diagnostic> {
+        let of_kind = |diagnostic: &&Diagnostic| {
+            self.kind == RejectedKind::Type || !TYPE_CODES.contains(&diagnostic.code)
+        };
+        self.diagnostics.iter().find(of_kind).or(self.diagnostics.first())
+    }
+
+    /// All errors as one text, each with line and column: what a client shows that knows only a message.
+    pub fn message(&self, text: &str) -> String {
+        let index = LineIndex::new(text);
+        let line = |diagnostic: &Diagnostic| {
+            let help = diagnostic.help.as_ref().map(|help| format!(" ({help})")).unwrap_or_default();
+            format!("{}: {}{help}", index.place(diagnostic.span.start), diagnostic.message)
+        };
+        self.diagnostics.iter().map(line).collect::<Vec<_>>().join("\n")
+    }
+}
+
+/// Compiles a text. The empty text is an empty schema. Errors of every stage come together.
+pub fn compile(text: &str) -> Result<Compiled, Rejected> {
+    let parsed = parse(text);
+    let checked = check(&parsed.tree, text);
+    match checked.schema {
+        Some(schema) if parsed.diagnostics.is_empty() => {
+            Ok(Compiled { schema, warnings: checked.diagnostics })
+        }
+        _ => {
+            let mut findings = Findings::default();
+            for diagnostic in parsed.diagnostics.into_iter().chain(checked.diagnostics) {
+                if diagnostic.is_error() {
+                    findings.add(diagnostic);
+                }
+            }
+            Err(Rejected::new(findings.finish()))
+        }
+    }
+}
