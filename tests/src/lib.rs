@@ -12,3 +12,4 @@
 
 pub mod checkout;
 pub mod process;
+pub mod wire;
