@@ -1,1 +1,4 @@
-//! Stub.
+//! What is remembered and in which order.
+
+pub mod records;
+pub mod store;

@@ -1,0 +1,244 @@
+//! The log: (revision, chunk) -> what that revision changed. A revision of many mutations is spread over chunks, so
+//! that no record grows without bound; all chunks of a revision are written in one batch.
+
+use std::ops::ControlFlow;
+
+use bincode::{BorrowDecode, Encode};
+use pemba_engine::{EdgeKey, KindId, Ordinal};
+use pemba_model::{Context, Revision, Timestamp};
+
+use super::stored::{StoredQualifier, StoredTime, context_text};
+use super::{Attributes, RecordError, codec, key, scan};
+use crate::store::{Batch, Family, Store};
+
+const FAMILY: Family = Family::Log;
+const VERSION: u8 = 1;
+
+/// Most mutations of one chunk.
+pub const CHUNK_MUTATIONS_MAX: usize = 1000;
+
+/// One chunk of a revision.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogRecord {
+    /// When the revision was committed.
+    pub time: Timestamp,
+    /// What the writer said about it; only in chunk 0.
+    pub metadata: Option<Context>,
+    /// Whether the revision wrote a schema.
+    pub schema_changed: bool,
+    /// What changed, in the order it was applied.
+    pub mutations: Vec<Mutation>,
+    /// Whether this is the revision's last chunk.
+    pub last: bool,
+}
+
+/// One edge before and after; `None` is absent, `Some(None)` is there without qualifier.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Mutation {
+    /// Which edge.
+    pub key: EdgeKey,
+    /// As it was.
+    pub before: Option<Attributes>,
+    /// As it is from this revision on.
+    pub after: Option<Attributes>,
+}
+
+/// What a revision says besides its mutations.
+#[derive(Debug, Clone, PartialEq)]
+pub struct LogEntry {
+    /// When it was committed.
+    pub time: Timestamp,
+    /// What the writer said about it.
+    pub metadata: Option<Context>,
+    /// Whether it wrote a schema.
+    pub schema_changed: bool,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct StoredRecord<'a> {
+    time: StoredTime,
+    metadata_json: Option<std::borrow::Cow<'a, str>>,
+    schema_changed: bool,
+    last: bool,
+    mutations: Vec<StoredMutation<'a>>,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct StoredMutation<'a> {
+    kind: u32,
+    resource: u32,
+    subject: u32,
+    before: StoredState<'a>,
+    after: StoredState<'a>,
+}
+
+#[derive(Encode, BorrowDecode)]
+enum StoredState<'a> {
+    Absent,
+    Plain,
+    Qualified(StoredQualifier<'a>),
+}
+
+/// The key of a chunk; keys sort by revision, then chunk.
+pub fn key(revision: Revision, chunk: u32) -> [u8; 16] {
+    key::join([&key::PREFIX, &revision.0.to_be_bytes(), &chunk.to_be_bytes()])
+}
+
+/// The chunk of a key.
+pub fn decode_key(bytes: &[u8]) -> Result<(Revision, u32), RecordError> {
+    let read = || {
+        let mut reader = key::KeyReader::new(bytes)?;
+        let parts = (Revision(reader.number_u64()?), reader.number_u32()?);
+        reader.end(parts)
+    };
+    read().ok_or_else(|| RecordError::damaged(FAMILY, bytes, "key is not that of a log record"))
+}
+
+/// Records a whole revision, in as many chunks as it needs.
+pub fn append(
+    batch: &mut Batch,
+    revision: Revision,
+    entry: LogEntry,
+    mutations: impl IntoIterator<Item = Mutation>,
+) -> Result<(), RecordError> {
+    let mut mutations = mutations.into_iter().peekable();
+    let mut metadata = entry.metadata;
+    for chunk in 0_u32.. {
+        let taken: Vec<Mutation> = mutations.by_ref().take(CHUNK_MUTATIONS_MAX).collect();
+        let last = mutations.peek().is_none();
+        let record = LogRecord {
+            time: entry.time,
+            metadata: metadata.take(),
+            schema_changed: entry.schema_changed,
+            mutations: taken,
+            last,
+        };
+        put(batch, revision, chunk, &record)?;
+        if last {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Records one chunk.
+pub fn put(batch: &mut Batch, revision: Revision, chunk: u32, record: &LogRecord) -> Result<(), RecordError> {
+    batch.put(FAMILY, key(revision, chunk), encode(record)?);
+    Ok(())
+}
+
+/// Removes the records of every revision before `revision`.
+pub fn delete_before(batch: &mut Batch, revision: Revision) {
+    batch.delete_range(FAMILY, key::PREFIX, key(revision, 0));
+}
+
+/// Visits chunk by chunk, in order, from revision `from` (included) to `to` (excluded; `None` is the end), until the
+/// visitor breaks or fails. A revision of which a chunk is missing is damage.
+pub fn each<E: From<RecordError>>(
+    store: &dyn Store,
+    from: Revision,
+    to: Option<Revision>,
+    mut visit: impl FnMut(Revision, u32, LogRecord) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    let end = to.map(|to| key(to, 0));
+    let end: &[u8] = end.as_ref().map_or(&key::PREFIX_END, |end| end);
+    let mut unfinished: Option<(Revision, u32)> = None;
+    let mut broken = false;
+    scan::<E>(store, FAMILY, &key(from, 0), end, |key, value| {
+        let (revision, chunk) = decode_key(key)?;
+        let expected =
+            unfinished.map_or((revision, 0), |(revision, chunk)| (revision, chunk.saturating_add(1)));
+        if (revision, chunk) != expected {
+            return Err(missing(expected).into());
+        }
+        let record = decode(key, value)?;
+        unfinished = (!record.last).then_some((revision, chunk));
+        let flow = visit(revision, chunk, record)?;
+        broken = flow.is_break();
+        Ok(flow)
+    })?;
+    match unfinished {
+        Some((revision, chunk)) if !broken => Err(missing((revision, chunk.saturating_add(1))).into()),
+        _ => Ok(()),
+    }
+}
+
+/// The oldest revision of which there is a record.
+pub fn first(store: &dyn Store) -> Result<Option<Revision>, RecordError> {
+    let mut found = None;
+    scan(store, FAMILY, &key::PREFIX, &key::PREFIX_END, |key, _| {
+        found = Some(decode_key(key)?.0);
+        Ok::<_, RecordError>(ControlFlow::Break(()))
+    })?;
+    Ok(found)
+}
+
+fn missing((revision, chunk): (Revision, u32)) -> RecordError {
+    RecordError::damaged(FAMILY, &key(revision, chunk), "it is missing")
+}
+
+fn encode(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
+    let metadata_json = record.metadata.as_ref().map(context_text).transpose()?.map(Into::into);
+    let mutations = record.mutations.iter().map(StoredMutation::of).collect::<Result<_, _>>()?;
+    let stored = StoredRecord {
+        time: StoredTime::of(record.time),
+        metadata_json,
+        schema_changed: record.schema_changed,
+        last: record.last,
+        mutations,
+    };
+    codec::encode(VERSION, &stored).map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
+}
+
+fn decode(key: &[u8], value: &[u8]) -> Result<LogRecord, RecordError> {
+    let read = || -> Result<LogRecord, String> {
+        let stored: StoredRecord<'_> = codec::decode(VERSION, value)?;
+        Ok(LogRecord {
+            time: stored.time.read()?,
+            metadata: stored.metadata_json.as_deref().map(codec::context_from_json).transpose()?,
+            schema_changed: stored.schema_changed,
+            mutations: stored.mutations.iter().map(StoredMutation::read).collect::<Result<_, _>>()?,
+            last: stored.last,
+        })
+    };
+    read().map_err(|reason| RecordError::damaged(FAMILY, key, reason))
+}
+
+impl<'a> StoredMutation<'a> {
+    fn of(mutation: &'a Mutation) -> Result<StoredMutation<'a>, RecordError> {
+        Ok(StoredMutation {
+            kind: mutation.key.kind.0,
+            resource: mutation.key.resource.0,
+            subject: mutation.key.subject.0,
+            before: StoredState::of(mutation.before.as_ref())?,
+            after: StoredState::of(mutation.after.as_ref())?,
+        })
+    }
+
+    fn read(&self) -> Result<Mutation, String> {
+        let key = EdgeKey {
+            kind: KindId(self.kind),
+            resource: Ordinal(self.resource),
+            subject: Ordinal(self.subject),
+        };
+        Ok(Mutation { key, before: self.before.read()?, after: self.after.read()? })
+    }
+}
+
+impl<'a> StoredState<'a> {
+    fn of(state: Option<&'a Attributes>) -> Result<StoredState<'a>, RecordError> {
+        Ok(match state {
+            None => StoredState::Absent,
+            Some(None) => StoredState::Plain,
+            Some(Some(qualifier)) => StoredState::Qualified(StoredQualifier::of(qualifier)?),
+        })
+    }
+
+    fn read(&self) -> Result<Option<Attributes>, String> {
+        Ok(match self {
+            StoredState::Absent => None,
+            StoredState::Plain => Some(None),
+            StoredState::Qualified(qualifier) => Some(Some(qualifier.read()?)),
+        })
+    }
+}
