@@ -5,6 +5,7 @@ use pemba_model::{Diagnostic, LineIndex};
 use crate::check::check;
 use crate::findings::Findings;
 use crate::parser::parse;
+use crate::print::print_in_order;
 use crate::schema::Schema;
 
 /// A text that is accepted.
@@ -12,6 +13,9 @@ use crate::schema::Schema;
 pub struct Compiled {
     /// What it means.
     pub schema: Schema,
+    /// The text in canonical form: as [`crate::print()`] gives it, but with the members of a definition in the order of
+    /// the text. What a reader of the schema should be shown.
+    pub text: String,
     /// What in it is probably not meant, in the order of the text.
     pub warnings: Vec<Diagnostic>,
 }
@@ -85,7 +89,8 @@ pub fn compile(text: &str) -> Result<Compiled, Rejected> {
     let checked = check(&parsed.tree, text);
     match checked.schema {
         Some(schema) if parsed.diagnostics.is_empty() => {
-            Ok(Compiled { schema, warnings: checked.diagnostics })
+            let text = print_in_order(&schema, |name| checked.order.get(name).map(Vec::as_slice));
+            Ok(Compiled { schema, text, warnings: checked.diagnostics })
         }
         _ => {
             let mut findings = Findings::default();

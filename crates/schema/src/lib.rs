@@ -10,10 +10,14 @@ pub mod lexer;
 pub mod lint;
 pub mod parser;
 pub mod plan;
+pub mod print;
+pub mod removed;
 pub mod schema;
 pub mod syntax;
 
 pub use compile::{Compiled, Rejected, RejectedKind, compile};
+pub use print::print;
+pub use removed::{Removal, removed};
 pub use schema::{
     AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation,
     Schema, SubjectShape, TypeAnnotation,

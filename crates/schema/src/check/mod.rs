@@ -8,6 +8,8 @@ mod permissions;
 mod relations;
 mod resolve;
 
+use std::collections::BTreeMap;
+
 use pemba_model::{Diagnostic, SmolStr};
 
 use crate::findings::Findings;
@@ -22,6 +24,8 @@ pub(crate) use resolve::{MemberNode, Resolved, World};
 pub struct Checked {
     /// The schema, when nothing is wrong.
     pub schema: Option<Schema>,
+    /// The names of each definition's members in the order of the text, partials in place; for a checked schema.
+    pub order: BTreeMap<SmolStr, Vec<SmolStr>>,
     /// Errors, or warnings when there is no error, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -36,15 +40,16 @@ pub fn check(tree: &Tree, text: &str) -> Checked {
     permissions::check(&world, &mut findings);
     cycles::check(&world, &mut findings);
     if findings.have_errors() || tree.incomplete {
-        return Checked { schema: None, diagnostics: findings.finish() };
+        return Checked { diagnostics: findings.finish(), ..Checked::default() };
     }
     let schema = build::schema(&world);
     annotations::check(&world, &schema, &mut findings);
     if findings.have_errors() {
-        return Checked { schema: None, diagnostics: findings.finish() };
+        return Checked { diagnostics: findings.finish(), ..Checked::default() };
     }
     lint::lint(&world, &mut findings);
-    Checked { schema: Some(schema), diagnostics: findings.finish() }
+    let order = world.definitions.into_iter().map(|(name, resolved)| (name, resolved.order)).collect();
+    Checked { schema: Some(schema), order, diagnostics: findings.finish() }
 }
 
 /// Adds whose member a finding is about.

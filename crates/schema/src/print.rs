@@ -1,0 +1,202 @@
+//! A checked schema as text.
+
+use pemba_model::SmolStr;
+
+use crate::doc;
+use crate::schema::{
+    AllowedSubject, Caveat, Definition, Expression, ParameterType, Permission, Relation, Schema, SubjectShape,
+};
+
+/// The text of a schema: caveats first, both sorted by name, members sorted by name with relations first, tabs, a blank line before a member with comments, and the
+/// `use` lines that it needs. Compiled again it is the same schema but for flags it does not need. An empty schema is
+/// the empty text.
+pub fn print(schema: &Schema) -> String {
+    print_in_order(schema, |_| None)
+}
+
+/// The same, with the members of a definition in the order that `order` gives. Names that are not in it come last.
+pub(crate) fn print_in_order<'a>(schema: &Schema, order: impl Fn(&str) -> Option<&'a [SmolStr]>) -> String {
+    let mut blocks: Vec<String> = Vec::new();
+    let flags = flags(schema);
+    if !flags.is_empty() {
+        blocks.push(flags.iter().map(|flag| format!("use {flag}\n")).collect());
+    }
+    blocks.extend(schema.caveats.values().map(caveat));
+    blocks.extend(schema.definitions.values().map(|found| definition(found, order(&found.name))));
+    let text = blocks.join("\n");
+    text.strip_suffix('\n').unwrap_or(&text).to_owned()
+}
+
+/// The flags that the text of the schema needs, sorted.
+fn flags(schema: &Schema) -> Vec<&'static str> {
+    let relations = || schema.definitions.values().flat_map(|definition| definition.relations.values());
+    let permissions = || schema.definitions.values().flat_map(|definition| definition.permissions.values());
+    let mut flags = Vec::new();
+    if relations().any(|relation| relation.allowed.iter().any(|allowed| allowed.expiration)) {
+        flags.push("expiration");
+    }
+    if permissions().any(|permission| has_self(&permission.expression)) {
+        flags.push("self");
+    }
+    if schema.flags.contains("typechecking") && permissions().any(|permission| !permission.types.is_empty()) {
+        flags.push("typechecking");
+    }
+    flags
+}
+
+fn has_self(expression: &Expression) -> bool {
+    match expression {
+        Expression::SelfObject => true,
+        Expression::Union(operands) | Expression::Intersection(operands) => operands.iter().any(has_self),
+        Expression::Exclusion(left, right) => has_self(left) || has_self(right),
+        Expression::Nil | Expression::Reference(_) | Expression::Arrow { .. } => false,
+    }
+}
+
+fn definition(definition: &Definition, order: Option<&[SmolStr]>) -> String {
+    let mut out = String::new();
+    write_doc(&mut out, definition.doc.as_deref(), "");
+    out.push_str(&format!("definition {} {{", definition.name));
+    if definition.relations.is_empty() && definition.permissions.is_empty() {
+        out.push_str("}\n");
+        return out;
+    }
+    out.push('\n');
+    let mut names: Vec<&SmolStr> = definition.names().collect();
+    if let Some(order) = order {
+        let place_of: std::collections::HashMap<&SmolStr, usize> =
+            order.iter().enumerate().map(|(place, name)| (name, place)).collect();
+        names.sort_by_key(|name| place_of.get(name).copied().unwrap_or(usize::MAX));
+    }
+    for (place, name) in names.into_iter().enumerate() {
+        let relation = definition.relations.get(name);
+        let permission = definition.permissions.get(name);
+        let text = relation.map(relation_text).or(permission.map(permission_text)).unwrap_or_default();
+        let has_doc = relation.is_some_and(|found| found.doc.is_some())
+            || permission.is_some_and(|found| found.doc.is_some());
+        if has_doc && place > 0 {
+            out.push('\n');
+        }
+        out.push_str(&text);
+    }
+    out.push_str("}\n");
+    out
+}
+
+fn write_doc(out: &mut String, text: Option<&str>, indent: &str) {
+    if let Some(text) = text {
+        doc::write(out, text, indent);
+    }
+}
+
+fn relation_text(relation: &Relation) -> String {
+    let mut out = String::new();
+    write_doc(&mut out, relation.doc.as_deref(), "\t");
+    let allowed: Vec<String> = relation.allowed.iter().map(allowed_text).collect();
+    out.push_str(&format!("\trelation {}: {}\n", relation.name, allowed.join(" | ")));
+    out
+}
+
+fn allowed_text(allowed: &AllowedSubject) -> String {
+    let mut text = allowed.subject_type.to_string();
+    match &allowed.shape {
+        SubjectShape::Direct => {}
+        SubjectShape::Userset(relation) => text.push_str(&format!("#{relation}")),
+        SubjectShape::Wildcard => text.push_str(":*"),
+    }
+    match (&allowed.caveat, allowed.expiration) {
+        (None, false) => {}
+        (None, true) => text.push_str(" with expiration"),
+        (Some(caveat), false) => text.push_str(&format!(" with {caveat}")),
+        (Some(caveat), true) => text.push_str(&format!(" with {caveat} and expiration")),
+    }
+    text
+}
+
+fn permission_text(permission: &Permission) -> String {
+    let mut out = String::new();
+    write_doc(&mut out, permission.doc.as_deref(), "\t");
+    out.push_str(&format!("\tpermission {}", permission.name));
+    if !permission.types.is_empty() {
+        let types: Vec<String> = permission
+            .types
+            .iter()
+            .map(|annotation| match &annotation.relation {
+                Some(relation) => format!("{}#{relation}", annotation.subject_type),
+                None => annotation.subject_type.to_string(),
+            })
+            .collect();
+        out.push_str(&format!(": {}", types.join(" | ")));
+    }
+    out.push_str(" = ");
+    expression(&mut out, &permission.expression, false);
+    out.push('\n');
+    out
+}
+
+/// Writes an expression. An operator below another is put in parentheses: nobody has to know which binds how.
+fn expression(out: &mut String, node: &Expression, below: bool) {
+    let (operands, sign): (Vec<&Expression>, &str) = match node {
+        Expression::Nil => return out.push_str("nil"),
+        Expression::SelfObject => return out.push_str("self"),
+        Expression::Reference(name) => return out.push_str(name),
+        Expression::Arrow { relation, target, all: false } => {
+            return out.push_str(&format!("{relation}->{target}"));
+        }
+        Expression::Arrow { relation, target, all: true } => {
+            return out.push_str(&format!("{relation}.all({target})"));
+        }
+        Expression::Union(operands) => (operands.iter().collect(), " + "),
+        Expression::Intersection(operands) => (operands.iter().collect(), " & "),
+        Expression::Exclusion(left, right) => (vec![left, right], " - "),
+    };
+    if below {
+        out.push('(');
+    }
+    for (number, operand) in operands.into_iter().enumerate() {
+        if number > 0 {
+            out.push_str(sign);
+        }
+        expression(out, operand, true);
+    }
+    if below {
+        out.push(')');
+    }
+}
+
+fn caveat(caveat: &Caveat) -> String {
+    let mut out = String::new();
+    write_doc(&mut out, caveat.doc.as_deref(), "");
+    let parameters: Vec<String> = caveat
+        .parameters
+        .iter()
+        .map(|parameter| format!("{} {}", parameter.name, parameter.parameter_type))
+        .collect();
+    out.push_str(&format!(
+        "caveat {}({}) {{\n\t{}\n}}\n",
+        caveat.name,
+        parameters.join(", "),
+        caveat.expression
+    ));
+    out
+}
+
+impl std::fmt::Display for ParameterType {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let name = match self {
+            ParameterType::Any => "any",
+            ParameterType::Bool => "bool",
+            ParameterType::String => "string",
+            ParameterType::Int => "int",
+            ParameterType::Uint => "uint",
+            ParameterType::Double => "double",
+            ParameterType::Bytes => "bytes",
+            ParameterType::Duration => "duration",
+            ParameterType::Timestamp => "timestamp",
+            ParameterType::IpAddress => "ipaddress",
+            ParameterType::List(element) => return write!(f, "list<{element}>"),
+            ParameterType::Map(element) => return write!(f, "map<{element}>"),
+        };
+        f.write_str(name)
+    }
+}
