@@ -17,6 +17,9 @@ pub struct Qualifier {
     pub expires_at: Option<Timestamp>,
 }
 
+/// What a stored edge has besides its identity; `None` for a plain edge.
+pub type Attributes = Option<Arc<Qualifier>>;
+
 /// One end of a qualified edge, with its qualifier.
 #[derive(Debug, Clone, PartialEq)]
 pub struct QualifiedEdge {
@@ -75,6 +78,19 @@ impl<'a> Members<'a> {
         }
     }
 
+    /// Those from `first` on, ascending; found without walking over the ones before.
+    pub fn iter_from(self, first: Ordinal) -> MembersIter<'a> {
+        match self {
+            Members::Few(few) => {
+                let skipped = few.partition_point(|member| *member < first.0);
+                MembersIter::Few(few.get(skipped..).unwrap_or(&[]).iter())
+            }
+            Members::One(one) => MembersIter::One(Some(one).filter(|one| *one >= first.0)),
+            Members::Many(many) if first.0 > 0 => MembersIter::Many(Box::new(many.range(first.0..))),
+            Members::Empty | Members::Many(_) => self.iter(),
+        }
+    }
+
     /// Adds all of them to a bitmap.
     pub fn add_to(self, bitmap: &mut RoaringBitmap) {
         match self {
@@ -89,7 +105,6 @@ impl<'a> Members<'a> {
 }
 
 /// The ordinals of a `Members`, ascending.
-
 pub enum MembersIter<'a> {
     /// At most one.
     One(Option<u32>),
@@ -133,4 +148,13 @@ pub trait Graph {
     fn has_plain(&self, kind: KindId) -> bool;
     /// Whether the kind has any qualified edge.
     fn has_qualified(&self, kind: KindId) -> bool;
+    /// The first resource at or after `from` that has a qualified edge of the kind. Unless a graph can do better, every
+    /// object of the resource's type is tried.
+    fn next_qualified(&self, kind: KindId, from: Ordinal) -> Option<Ordinal> {
+        let resource_type = self.catalog().kind(kind).filter(|_| self.has_qualified(kind))?.resource_type;
+        (from.0..)
+            .map(Ordinal)
+            .take_while(|ordinal| self.object_id(resource_type, *ordinal).is_some())
+            .find(|ordinal| !self.qualified_subjects(kind, *ordinal).is_empty())
+    }
 }

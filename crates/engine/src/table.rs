@@ -1,0 +1,131 @@
+//! Edge tables: from an ordinal to the set of ordinals it is joined to, in one direction.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+
+use crate::graph::{Members, QualifiedEdge, Qualifier};
+use crate::ids::Ordinal;
+use crate::slot::Slots;
+use crate::slot_qualified::QualifiedSlots;
+use crate::trie::{Entries, Trie, slot_of};
+
+/// A persistent map from a key to a set of members. A clone is cheap and keeps what it holds, whatever happens to the
+/// original. Keys and members are at most `Ordinal::MAX`.
+pub trait EdgeTable: Clone + Default + Debug + Send + Sync + 'static {
+    /// The keys that have members, with them; ascending.
+    type Entries<'a>: Iterator<Item = (u32, Members<'a>)>
+    where
+        Self: 'a;
+
+    /// The members of a key.
+    fn get(&self, key: u32) -> Members<'_>;
+    /// Adds a member; false when it was there.
+    fn insert(&mut self, key: u32, member: u32) -> bool;
+    /// Takes a member; false when it was not there.
+    fn remove(&mut self, key: u32, member: u32) -> bool;
+    /// Gives a key without members these: ascending, without duplicates. Fastest when keys come in order.
+    fn append(&mut self, key: u32, members: &[u32]);
+    /// From a key on.
+    fn iter_from(&self, key: u32) -> Self::Entries<'_>;
+}
+
+/// The edge table as a radix trie of reference-counted nodes.
+#[derive(Debug, Clone, Default)]
+pub struct ArcTrie(Trie<Slots>);
+
+impl EdgeTable for ArcTrie {
+    type Entries<'a> = ArcTrieEntries<'a>;
+
+    fn get(&self, key: u32) -> Members<'_> {
+        self.0.leaf(key).map_or(Members::Empty, |slots| slots.members(slot_of(key)))
+    }
+
+    fn insert(&mut self, key: u32, member: u32) -> bool {
+        // Looked up first, so that a change that changes nothing copies nothing.
+        !self.get(key).contains(Ordinal(member))
+            && self.0.leaf_mut(key).is_some_and(|slots| slots.insert(slot_of(key), member))
+    }
+
+    fn remove(&mut self, key: u32, member: u32) -> bool {
+        if !self.get(key).contains(Ordinal(member)) {
+            return false;
+        }
+        let removed = self.0.leaf_mut(key).is_some_and(|slots| slots.remove(slot_of(key), member));
+        self.0.prune(key);
+        removed
+    }
+
+    fn append(&mut self, key: u32, members: &[u32]) {
+        if let Some(slots) = self.0.leaf_mut(key).filter(|_| !members.is_empty()) {
+            slots.fill(slot_of(key), members);
+        }
+    }
+
+    fn iter_from(&self, key: u32) -> ArcTrieEntries<'_> {
+        ArcTrieEntries(self.0.entries(key))
+    }
+}
+
+/// The entries of an `ArcTrie`.
+#[derive(Debug)]
+pub struct ArcTrieEntries<'a>(Entries<'a, Slots>);
+
+impl<'a> Iterator for ArcTrieEntries<'a> {
+    type Item = (u32, Members<'a>);
+
+    fn next(&mut self) -> Option<(u32, Members<'a>)> {
+        self.0.next().map(|(key, slots)| (key, slots.members(slot_of(key))))
+    }
+}
+
+/// The table of qualified edges in one direction: rows of edges by ordinal.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct QualifiedTable(Trie<QualifiedSlots>);
+
+impl QualifiedTable {
+    /// A key's row, ascending by the other end.
+    pub(crate) fn row(&self, key: u32) -> &[QualifiedEdge] {
+        self.0.leaf(key).map_or(&[], |slots| slots.row(slot_of(key)))
+    }
+
+    /// Puts an edge and returns the qualifier it had.
+    pub(crate) fn put(
+        &mut self,
+        key: u32,
+        other: Ordinal,
+        qualifier: Arc<Qualifier>,
+    ) -> Option<Arc<Qualifier>> {
+        self.0.leaf_mut(key)?.put(slot_of(key), other, qualifier)
+    }
+
+    /// Takes an edge and returns the qualifier it had; the edge must be there, or a path is copied for nothing.
+    pub(crate) fn remove(&mut self, key: u32, other: Ordinal) -> Option<Arc<Qualifier>> {
+        let removed = self.0.leaf_mut(key)?.remove(slot_of(key), other);
+        self.0.prune(key);
+        removed
+    }
+
+    /// Gives a key without a row this one, in order.
+    pub(crate) fn append(&mut self, key: u32, row: Vec<QualifiedEdge>) {
+        if let Some(slots) = self.0.leaf_mut(key).filter(|_| !row.is_empty()) {
+            slots.fill(slot_of(key), row);
+        }
+    }
+
+    /// From a key on, the keys that have a row, with it; ascending.
+    pub(crate) fn iter_from(&self, key: u32) -> QualifiedEntries<'_> {
+        QualifiedEntries(self.0.entries(key))
+    }
+}
+
+/// The entries of a `QualifiedTable`.
+#[derive(Debug)]
+pub(crate) struct QualifiedEntries<'a>(Entries<'a, QualifiedSlots>);
+
+impl<'a> Iterator for QualifiedEntries<'a> {
+    type Item = (u32, &'a [QualifiedEdge]);
+
+    fn next(&mut self) -> Option<(u32, &'a [QualifiedEdge])> {
+        self.0.next().map(|(key, slots)| (key, slots.row(slot_of(key))))
+    }
+}

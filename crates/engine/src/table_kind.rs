@@ -1,0 +1,141 @@
+//! The tables of one edge kind, and of all kinds.
+
+use std::sync::Arc;
+
+use crate::graph::{Attributes, QualifiedEdge, Qualifier};
+use crate::ids::{KindId, Ordinal};
+use crate::slot_qualified::find;
+use crate::table::{EdgeTable, QualifiedTable};
+
+/// The edges of one kind, both ways. An edge is in the plain pair of tables or in the qualified pair, never in both.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct KindTables<T> {
+    /// Resource to subjects.
+    pub(crate) forward: T,
+    /// Subject to resources.
+    pub(crate) reverse: T,
+    /// Resource to subjects, with qualifiers.
+    pub(crate) qualified_forward: QualifiedTable,
+    /// Subject to resources, with qualifiers.
+    pub(crate) qualified_reverse: QualifiedTable,
+    /// Plain edges.
+    pub(crate) plain: u64,
+    /// Qualified edges.
+    pub(crate) qualified: u64,
+}
+
+impl<T: EdgeTable> KindTables<T> {
+    /// The edge's attributes, if it is there.
+    pub(crate) fn edge(&self, resource: Ordinal, subject: Ordinal) -> Option<Attributes> {
+        if self.forward.get(resource.0).contains(subject) {
+            return Some(None);
+        }
+        let row = self.qualified_forward.row(resource.0);
+        let edge: Option<&QualifiedEdge> = find(row, subject).ok().and_then(|at| row.get(at));
+        edge.map(|edge| Some(Arc::clone(&edge.qualifier)))
+    }
+
+    /// Puts an edge, moving it between the pairs if need be. `before` is what `edge` says.
+    pub(crate) fn put(
+        &mut self,
+        resource: Ordinal,
+        subject: Ordinal,
+        before: &Option<Attributes>,
+        attributes: Attributes,
+    ) {
+        match (before, attributes) {
+            (Some(None), None) => {}
+            (Some(Some(_)), Some(qualifier)) => self.put_qualified(resource, subject, qualifier),
+            (_, attributes) => {
+                self.remove(resource, subject, before);
+                match attributes {
+                    None => {
+                        self.forward.insert(resource.0, subject.0);
+                        self.reverse.insert(subject.0, resource.0);
+                        self.plain += 1;
+                    }
+                    Some(qualifier) => {
+                        self.put_qualified(resource, subject, qualifier);
+                        self.qualified += 1;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Takes an edge. `before` is what `edge` says.
+    pub(crate) fn remove(&mut self, resource: Ordinal, subject: Ordinal, before: &Option<Attributes>) {
+        match before {
+            None => {}
+            Some(None) => {
+                self.forward.remove(resource.0, subject.0);
+                self.reverse.remove(subject.0, resource.0);
+                self.plain -= 1;
+            }
+            Some(Some(_)) => {
+                self.qualified_forward.remove(resource.0, subject);
+                self.qualified_reverse.remove(subject.0, resource);
+                self.qualified -= 1;
+            }
+        }
+    }
+
+    fn put_qualified(&mut self, resource: Ordinal, subject: Ordinal, qualifier: Arc<Qualifier>) {
+        self.qualified_forward.put(resource.0, subject, Arc::clone(&qualifier));
+        self.qualified_reverse.put(subject.0, resource, qualifier);
+    }
+}
+
+/// Kinds in one chunk: a change copies one chunk and the list of chunks.
+const CHUNK: usize = 16;
+
+/// Sixteen kinds.
+type Chunk<T> = Vec<Arc<KindTables<T>>>;
+
+/// The tables of all kinds, shared with the snapshots they were cloned from until they change.
+#[derive(Debug, Clone)]
+pub(crate) struct Tables<T> {
+    chunks: Arc<Vec<Arc<Chunk<T>>>>,
+    kinds: usize,
+}
+
+impl<T> Default for Tables<T> {
+    fn default() -> Tables<T> {
+        Tables { chunks: Arc::default(), kinds: 0 }
+    }
+}
+
+impl<T: EdgeTable> Tables<T> {
+    /// The tables of a kind.
+    pub(crate) fn get(&self, kind: KindId) -> Option<&KindTables<T>> {
+        let at = kind.0 as usize;
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK).map(Arc::as_ref)
+    }
+
+    /// The tables of a kind, to change.
+    pub(crate) fn get_mut(&mut self, kind: KindId) -> Option<&mut KindTables<T>> {
+        let at = kind.0 as usize;
+        if at >= self.kinds {
+            return None;
+        }
+        let chunk = Arc::make_mut(Arc::make_mut(&mut self.chunks).get_mut(at / CHUNK)?);
+        chunk.get_mut(at % CHUNK).map(Arc::make_mut)
+    }
+
+    /// Makes empty tables for kinds up to this number.
+    pub(crate) fn extend_to(&mut self, kinds: usize) {
+        if kinds <= self.kinds {
+            return;
+        }
+        let chunks = Arc::make_mut(&mut self.chunks);
+        for at in self.kinds..kinds {
+            if at % CHUNK == 0 {
+                chunks.push(Arc::default());
+            }
+            if let Some(chunk) = chunks.last_mut() {
+                Arc::make_mut(chunk).push(Arc::default());
+            }
+        }
+        self.kinds = kinds;
+    }
+}
