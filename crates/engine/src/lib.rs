@@ -4,11 +4,23 @@
 //! **Invariant: no I/O, no async, no thread, no clock and no randomness; "now" is an argument, and the same snapshot,
 //! question and instant always give the same answer.**
 
+mod ask;
 pub mod catalog;
+pub mod check;
+mod check_walk;
+mod closure;
 mod components;
+mod edges;
+pub mod expand;
+mod gather;
 pub mod graph;
+mod ground;
 pub mod ids;
 pub mod loader;
+mod lookup_recursion;
+pub mod lookup_resources;
+mod lookup_sets;
+pub mod lookup_subjects;
 pub mod names;
 mod names_spine;
 pub mod program;
@@ -18,20 +30,27 @@ mod slot;
 mod slot_qualified;
 mod specialised;
 pub mod snapshot;
+mod solve;
 pub mod sync;
 pub mod table;
 mod table_kind;
 pub mod transaction;
 mod trie;
+mod value;
+mod value_subjects;
 
 pub use catalog::{Catalog, Kind};
+pub use check::{check, check_bulk, check_general};
+pub use expand::expand;
 pub use graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 pub use ids::{EdgeKey, KindId, Ordinal, TypeId};
 pub use loader::{LoadError, Loader};
+pub use lookup_resources::lookup_resources;
+pub use lookup_subjects::lookup_subjects;
 pub use names::{Names, RestoreError, TooManyObjects};
 pub use program::Program;
 pub use query::{
-    CaveatEvaluator, CaveatOutcome, CheckAnswer, ExpandNode, ExpandTree, FoundSubject, Permissionship, QueryContext,
+    CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, ExpandNode, ExpandTree, FoundSubject, Permissionship, QueryContext,
     QueryError, ResourceSet, SubjectSet,
 };
 pub use scan::Scan;

@@ -70,6 +70,12 @@ pub enum QueryError {
         /// The limit, in steps.
         steps_max: u64,
     },
+    /// The tree of an expansion would nest deeper than a client can decode.
+    #[error("the expansion nests deeper than {depth_max} levels; expand an object nearer to the subjects")]
+    TooDeep {
+        /// The limit, in levels.
+        depth_max: u32,
+    },
     /// The data makes a permission depend on its own absence, so that neither answer follows: an object whose
     /// exclusion leads back to itself.
     #[error("`{at}` depends on its own absence through a cycle in the data, so neither answer follows")]
@@ -77,6 +83,19 @@ pub enum QueryError {
         /// One object and permission on the cycle, `type:id#permission`.
         at: String,
     },
+}
+
+/// One question of a bulk check.
+#[derive(Clone, Copy)]
+pub struct CheckItem<'a> {
+    /// The object.
+    pub resource: &'a ObjectRef,
+    /// Its relation or permission.
+    pub permission: &'a str,
+    /// The subject.
+    pub subject: &'a SubjectRef,
+    /// How caveats are decided, with this item's context.
+    pub caveats: &'a dyn CaveatEvaluator,
 }
 
 /// The answer of a check.

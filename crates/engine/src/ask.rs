@@ -1,0 +1,69 @@
+//! The queries as methods of a snapshot.
+
+use pemba_model::{ObjectRef, SubjectRef, Timestamp};
+
+use crate::check::{check, check_bulk};
+use crate::expand::expand;
+use crate::lookup_resources::lookup_resources;
+use crate::lookup_subjects::lookup_subjects;
+use crate::query::{
+    CheckAnswer, CheckItem, ExpandTree, QueryContext, QueryError, ResourceSet, SubjectSet,
+};
+use crate::snapshot::Snapshot;
+use crate::table::EdgeTable;
+
+impl<T: EdgeTable> Snapshot<T> {
+    /// Whether the subject has the permission (or relation) on the resource.
+    pub fn check(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject: &SubjectRef,
+        context: &QueryContext<'_>,
+    ) -> Result<CheckAnswer, QueryError> {
+        check(self, self.program(), resource, permission, subject, context)
+    }
+
+    /// Many checks at one instant, answered in order, each within `steps_max` steps.
+    pub fn check_bulk(
+        &self,
+        items: &[CheckItem<'_>],
+        now: Timestamp,
+        steps_max: u64,
+    ) -> Vec<Result<CheckAnswer, QueryError>> {
+        check_bulk(self, self.program(), items, now, steps_max)
+    }
+
+    /// Every resource of a type on which the subject has the permission.
+    pub fn lookup_resources(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+        context: &QueryContext<'_>,
+    ) -> Result<ResourceSet, QueryError> {
+        lookup_resources(self, self.program(), resource_type, permission, subject, context)
+    }
+
+    /// Every subject of a type, or userset of a type and relation, that has the permission.
+    pub fn lookup_subjects(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject_type: &str,
+        subject_relation: Option<&str>,
+        context: &QueryContext<'_>,
+    ) -> Result<SubjectSet, QueryError> {
+        lookup_subjects(self, self.program(), resource, permission, subject_type, subject_relation, context)
+    }
+
+    /// What the permission is made of on one object.
+    pub fn expand(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        context: &QueryContext<'_>,
+    ) -> Result<ExpandTree, QueryError> {
+        expand(self, self.program(), resource, permission, context)
+    }
+}

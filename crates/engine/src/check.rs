@@ -1,0 +1,232 @@
+//! Whether a subject has a permission: the quick walk first, the general solver where it gives up.
+
+use pemba_model::{ObjectRef, SubjectRef, Timestamp};
+use rustc_hash::FxHashMap;
+use smol_str::SmolStr;
+
+use crate::check_walk::{Stop, Walk};
+use crate::closure::Closure;
+use crate::edges::{EdgeState, Reading};
+use crate::graph::{Graph, QualifiedEdge};
+use crate::ground::{Domain, Grounding};
+use crate::ids::{KindId, Ordinal};
+use crate::program::{PredicateId, Program, Question};
+use crate::query::{CheckAnswer, CheckItem, Permissionship, QueryContext, QueryError};
+use crate::solve::solve;
+use crate::specialised::{RelationPlan, Specialised};
+
+/// An object never mentioned; above every ordinal, so it has no edges.
+const UNKNOWN_RESOURCE: Ordinal = Ordinal(Ordinal::MAX.0 + 1);
+/// A subject never mentioned, and not the resource.
+pub(crate) const UNKNOWN_SUBJECT: Ordinal = Ordinal(Ordinal::MAX.0 + 2);
+
+/// Whether the subject has the permission (or relation) on the resource.
+pub fn check<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource: &ObjectRef,
+    permission: &str,
+    subject: &SubjectRef,
+    context: &QueryContext<'_>,
+) -> Result<CheckAnswer, QueryError> {
+    let question = program.question(resource, permission, subject)?;
+    let (object, subject) = resolve(graph, &question, resource, subject);
+    let mut closure = None;
+    Asked { graph, program, question: &question, object, subject }.answer(&mut closure, context)
+}
+
+/// The answer of `check` by the general solver alone: the slow way, which the quick one must agree with.
+#[doc(hidden)]
+pub fn check_general<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource: &ObjectRef,
+    permission: &str,
+    subject: &SubjectRef,
+    context: &QueryContext<'_>,
+) -> Result<CheckAnswer, QueryError> {
+    let question = program.question(resource, permission, subject)?;
+    let (object, subject) = resolve(graph, &question, resource, subject);
+    Asked { graph, program, question: &question, object, subject }.general(&mut Reading::new(context))
+}
+
+/// Many checks at one instant, answered in order, each within `steps_max` steps. What is found out about a subject's
+/// groups is shared among all its items.
+pub fn check_bulk<G: Graph>(
+    graph: &G,
+    program: &Program,
+    items: &[CheckItem<'_>],
+    now: Timestamp,
+    steps_max: u64,
+) -> Vec<Result<CheckAnswer, QueryError>> {
+    let mut closures: FxHashMap<&SubjectRef, Option<Closure>> = FxHashMap::default();
+    items
+        .iter()
+        .map(|item| {
+            let context = QueryContext { now, steps_max, caveats: item.caveats };
+            let question = program.question(item.resource, item.permission, item.subject)?;
+            let (object, subject) = resolve(graph, &question, item.resource, item.subject);
+            let closure = closures.entry(item.subject).or_default();
+            Asked { graph, program, question: &question, object, subject }.answer(closure, &context)
+        })
+        .collect()
+}
+
+fn resolve<G: Graph>(
+    graph: &G,
+    question: &Question<'_>,
+    resource: &ObjectRef,
+    subject: &SubjectRef,
+) -> (Ordinal, Ordinal) {
+    let object = graph.ordinal(question.resource_type, &resource.object_id);
+    if subject.object == *resource {
+        let object = object.unwrap_or(UNKNOWN_RESOURCE);
+        return (object, object);
+    }
+    let subject = graph.ordinal(question.subject_type, &subject.object.object_id);
+    (object.unwrap_or(UNKNOWN_RESOURCE), subject.unwrap_or(UNKNOWN_SUBJECT))
+}
+
+/// A check in numbers.
+struct Asked<'a, G> {
+    graph: &'a G,
+    program: &'a Program,
+    question: &'a Question<'a>,
+    object: Ordinal,
+    subject: Ordinal,
+}
+
+impl<G: Graph> Asked<'_, G> {
+    fn answer(
+        &self,
+        closure: &mut Option<Closure>,
+        context: &QueryContext<'_>,
+    ) -> Result<CheckAnswer, QueryError> {
+        let mut reading = Reading::new(context);
+        let mut walk = Walk::new(self.graph, self.question.specialised, self.subject, closure, &mut reading);
+        match walk.atom(self.question.predicate, self.object, 0) {
+            Ok(permissionship) => {
+                let missing = walk.into_missing();
+                Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
+            }
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Exhausted) => self.general(&mut reading),
+        }
+    }
+
+    fn general(&self, reading: &mut Reading<'_>) -> Result<CheckAnswer, QueryError> {
+        let mut answers = solve_checks(
+            self.graph,
+            self.program,
+            self.question.specialised,
+            self.subject,
+            &[(self.question.predicate, self.object)],
+            reading,
+        )?;
+        let (permissionship, missing) = answers.pop().unwrap_or_default();
+        Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
+    }
+}
+
+/// Answers several checks of one subject by one system of equations, in order, with their missing parameters.
+pub(crate) fn solve_checks<G: Graph>(
+    graph: &G,
+    program: &Program,
+    specialised: &Specialised,
+    subject: Ordinal,
+    asked: &[(PredicateId, Ordinal)],
+    reading: &mut Reading<'_>,
+) -> Result<Vec<(Permissionship, Vec<SmolStr>)>, QueryError> {
+    let mut grounding = Grounding::new(graph, specialised, OneSubject(subject), reading);
+    let roots: Vec<u32> = asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
+    let (equations, reading) = grounding.finish()?;
+    let solution = solve(equations, &roots, reading)?;
+    roots
+        .iter()
+        .map(|root| match solution.value(*root) {
+            Some(Permissionship::Conditional) => Ok((Permissionship::Conditional, solution.missing(*root))),
+            Some(value) => Ok((*value, Vec::new())),
+            None => Err(contradiction(graph, program, solution.contradiction())),
+        })
+        .collect()
+}
+
+/// The error for a question without a value, given where that comes from.
+pub(crate) fn contradiction<G: Graph>(
+    graph: &G,
+    program: &Program,
+    at: Option<(PredicateId, Ordinal)>,
+) -> QueryError {
+    let predicate = at.and_then(|(id, object)| Some((program.predicate(id)?, object)));
+    let at = predicate.map_or_else(String::new, |(predicate, object)| {
+        let object_id = graph.object_id(predicate.type_id, object).unwrap_or("?");
+        format!("{}:{object_id}#{}", predicate.object_type, predicate.name)
+    });
+    QueryError::Contradiction { at }
+}
+
+/// The domain of a check.
+struct OneSubject(Ordinal);
+
+impl<G: Graph> Domain<G> for OneSubject {
+    type Value = Permissionship;
+
+    fn itself(&self, object: Ordinal) -> Permissionship {
+        if object == self.0 { Permissionship::Yes } else { Permissionship::No }
+    }
+
+    fn leaf(
+        &mut self,
+        graph: &G,
+        plan: &RelationPlan,
+        object: Ordinal,
+        reading: &mut Reading<'_>,
+        missing: &mut Vec<SmolStr>,
+    ) -> Result<Permissionship, QueryError> {
+        single_edges(graph, plan, object, self.0, reading, missing)
+    }
+}
+
+/// What one subject has by its own and by the wildcard's edge. Missing parameters are added when it is conditional.
+pub(crate) fn single_edges<G: Graph>(
+    graph: &G,
+    plan: &RelationPlan,
+    object: Ordinal,
+    subject: Ordinal,
+    reading: &mut Reading<'_>,
+    missing: &mut Vec<SmolStr>,
+) -> Result<Permissionship, QueryError> {
+    let direct = plan.direct.map(|kind| (kind, subject));
+    let wildcard = plan.wildcard.map(|kind| (kind, Ordinal::WILDCARD));
+    let both = || direct.iter().chain(&wildcard);
+    reading.charge(1)?;
+    if both().any(|(kind, end)| graph.subjects(*kind, object).contains(*end)) {
+        return Ok(Permissionship::Yes);
+    }
+    let start = missing.len();
+    let mut value = Permissionship::No;
+    for (kind, end) in both() {
+        let Some(edge) = qualified_edge(graph, *kind, object, *end) else { continue };
+        let state = reading.state(&edge.qualifier)?;
+        value = value.max(state.value());
+        match state {
+            EdgeState::Absent => {}
+            EdgeState::Holds => {
+                missing.truncate(start);
+                return Ok(value);
+            }
+            EdgeState::Depends(names) => missing.extend(names),
+        }
+    }
+    Ok(value)
+}
+
+/// The qualified edge between two objects.
+fn qualified_edge<G: Graph>(graph: &G, kind: KindId, object: Ordinal, subject: Ordinal) -> Option<&QualifiedEdge> {
+    if !graph.has_qualified(kind) {
+        return None;
+    }
+    let edges = graph.qualified_subjects(kind, object);
+    let at = edges.binary_search_by_key(&subject, |edge| edge.other).ok()?;
+    edges.get(at)
+}

@@ -1,0 +1,320 @@
+//! The quick way to a check: a walk down the plan from the resource, with a bound on its length. It either gives the
+//! exact answer or gives up; it never guesses.
+
+use smol_str::SmolStr;
+
+use crate::check::single_edges;
+use crate::closure::Closure;
+use crate::edges::{EdgeState, Reading};
+use crate::graph::{Graph, Members};
+use crate::ids::{KindId, Ordinal};
+use crate::program::PredicateId;
+use crate::query::{Permissionship, QueryError};
+use crate::specialised::{Lowered, Op, RelationPlan, Specialised, UsersetPlan};
+
+/// Deepest chain of predicates that is walked.
+const DEPTH_MAX: u32 = 32;
+/// Most edges and plan nodes that are walked.
+const FUEL: u32 = 4096;
+/// Up to so many usersets without nested ones are asked one by one; beyond, the subject's closure is cheaper.
+const PROBES_MAX: usize = 4;
+
+/// Why a walk ended without an answer.
+pub(crate) enum Stop {
+    /// It was too long.
+    Exhausted,
+    /// The query has no answer.
+    Refused(QueryError),
+}
+
+impl From<QueryError> for Stop {
+    fn from(error: QueryError) -> Stop {
+        Stop::Refused(error)
+    }
+}
+
+type Walked = Result<Permissionship, Stop>;
+
+/// One walk. Each step that returns `Conditional` has added its missing parameters, and no other step has.
+pub(crate) struct Walk<'a, 'b, G> {
+    graph: &'a G,
+    specialised: &'a Specialised,
+    subject: Ordinal,
+    /// The subject's closure, once it was needed.
+    closure: &'a mut Option<Closure>,
+    reading: &'a mut Reading<'b>,
+    fuel: u32,
+    missing: Vec<SmolStr>,
+}
+
+impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
+    /// A walk for one subject.
+    pub(crate) fn new(
+        graph: &'a G,
+        specialised: &'a Specialised,
+        subject: Ordinal,
+        closure: &'a mut Option<Closure>,
+        reading: &'a mut Reading<'b>,
+    ) -> Walk<'a, 'b, G> {
+        Walk { graph, specialised, subject, closure, reading, fuel: FUEL, missing: Vec::new() }
+    }
+
+    /// The missing parameters, sorted.
+    pub(crate) fn into_missing(mut self) -> Vec<SmolStr> {
+        self.missing.sort_unstable();
+        self.missing.dedup();
+        self.missing
+    }
+
+    fn burn(&mut self) -> Result<(), Stop> {
+        self.reading.charge(1)?;
+        self.fuel = self.fuel.checked_sub(1).ok_or(Stop::Exhausted)?;
+        Ok(())
+    }
+
+    /// What the subject has of a predicate of an object.
+    pub(crate) fn atom(&mut self, predicate: PredicateId, object: Ordinal, depth: u32) -> Walked {
+        if depth > DEPTH_MAX {
+            return Err(Stop::Exhausted);
+        }
+        self.burn()?;
+        let specialised = self.specialised;
+        if specialised.own == Some(predicate) && object == self.subject {
+            return Ok(Permissionship::Yes);
+        }
+        match specialised.body(predicate) {
+            None => Ok(Permissionship::No),
+            Some(Lowered::Permission(op)) => self.op(op, object, depth),
+            Some(Lowered::Relation(plan)) => self.relation(plan, object, depth),
+        }
+    }
+
+    fn relation(&mut self, plan: &RelationPlan, object: Ordinal, depth: u32) -> Walked {
+        let start = self.missing.len();
+        let mut value =
+            single_edges(self.graph, plan, object, self.subject, self.reading, &mut self.missing)?;
+        for userset in &plan.usersets {
+            if value == Permissionship::Yes {
+                break;
+            }
+            value = value.max(self.usersets(userset, object, depth)?);
+        }
+        Ok(self.settle(value, start))
+    }
+
+    /// Keeps the parameters added since `start` only if they still matter.
+    fn settle(&mut self, value: Permissionship, start: usize) -> Permissionship {
+        if value != Permissionship::Conditional {
+            self.missing.truncate(start);
+        }
+        value
+    }
+
+    fn usersets(&mut self, plan: &UsersetPlan, object: Ordinal, depth: u32) -> Walked {
+        let plain = self.graph.subjects(plan.kind, object);
+        let has_qualified =
+            self.graph.has_qualified(plan.kind) && !self.graph.qualified_subjects(plan.kind, object).is_empty();
+        if plain.is_empty() && !has_qualified {
+            return Ok(Permissionship::No);
+        }
+        let is_cheap = plan.is_flat && plain.len() <= PROBES_MAX;
+        match plan.closable.filter(|_| !is_cheap) {
+            Some(place) => self.by_closure(plan, place, plain, object, depth),
+            None => self.step(plan.kind, plan.target, object, depth),
+        }
+    }
+
+    /// Meets the object's usersets with those that hold the subject.
+    fn by_closure(
+        &mut self,
+        plan: &UsersetPlan,
+        place: usize,
+        plain: Members<'_>,
+        object: Ordinal,
+        depth: u32,
+    ) -> Walked {
+        let (graph, subject) = (self.graph, self.subject);
+        if self.closure.is_none() {
+            *self.closure = Some(Closure::compute(graph, self.specialised, subject, self.reading)?);
+        }
+        let Some(groups) = self.closure.as_ref().and_then(|closure| closure.groups(place)) else {
+            return self.step(plan.kind, plan.target, object, depth);
+        };
+        if groups.definite.iter().any(|group| plain.contains(*group)) {
+            return Ok(Permissionship::Yes);
+        }
+        // Only these can still hold the subject; each on conditions that must be looked at.
+        let possible: Vec<Ordinal> =
+            groups.possible.iter().copied().filter(|group| plain.contains(*group)).collect();
+        let mut qualified = Vec::new();
+        if graph.has_qualified(plan.kind) {
+            let edges = graph.qualified_subjects(plan.kind, object);
+            for group in groups.definite.iter().chain(&groups.possible) {
+                if let Ok(at) = edges.binary_search_by_key(group, |edge| edge.other) {
+                    qualified.extend(edges.get(at));
+                }
+            }
+        }
+        let start = self.missing.len();
+        let mut value = Permissionship::No;
+        for group in possible {
+            if value == Permissionship::Yes {
+                break;
+            }
+            value = value.max(self.atom(plan.target, group, depth + 1)?);
+        }
+        for edge in qualified {
+            if value == Permissionship::Yes {
+                break;
+            }
+            let state = self.reading.state(&edge.qualifier)?;
+            value = value.max(self.under(state, plan.target, edge.other, depth)?);
+        }
+        Ok(self.settle(value, start))
+    }
+
+    /// Any object that a kind of edge leads to.
+    fn step(&mut self, kind: KindId, target: PredicateId, object: Ordinal, depth: u32) -> Walked {
+        let graph = self.graph;
+        let start = self.missing.len();
+        let mut value = Permissionship::No;
+        for other in graph.subjects(kind, object).iter() {
+            value = value.max(self.atom(target, other, depth + 1)?);
+            if value == Permissionship::Yes {
+                return Ok(self.settle(value, start));
+            }
+        }
+        if graph.has_qualified(kind) {
+            for edge in graph.qualified_subjects(kind, object) {
+                self.burn()?;
+                let state = self.reading.state(&edge.qualifier)?;
+                value = value.max(self.under(state, target, edge.other, depth)?);
+                if value == Permissionship::Yes {
+                    break;
+                }
+            }
+        }
+        Ok(self.settle(value, start))
+    }
+
+    /// The target under an edge's condition.
+    fn under(&mut self, state: EdgeState, target: PredicateId, object: Ordinal, depth: u32) -> Walked {
+        match state {
+            EdgeState::Absent => Ok(Permissionship::No),
+            EdgeState::Holds => self.atom(target, object, depth + 1),
+            EdgeState::Depends(names) => {
+                let start = self.missing.len();
+                let value = self.atom(target, object, depth + 1)?.min(Permissionship::Conditional);
+                self.missing.extend(names);
+                Ok(self.settle(value, start))
+            }
+        }
+    }
+
+    fn op(&mut self, op: &Op, object: Ordinal, depth: u32) -> Walked {
+        match op {
+            Op::Never => Ok(Permissionship::No),
+            Op::SelfObject if object == self.subject => Ok(Permissionship::Yes),
+            Op::SelfObject => Ok(Permissionship::No),
+            Op::Reference(id) => self.atom(*id, object, depth + 1),
+            Op::ArrowAny(steps) => {
+                let start = self.missing.len();
+                let mut value = Permissionship::No;
+                for (kind, target) in steps {
+                    value = value.max(self.step(*kind, *target, object, depth)?);
+                    if value == Permissionship::Yes {
+                        break;
+                    }
+                }
+                Ok(self.settle(value, start))
+            }
+            Op::ArrowAll(steps) => self.arrow_all(steps, object, depth),
+            Op::Any(ops) => {
+                let start = self.missing.len();
+                let mut value = Permissionship::No;
+                for op in ops {
+                    value = value.max(self.op(op, object, depth)?);
+                    if value == Permissionship::Yes {
+                        break;
+                    }
+                }
+                Ok(self.settle(value, start))
+            }
+            Op::All(ops) => {
+                let start = self.missing.len();
+                let mut value = Permissionship::Yes;
+                for op in ops {
+                    value = value.min(self.op(op, object, depth)?);
+                    if value == Permissionship::No {
+                        break;
+                    }
+                }
+                Ok(self.settle(value, start))
+            }
+            Op::Minus(from, without) => {
+                let start = self.missing.len();
+                let mut value = self.op(from, object, depth)?;
+                if value != Permissionship::No {
+                    value = value.min(negated(self.op(without, object, depth)?));
+                }
+                Ok(self.settle(value, start))
+            }
+        }
+    }
+
+    fn arrow_all(&mut self, steps: &[(KindId, Option<PredicateId>)], object: Ordinal, depth: u32) -> Walked {
+        let graph = self.graph;
+        let start = self.missing.len();
+        // Whether there is an edge at all; until one holds for certain, the parameters that decide it.
+        let mut exists = Permissionship::No;
+        let mut missing_edges = Vec::new();
+        let mut value = Permissionship::Yes;
+        for (kind, target) in steps {
+            for other in graph.subjects(*kind, object).iter() {
+                exists = Permissionship::Yes;
+                value = value.min(self.target(*target, other, depth)?);
+                if value == Permissionship::No {
+                    return Ok(self.settle(value, start));
+                }
+            }
+            if !graph.has_qualified(*kind) {
+                continue;
+            }
+            for edge in graph.qualified_subjects(*kind, object) {
+                self.burn()?;
+                let state = self.reading.state(&edge.qualifier)?;
+                exists = exists.max(state.value());
+                let unless = negated(state.value());
+                let member = match state {
+                    EdgeState::Absent => continue,
+                    EdgeState::Holds => self.target(*target, edge.other, depth)?,
+                    EdgeState::Depends(names) => {
+                        let before = self.missing.len();
+                        let member = self.target(*target, edge.other, depth)?;
+                        if member != Permissionship::Yes {
+                            self.missing.extend(names.iter().cloned());
+                        }
+                        missing_edges.extend(names);
+                        self.settle(member.max(unless), before)
+                    }
+                };
+                value = value.min(member);
+                if value == Permissionship::No {
+                    return Ok(self.settle(value, start));
+                }
+            }
+        }
+        if exists == Permissionship::Conditional {
+            self.missing.extend(missing_edges);
+        }
+        Ok(self.settle(value.min(exists), start))
+    }
+
+    fn target(&mut self, target: Option<PredicateId>, object: Ordinal, depth: u32) -> Walked {
+        target.map_or(Ok(Permissionship::No), |target| self.atom(target, object, depth + 1))
+    }
+}
+
+fn negated(value: Permissionship) -> Permissionship {
+    crate::value::Value::negated(&value)
+}

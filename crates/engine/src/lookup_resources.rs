@@ -1,0 +1,91 @@
+//! What a subject has a permission on: the plans of a check, run backwards on whole sets of resources.
+
+use pemba_model::SubjectRef;
+
+use crate::check::{UNKNOWN_SUBJECT, solve_checks};
+use crate::edges::Reading;
+use crate::graph::Graph;
+use crate::ids::{Ordinal, TypeId};
+use crate::lookup_sets::{Negation, Plane, Sets};
+use crate::program::{PredicateId, Program};
+use crate::query::{Permissionship, QueryContext, QueryError, ResourceSet};
+use crate::specialised::{Component, Specialised};
+
+/// Finds every resource of a type on which the subject has the permission. For a conditional one a check tells the
+/// missing parameters.
+pub fn lookup_resources<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource_type: &str,
+    permission: &str,
+    subject: &SubjectRef,
+    context: &QueryContext<'_>,
+) -> Result<ResourceSet, QueryError> {
+    let (resource_type, predicate) = program.find(resource_type, permission)?;
+    let (subject_type, specialised) =
+        program.find_subject(&subject.object.object_type, subject.relation.as_deref())?;
+    let subject = graph.ordinal(subject_type, &subject.object.object_id).unwrap_or(UNKNOWN_SUBJECT);
+    let lookup = Lookup { graph, program, specialised, subject, resource_type, predicate };
+    let order = specialised.order_of(predicate);
+    let mut reading = Reading::new(context);
+    let mut found = if order.iter().any(|component| component.is_negative) {
+        lookup.by_checks(&order, &mut reading)?
+    } else {
+        lookup.by_sets(&order, &mut reading)?
+    };
+    // A subject never mentioned may equal a resource, but such a resource has no ordinal to be listed by.
+    for set in [&mut found.definite, &mut found.conditional] {
+        set.remove_range(Ordinal::MAX.0 + 1..);
+    }
+    found.valid_until = reading.valid_until;
+    Ok(found)
+}
+
+/// A lookup in numbers.
+struct Lookup<'a, G> {
+    graph: &'a G,
+    program: &'a Program,
+    specialised: &'a Specialised,
+    subject: Ordinal,
+    resource_type: TypeId,
+    predicate: PredicateId,
+}
+
+impl<G: Graph> Lookup<'_, G> {
+    /// Exact: negations only read what is already complete.
+    fn by_sets(&self, order: &[&Component], reading: &mut Reading<'_>) -> Result<ResourceSet, QueryError> {
+        let mut sets = Sets::new(self.graph, self.specialised, self.subject, Negation::Exact, reading);
+        for component in order {
+            sets.compute(component)?;
+        }
+        let definite = sets.take(Plane::Definite, self.predicate);
+        let conditional = sets.take(Plane::Possible, self.predicate) - &definite;
+        Ok(ResourceSet { resource_type: Some(self.resource_type), definite, conditional, valid_until: None })
+    }
+
+    /// Where a predicate can depend on its own absence: first every resource that could be found if nothing were
+    /// excluded, then one system of equations for all of them.
+    fn by_checks(&self, order: &[&Component], reading: &mut Reading<'_>) -> Result<ResourceSet, QueryError> {
+        let mut sets = Sets::new(self.graph, self.specialised, self.subject, Negation::Ignored, reading);
+        for component in order {
+            sets.compute(component)?;
+        }
+        let candidates = sets.take(Plane::Possible, self.predicate);
+        let asked: Vec<(PredicateId, Ordinal)> =
+            candidates.iter().map(|object| (self.predicate, Ordinal(object))).collect();
+        let values = solve_checks(self.graph, self.program, self.specialised, self.subject, &asked, reading)?;
+        let mut found = ResourceSet { resource_type: Some(self.resource_type), ..ResourceSet::default() };
+        for (object, (value, _)) in candidates.iter().zip(values) {
+            match value {
+                Permissionship::No => {}
+                Permissionship::Conditional => {
+                    found.conditional.insert(object);
+                }
+                Permissionship::Yes => {
+                    found.definite.insert(object);
+                }
+            }
+        }
+        Ok(found)
+    }
+}

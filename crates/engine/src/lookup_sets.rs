@@ -1,0 +1,355 @@
+//! Sets of resources, predicate by predicate: for one subject, every object on which it has each predicate.
+//!
+//! Two planes carry the three values: the resources it has certainly, and those it has at least conditionally. Each is
+//! computed by plain set algebra; what an exclusion takes away is read from the other plane.
+
+use roaring::RoaringBitmap;
+use rustc_hash::FxHashMap;
+
+use crate::edges::Reading;
+use crate::gather::Gather;
+use crate::graph::Graph;
+use crate::ids::{KindId, Ordinal};
+use crate::lookup_recursion::Recursion;
+use crate::program::PredicateId;
+use crate::query::{Permissionship, QueryError};
+use crate::specialised::{Component, Lowered, Op, RelationPlan, Specialised};
+
+/// Which of the two sets is meant.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Plane {
+    /// What holds certainly.
+    Definite,
+    /// What holds certainly or conditionally.
+    Possible,
+}
+
+/// What to do with exclusions.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Negation {
+    /// Take away what they exclude; it must be complete by then.
+    Exact,
+    /// Take away nothing, so that the possible sets are upper bounds.
+    Ignored,
+}
+
+impl Plane {
+    fn opposite(self) -> Plane {
+        match self {
+            Plane::Definite => Plane::Possible,
+            Plane::Possible => Plane::Definite,
+        }
+    }
+
+    /// Whether something with this value belongs.
+    pub(crate) fn holds(self, value: Permissionship) -> bool {
+        match self {
+            Plane::Definite => value == Permissionship::Yes,
+            Plane::Possible => value >= Permissionship::Conditional,
+        }
+    }
+}
+
+/// The sets computed so far.
+pub(crate) struct Sets<'a, 'b, G> {
+    pub(crate) graph: &'a G,
+    specialised: &'a Specialised,
+    subject: Ordinal,
+    negation: Negation,
+    pub(crate) reading: &'a mut Reading<'b>,
+    definite: FxHashMap<PredicateId, RoaringBitmap>,
+    /// Only where it differs from `definite`.
+    possible: FxHashMap<PredicateId, RoaringBitmap>,
+    empty: RoaringBitmap,
+}
+
+impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
+    /// No sets yet.
+    pub(crate) fn new(
+        graph: &'a G,
+        specialised: &'a Specialised,
+        subject: Ordinal,
+        negation: Negation,
+        reading: &'a mut Reading<'b>,
+    ) -> Sets<'a, 'b, G> {
+        Sets {
+            graph,
+            specialised,
+            subject,
+            negation,
+            reading,
+            definite: FxHashMap::default(),
+            possible: FxHashMap::default(),
+            empty: RoaringBitmap::new(),
+        }
+    }
+
+    /// The set of a predicate.
+    pub(crate) fn set(&self, plane: Plane, id: PredicateId) -> &RoaringBitmap {
+        let possible = || self.possible.get(&id).filter(|_| plane == Plane::Possible);
+        possible().or_else(|| self.definite.get(&id)).unwrap_or(&self.empty)
+    }
+
+    /// The set of a predicate, to keep.
+    pub(crate) fn take(&mut self, plane: Plane, id: PredicateId) -> RoaringBitmap {
+        self.set(plane, id).clone()
+    }
+
+    /// Computes the sets of a component; those it depends on must be there.
+    pub(crate) fn compute(&mut self, component: &Component) -> Result<(), QueryError> {
+        // Where nothing is qualified here or below, the planes are one.
+        let is_split = self.negation == Negation::Exact && self.is_conditional(component);
+        let first = if self.negation == Negation::Exact { Plane::Definite } else { Plane::Possible };
+        for (id, set) in self.component(component, first)? {
+            self.definite.insert(id, set);
+        }
+        if is_split {
+            for (id, set) in self.component(component, Plane::Possible)? {
+                self.possible.insert(id, set);
+            }
+        }
+        Ok(())
+    }
+
+    fn component(
+        &mut self,
+        component: &Component,
+        plane: Plane,
+    ) -> Result<Vec<(PredicateId, RoaringBitmap)>, QueryError> {
+        if component.is_recursive {
+            return Recursion::compute(self, &component.predicates, plane);
+        }
+        component.predicates.iter().map(|id| Ok((*id, self.predicate(*id, plane)?))).collect()
+    }
+
+    /// Whether the two planes of a component can differ.
+    fn is_conditional(&self, component: &Component) -> bool {
+        let qualified = |kind: &KindId| self.graph.has_qualified(*kind);
+        component.predicates.iter().any(|id| match self.specialised.body(*id) {
+            None => false,
+            Some(Lowered::Relation(plan)) => {
+                plan.direct.iter().chain(&plan.wildcard).any(qualified)
+                    || plan
+                        .usersets
+                        .iter()
+                        .any(|userset| qualified(&userset.kind) || self.possible.contains_key(&userset.target))
+            }
+            Some(Lowered::Permission(op)) => {
+                let mut differs = false;
+                op.each_target(false, &mut |target, _| differs |= self.possible.contains_key(&target));
+                op.each_kind(&mut |kind| differs |= qualified(&kind));
+                differs
+            }
+        })
+    }
+
+    /// The body of a predicate.
+    pub(crate) fn body(&self, id: PredicateId) -> Option<&'a Lowered> {
+        self.specialised.body(id)
+    }
+
+    /// The resources of a predicate that does not depend on itself.
+    fn predicate(&mut self, id: PredicateId, plane: Plane) -> Result<RoaringBitmap, QueryError> {
+        let mut set = match self.body(id) {
+            None => RoaringBitmap::new(),
+            Some(Lowered::Permission(op)) => self.op(op, plane)?,
+            Some(Lowered::Relation(plan)) => {
+                let mut found = self.relation(plan, plane)?;
+                for userset in &plan.usersets {
+                    let mut gather = Gather::default();
+                    let objects = self.set(plane, userset.target).clone();
+                    self.through(userset.kind, &objects, plane, &mut gather)?;
+                    found |= gather.finish();
+                }
+                found
+            }
+        };
+        set |= self.own(id);
+        Ok(set)
+    }
+
+    /// The object whose userset of this predicate the subject is.
+    pub(crate) fn own(&self, id: PredicateId) -> RoaringBitmap {
+        let own = (self.specialised.own == Some(id)).then_some(self.subject.0);
+        own.into_iter().collect()
+    }
+
+    /// The resources of a relation by the subject's own and by wildcard edges.
+    pub(crate) fn relation(&mut self, plan: &RelationPlan, plane: Plane) -> Result<RoaringBitmap, QueryError> {
+        let mut gather = Gather::default();
+        if let Some(kind) = plan.direct {
+            self.behind(kind, self.subject, plane, &mut gather)?;
+        }
+        if let Some(kind) = plan.wildcard {
+            self.behind(kind, Ordinal::WILDCARD, plane, &mut gather)?;
+        }
+        Ok(gather.finish())
+    }
+
+    /// The resources of one object's edges of a kind.
+    pub(crate) fn behind(
+        &mut self,
+        kind: KindId,
+        object: Ordinal,
+        plane: Plane,
+        gather: &mut Gather,
+    ) -> Result<(), QueryError> {
+        let graph = self.graph;
+        let plain = graph.resources(kind, object);
+        self.reading.charge_len(plain.len() + 1)?;
+        gather.add(plain);
+        if graph.has_qualified(kind) {
+            for edge in graph.qualified_resources(kind, object) {
+                self.reading.charge(1)?;
+                if plane.holds(self.reading.state(&edge.qualifier)?.value()) {
+                    gather.add_one(edge.other);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// The resources of a set of objects' edges of a kind.
+    fn through(
+        &mut self,
+        kind: KindId,
+        objects: &RoaringBitmap,
+        plane: Plane,
+        gather: &mut Gather,
+    ) -> Result<(), QueryError> {
+        objects.iter().try_for_each(|object| self.behind(kind, Ordinal(object), plane, gather))
+    }
+
+    /// The resources of an expression that reads only complete sets.
+    pub(crate) fn op(&mut self, op: &Op, plane: Plane) -> Result<RoaringBitmap, QueryError> {
+        self.reading.charge(1)?;
+        match op {
+            Op::Never => Ok(RoaringBitmap::new()),
+            Op::SelfObject => Ok(std::iter::once(self.subject.0).collect()),
+            Op::Reference(id) => Ok(self.set(plane, *id).clone()),
+            Op::ArrowAny(steps) => {
+                let mut gather = Gather::default();
+                for (kind, target) in steps {
+                    let objects = self.set(plane, *target).clone();
+                    self.through(*kind, &objects, plane, &mut gather)?;
+                }
+                Ok(gather.finish())
+            }
+            Op::ArrowAll(steps) => {
+                let candidates = self.all_candidates(steps, plane)?;
+                let mut found = Vec::new();
+                for object in candidates {
+                    let sets = |this: &Self, id, other: Ordinal| this.set(plane, id).contains(other.0);
+                    if self.has_all(steps, Ordinal(object), plane, &sets)? {
+                        found.push(object);
+                    }
+                }
+                Ok(found.into_iter().collect())
+            }
+            Op::Any(ops) => ops.iter().try_fold(RoaringBitmap::new(), |mut set, op| {
+                set |= self.op(op, plane)?;
+                Ok(set)
+            }),
+            Op::All(ops) => {
+                let mut set: Option<RoaringBitmap> = None;
+                for op in ops {
+                    let next = self.op(op, plane)?;
+                    let met = set.take().map_or_else(|| next.clone(), |set| set & &next);
+                    if met.is_empty() {
+                        return Ok(met);
+                    }
+                    set = Some(met);
+                }
+                Ok(set.unwrap_or_default())
+            }
+            Op::Minus(from, without) => {
+                let set = self.op(from, plane)?;
+                if set.is_empty() {
+                    return Ok(set);
+                }
+                Ok(set - self.excluded(without, plane)?)
+            }
+        }
+    }
+
+    /// What an exclusion takes away from a plane.
+    pub(crate) fn excluded(&mut self, without: &Op, plane: Plane) -> Result<RoaringBitmap, QueryError> {
+        match self.negation {
+            Negation::Exact => self.op(without, plane.opposite()),
+            Negation::Ignored => Ok(RoaringBitmap::new()),
+        }
+    }
+
+    /// A superset of the resources of `.all`, by what is complete.
+    pub(crate) fn all_candidates(
+        &mut self,
+        steps: &[(KindId, Option<PredicateId>)],
+        plane: Plane,
+    ) -> Result<RoaringBitmap, QueryError> {
+        let mut gather = Gather::default();
+        for (kind, target) in steps {
+            if let Some(target) = target {
+                let objects = self.set(plane, *target).clone();
+                self.through(*kind, &objects, plane, &mut gather)?;
+            }
+            if plane == Plane::Possible {
+                self.conditional_resources(*kind, &mut gather)?;
+            }
+        }
+        Ok(gather.finish())
+    }
+
+    /// The resources that have a conditional edge of a kind: whatever it leads to, `.all` is not certainly false.
+    fn conditional_resources(&mut self, kind: KindId, gather: &mut Gather) -> Result<(), QueryError> {
+        let graph = self.graph;
+        let mut from = Ordinal(0);
+        while let Some(resource) = graph.next_qualified(kind, from) {
+            for edge in graph.qualified_subjects(kind, resource) {
+                self.reading.charge(1)?;
+                if self.reading.state(&edge.qualifier)?.value() == Permissionship::Conditional {
+                    gather.add_one(resource);
+                    break;
+                }
+            }
+            from = Ordinal(resource.0.saturating_add(1));
+        }
+        Ok(())
+    }
+
+    /// Whether a resource has an edge, and every edge that counts leads to an object with the target.
+    pub(crate) fn has_all(
+        &mut self,
+        steps: &[(KindId, Option<PredicateId>)],
+        resource: Ordinal,
+        plane: Plane,
+        has: &impl Fn(&Self, PredicateId, Ordinal) -> bool,
+    ) -> Result<bool, QueryError> {
+        let graph = self.graph;
+        let mut exists = false;
+        for (kind, target) in steps {
+            let has = |this: &Self, other| target.is_some_and(|target| has(this, target, other));
+            for other in graph.subjects(*kind, resource).iter() {
+                self.reading.charge(1)?;
+                exists = true;
+                if !has(self, other) {
+                    return Ok(false);
+                }
+            }
+            if !graph.has_qualified(*kind) {
+                continue;
+            }
+            for edge in graph.qualified_subjects(*kind, resource) {
+                self.reading.charge(1)?;
+                let state = self.reading.state(&edge.qualifier)?.value();
+                exists |= plane.holds(state);
+                // An edge that may or may not count does certainly no harm only if its object has the target, and
+                // possibly none in any case.
+                let counts = plane.opposite().holds(state);
+                if counts && !has(self, edge.other) {
+                    return Ok(false);
+                }
+            }
+        }
+        Ok(exists)
+    }
+}

@@ -1,0 +1,174 @@
+//! Who has a permission on an object: the equations of a check, solved for all subjects of a type at once.
+
+use pemba_model::ObjectRef;
+use roaring::RoaringBitmap;
+use smol_str::SmolStr;
+
+use crate::check::{UNKNOWN_SUBJECT, contradiction, solve_checks};
+use crate::check_walk::{Stop, Walk};
+use crate::closure::Closure;
+use crate::edges::Reading;
+use crate::graph::Graph;
+use crate::ground::{Domain, Grounding};
+use crate::ids::{KindId, Ordinal};
+use crate::program::{PredicateId, Program};
+use crate::query::{FoundSubject, Permissionship, QueryContext, QueryError, SubjectSet};
+use crate::solve::solve;
+use crate::specialised::{RelationPlan, Specialised};
+use crate::value::Value;
+use crate::value_subjects::Subjects;
+
+/// Finds every subject of a type (with `subject_relation`, every userset of that name) that has the permission.
+/// Subjects covered only by a wildcard are not listed one by one: the answer's `wildcard` speaks for them.
+pub fn lookup_subjects<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource: &ObjectRef,
+    permission: &str,
+    subject_type: &str,
+    subject_relation: Option<&str>,
+    context: &QueryContext<'_>,
+) -> Result<SubjectSet, QueryError> {
+    let (resource_type, predicate) = program.find(&resource.object_type, permission)?;
+    let (type_id, specialised) = program.find_subject(subject_type, subject_relation)?;
+    let empty = SubjectSet { subject_type: Some(type_id), ..SubjectSet::default() };
+    // An object never mentioned has no edges, and subjects without an ordinal cannot be listed.
+    let Some(object) = graph.ordinal(resource_type, &resource.object_id) else { return Ok(empty) };
+    let mut reading = Reading::new(context);
+    let mut grounding = Grounding::new(graph, specialised, AllSubjects, &mut reading);
+    let root = grounding.atom(predicate, object);
+    let (equations, _) = grounding.finish()?;
+    let solution = solve(equations, &[root], &mut reading)?;
+    let value = solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
+    let mut asker = Asker { graph, program, specialised, predicate, object, reading };
+    let mut answer = asker.report(value)?;
+    answer.subject_type = Some(type_id);
+    answer.valid_until = asker.reading.valid_until;
+    Ok(answer)
+}
+
+/// The domain of a lookup of subjects.
+struct AllSubjects;
+
+impl<G: Graph> Domain<G> for AllSubjects {
+    type Value = Subjects;
+
+    fn itself(&self, object: Ordinal) -> Subjects {
+        Subjects::one(object.0)
+    }
+
+    fn leaf(
+        &mut self,
+        graph: &G,
+        plan: &RelationPlan,
+        object: Ordinal,
+        reading: &mut Reading<'_>,
+        _missing: &mut Vec<SmolStr>,
+    ) -> Result<Subjects, QueryError> {
+        let mut value = Subjects::bottom();
+        if let Some(kind) = plan.direct {
+            let plain = graph.subjects(kind, object);
+            reading.charge_len(plain.len())?;
+            plain.add_to(&mut value.named);
+            value.definite.exceptions.clone_from(&value.named);
+            value.possible.exceptions.clone_from(&value.named);
+            for_each_qualified(graph, kind, object, reading, |point, level| value.name(point.0, level))?;
+        }
+        if let Some(kind) = plan.wildcard {
+            if graph.subjects(kind, object).contains(Ordinal::WILDCARD) {
+                value.give_all(Permissionship::Yes);
+            }
+            for_each_qualified(graph, kind, object, reading, |_, level| value.give_all(level))?;
+        }
+        Ok(value)
+    }
+}
+
+fn for_each_qualified<G: Graph>(
+    graph: &G,
+    kind: KindId,
+    object: Ordinal,
+    reading: &mut Reading<'_>,
+    mut visit: impl FnMut(Ordinal, Permissionship),
+) -> Result<(), QueryError> {
+    if !graph.has_qualified(kind) {
+        return Ok(());
+    }
+    for edge in graph.qualified_subjects(kind, object) {
+        reading.charge(1)?;
+        visit(edge.other, reading.state(&edge.qualifier)?.value());
+    }
+    Ok(())
+}
+
+/// Puts a solved value into an answer; asks the check of a conditional subject which parameters it misses.
+struct Asker<'a, 'b, G> {
+    graph: &'a G,
+    program: &'a Program,
+    specialised: &'a Specialised,
+    predicate: PredicateId,
+    object: Ordinal,
+    reading: Reading<'b>,
+}
+
+impl<G: Graph> Asker<'_, '_, G> {
+    fn report(&mut self, value: &Subjects) -> Result<SubjectSet, QueryError> {
+        let wildcard = value.default_value();
+        let mut points = &value.definite.exceptions | &value.possible.exceptions;
+        points |= &value.named;
+        self.reading.charge(points.len())?;
+        let (mut excluded, mut concrete) = (RoaringBitmap::new(), RoaringBitmap::new());
+        for point in &points {
+            let level = value.value_of(point);
+            if level < wildcard {
+                excluded.insert(point);
+            }
+            if level > wildcard || (level > Permissionship::No && value.named.contains(point)) {
+                concrete.insert(point);
+            }
+        }
+        let missing = match wildcard {
+            Permissionship::Conditional => self.missing(UNKNOWN_SUBJECT)?,
+            _ => Vec::new(),
+        };
+        let excluded = excluded.iter().map(|point| self.excluded(value, point)).collect::<Result<_, _>>()?;
+        let concrete = concrete.iter().map(|point| self.concrete(value, point)).collect::<Result<_, _>>()?;
+        Ok(SubjectSet { wildcard: (wildcard, missing), excluded, concrete, ..SubjectSet::default() })
+    }
+
+    fn excluded(&mut self, value: &Subjects, point: u32) -> Result<FoundSubject, QueryError> {
+        let ordinal = Ordinal(point);
+        Ok(match value.value_of(point) {
+            Permissionship::Conditional => FoundSubject {
+                ordinal,
+                permissionship: Permissionship::Conditional,
+                missing: self.missing(ordinal)?,
+            },
+            _ => FoundSubject { ordinal, permissionship: Permissionship::Yes, missing: Vec::new() },
+        })
+    }
+
+    fn concrete(&mut self, value: &Subjects, point: u32) -> Result<FoundSubject, QueryError> {
+        let (ordinal, permissionship) = (Ordinal(point), value.value_of(point));
+        let missing = match permissionship {
+            Permissionship::Conditional => self.missing(ordinal)?,
+            _ => Vec::new(),
+        };
+        Ok(FoundSubject { ordinal, permissionship, missing })
+    }
+
+    fn missing(&mut self, subject: Ordinal) -> Result<Vec<SmolStr>, QueryError> {
+        let mut closure: Option<Closure> = None;
+        let mut walk = Walk::new(self.graph, self.specialised, subject, &mut closure, &mut self.reading);
+        match walk.atom(self.predicate, self.object, 0) {
+            Ok(_) => Ok(walk.into_missing()),
+            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Exhausted) => {
+                let asked = [(self.predicate, self.object)];
+                let mut answers =
+                    solve_checks(self.graph, self.program, self.specialised, subject, &asked, &mut self.reading)?;
+                Ok(answers.pop().unwrap_or_default().1)
+            }
+        }
+    }
+}

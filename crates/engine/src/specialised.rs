@@ -1,0 +1,481 @@
+//! A program as one kind of subject sees it: every predicate that such a subject can ever have, and nothing else.
+
+use pemba_schema::plan::{Plan, Predicate as PredicateName, SubjectKind};
+use pemba_schema::{Expression, SubjectShape};
+
+use crate::components::{Components, Vertices, components};
+use crate::ids::KindId;
+use crate::program::{Body, Predicate, PredicateId, Program, RelationKind};
+
+/// The programs of all predicates for one kind of subject.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Specialised {
+    /// By predicate; `None` for one that no such subject can have.
+    bodies: Vec<Option<Lowered>>,
+    /// The predicate that the subjects themselves name: `member` for subjects `group:g#member`.
+    pub(crate) own: Option<PredicateId>,
+    /// The relations whose members a closure can find from the subject's side, as their usersets are all such
+    /// relations too.
+    pub(crate) closable: Vec<Closable>,
+    /// The predicates by dependency, and what of it is recursive.
+    order: Vec<Component>,
+}
+
+/// Predicates that depend on one another.
+#[derive(Debug, Clone)]
+pub(crate) struct Component {
+    pub(crate) predicates: Vec<PredicateId>,
+    /// Whether any depends on itself.
+    pub(crate) is_recursive: bool,
+    /// Whether any depends on its own absence.
+    pub(crate) is_negative: bool,
+}
+
+/// What a predicate is for this kind of subject.
+#[derive(Debug, Clone)]
+pub(crate) enum Lowered {
+    Relation(RelationPlan),
+    Permission(Op),
+}
+
+/// A relation, by what its edges can mean for the subject.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct RelationPlan {
+    /// Edges to the subject itself.
+    pub(crate) direct: Option<KindId>,
+    /// Edges to everybody of the subject's type.
+    pub(crate) wildcard: Option<KindId>,
+    /// Edges to usersets that the subject can be in.
+    pub(crate) usersets: Vec<UsersetPlan>,
+}
+
+/// Edges to usersets of one predicate.
+#[derive(Debug, Clone)]
+pub(crate) struct UsersetPlan {
+    pub(crate) kind: KindId,
+    pub(crate) target: PredicateId,
+    /// The target's place in `Specialised::closable`, if it has one.
+    pub(crate) closable: Option<usize>,
+    /// Whether the target has only direct edges, so that asking it is one probe.
+    pub(crate) is_flat: bool,
+}
+
+/// A relation that a closure spans.
+#[derive(Debug, Clone)]
+pub(crate) struct Closable {
+    pub(crate) predicate: PredicateId,
+    /// Kinds of edges that hold this relation's usersets, each with the place of the relation that owns them.
+    pub(crate) parents: Vec<(KindId, usize)>,
+}
+
+/// A permission's program.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Op {
+    /// Nobody.
+    Never,
+    /// The resource itself.
+    SelfObject,
+    /// Another predicate of the same object.
+    Reference(PredicateId),
+    /// Any subject object of these edges has the target.
+    ArrowAny(Vec<(KindId, PredicateId)>),
+    /// There are subject objects and all have the target; `None` for a type that can never have it.
+    ArrowAll(Vec<(KindId, Option<PredicateId>)>),
+    /// Any operand.
+    Any(Vec<Op>),
+    /// Every operand.
+    All(Vec<Op>),
+    /// The first without the second.
+    Minus(Box<Op>, Box<Op>),
+}
+
+impl Specialised {
+    /// Compiles a program for subjects of one kind.
+    pub(crate) fn compile(program: &Program, subject: &SubjectKind) -> Specialised {
+        let lowering = Lowering { program, subject };
+        let own = subject
+            .relation
+            .as_ref()
+            .and_then(|relation| program.predicate_id(&subject.subject_type, relation));
+        let bodies = program.predicates().map(|(_, predicate)| lowering.lower(predicate)).collect();
+        let mut specialised = Specialised { bodies, own, ..Specialised::default() };
+        specialised.prune();
+        specialised.close();
+        specialised.order = specialised.components();
+        specialised
+    }
+
+    /// The program of a predicate; `None` when no subject of this kind can have it but by naming it.
+    pub(crate) fn body(&self, id: PredicateId) -> Option<&Lowered> {
+        self.bodies.get(id.0 as usize)?.as_ref()
+    }
+
+    /// The components that the given predicate depends on, in order of dependency, its own last.
+    pub(crate) fn order_of(&self, id: PredicateId) -> Vec<&Component> {
+        let mut needed = vec![false; self.bodies.len()];
+        let mut open = vec![id];
+        while let Some(id) = open.pop() {
+            match needed.get_mut(id.0 as usize) {
+                Some(seen) if !*seen => *seen = true,
+                _ => continue,
+            }
+            self.each_dependency(id, &mut |target, _| open.push(target));
+        }
+        let is_needed = |id: &PredicateId| needed.get(id.0 as usize).copied().unwrap_or(false);
+        self.order.iter().filter(|component| component.predicates.iter().any(is_needed)).collect()
+    }
+
+    fn each_dependency(&self, id: PredicateId, visit: &mut impl FnMut(PredicateId, bool)) {
+        match self.body(id) {
+            Some(Lowered::Relation(plan)) => plan.usersets.iter().for_each(|userset| visit(userset.target, false)),
+            Some(Lowered::Permission(op)) => op.each_target(false, visit),
+            None => {}
+        }
+    }
+
+    /// Drops what can never be had: the plans say what is reachable by type; this also drops what only leads there
+    /// through something dropped.
+    fn prune(&mut self) {
+        let mut alive = vec![false; self.bodies.len()];
+        if let Some(alive) = self.own.and_then(|own| alive.get_mut(own.0 as usize)) {
+            *alive = true;
+        }
+        loop {
+            let mut changed = false;
+            for (at, body) in self.bodies.iter().enumerate() {
+                let is_alive = |id: PredicateId| alive.get(id.0 as usize).copied().unwrap_or(false);
+                if !is_alive(PredicateId(u32::try_from(at).unwrap_or(u32::MAX)))
+                    && body.as_ref().is_some_and(|body| body.is_alive(&is_alive))
+                {
+                    changed = true;
+                    if let Some(slot) = alive.get_mut(at) {
+                        *slot = true;
+                    }
+                }
+            }
+            if !changed {
+                break;
+            }
+        }
+        let is_alive = |id: PredicateId| alive.get(id.0 as usize).copied().unwrap_or(false);
+        for body in &mut self.bodies {
+            *body = body.take().and_then(|body| body.pruned(&is_alive));
+        }
+    }
+
+    /// Finds the closable relations: the largest set of relations all of whose usersets lead back into it.
+    fn close(&mut self) {
+        let mut closable: Vec<bool> =
+            self.bodies.iter().map(|body| matches!(body, Some(Lowered::Relation(_)))).collect();
+        // A userset's own name has members without any edges of the subject's kind.
+        if let Some(slot) = self.own.and_then(|own| closable.get_mut(own.0 as usize)) {
+            *slot |= self.own.and_then(|own| self.body(own)).is_none();
+        }
+        loop {
+            let is_closable = |id: PredicateId| closable.get(id.0 as usize).copied().unwrap_or(false);
+            let broken = self.bodies.iter().enumerate().find(|(at, body)| {
+                let Some(Lowered::Relation(plan)) = body else { return false };
+                closable.get(*at) == Some(&true)
+                    && plan.usersets.iter().any(|userset| !is_closable(userset.target))
+            });
+            let Some((at, _)) = broken else { break };
+            if let Some(slot) = closable.get_mut(at) {
+                *slot = false;
+            }
+        }
+        self.number_closable(&closable);
+    }
+
+    /// Numbers those closable relations that some userset names, and links them.
+    fn number_closable(&mut self, closable: &[bool]) {
+        let mut places: Vec<Option<usize>> = vec![None; self.bodies.len()];
+        let targets = self.bodies.iter().flatten().flat_map(|body| match body {
+            Lowered::Relation(plan) => plan.usersets.iter().map(|userset| userset.target).collect(),
+            Lowered::Permission(_) => Vec::new(),
+        });
+        for target in targets.collect::<Vec<_>>() {
+            let Some(place) = places.get_mut(target.0 as usize) else { continue };
+            if place.is_none() && closable.get(target.0 as usize) == Some(&true) {
+                *place = Some(self.closable.len());
+                self.closable.push(Closable { predicate: target, parents: Vec::new() });
+            }
+        }
+        let is_flat: Vec<bool> = self
+            .bodies
+            .iter()
+            .map(|body| matches!(body, Some(Lowered::Relation(plan)) if plan.usersets.is_empty()))
+            .collect();
+        for (at, body) in self.bodies.iter_mut().enumerate() {
+            let Some(Lowered::Relation(plan)) = body else { continue };
+            for userset in &mut plan.usersets {
+                let target = userset.target.0 as usize;
+                userset.closable = places.get(target).copied().flatten();
+                userset.is_flat = is_flat.get(target) == Some(&true);
+                let owner = places.get(at).copied().flatten();
+                let target = userset.closable.and_then(|target| self.closable.get_mut(target));
+                if let (Some(owner), Some(target)) = (owner, target) {
+                    target.parents.push((userset.kind, owner));
+                }
+            }
+        }
+    }
+
+    fn components(&self) -> Vec<Component> {
+        let mut edges: Vec<Vec<(PredicateId, bool)>> = Vec::with_capacity(self.bodies.len());
+        for at in 0..self.bodies.len() {
+            let mut targets = Vec::new();
+            self.each_dependency(PredicateId(u32::try_from(at).unwrap_or(u32::MAX)), &mut |target, negated| {
+                targets.push((target, negated));
+            });
+            edges.push(targets);
+        }
+        let roots: Vec<u32> = (0..u32::try_from(edges.len()).unwrap_or(u32::MAX)).collect();
+        let found: Components = components(&Dependencies(&edges), &roots);
+        found
+            .iter()
+            .map(|vertices| {
+                let predicates: Vec<PredicateId> = vertices.iter().copied().map(PredicateId).collect();
+                let inner = || {
+                    let from = predicates.iter().filter_map(|id| edges.get(id.0 as usize));
+                    from.flatten().filter(|(target, _)| predicates.contains(target))
+                };
+                let is_recursive = inner().next().is_some();
+                let is_negative = inner().any(|(_, negated)| *negated);
+                Component { predicates, is_recursive, is_negative }
+            })
+            .collect()
+    }
+}
+
+struct Dependencies<'a>(&'a [Vec<(PredicateId, bool)>]);
+
+impl Vertices for Dependencies<'_> {
+    fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    fn successor(&self, vertex: u32, index: u32) -> Option<u32> {
+        self.0.get(vertex as usize)?.get(index as usize).map(|(target, _)| target.0)
+    }
+}
+
+impl Lowered {
+    fn is_alive(&self, alive: &impl Fn(PredicateId) -> bool) -> bool {
+        match self {
+            Lowered::Relation(plan) => {
+                plan.direct.is_some()
+                    || plan.wildcard.is_some()
+                    || plan.usersets.iter().any(|userset| alive(userset.target))
+            }
+            Lowered::Permission(op) => op.is_alive(alive),
+        }
+    }
+
+    fn pruned(self, alive: &impl Fn(PredicateId) -> bool) -> Option<Lowered> {
+        match self {
+            Lowered::Relation(mut plan) => {
+                plan.usersets.retain(|userset| alive(userset.target));
+                let plan = Lowered::Relation(plan);
+                plan.is_alive(alive).then_some(plan)
+            }
+            Lowered::Permission(op) => match op.pruned(alive) {
+                Op::Never => None,
+                op => Some(Lowered::Permission(op)),
+            },
+        }
+    }
+}
+
+impl Op {
+    /// Whether some data could make it hold, given the predicates for which that is so.
+    fn is_alive(&self, alive: &impl Fn(PredicateId) -> bool) -> bool {
+        match self {
+            Op::Never => false,
+            Op::SelfObject => true,
+            Op::Reference(id) => alive(*id),
+            Op::ArrowAny(steps) => steps.iter().any(|(_, target)| alive(*target)),
+            // With caveats on the edges even an object that lacks the target leaves the answer open.
+            Op::ArrowAll(steps) => !steps.is_empty(),
+            Op::Any(ops) => ops.iter().any(|op| op.is_alive(alive)),
+            Op::All(ops) => ops.iter().all(|op| op.is_alive(alive)),
+            Op::Minus(from, _) => from.is_alive(alive),
+        }
+    }
+
+    fn pruned(self, alive: &impl Fn(PredicateId) -> bool) -> Op {
+        if !self.is_alive(alive) {
+            return Op::Never;
+        }
+        match self {
+            Op::Never | Op::SelfObject | Op::Reference(_) => self,
+            Op::ArrowAny(mut steps) => {
+                steps.retain(|(_, target)| alive(*target));
+                Op::ArrowAny(steps)
+            }
+            Op::ArrowAll(mut steps) => {
+                for (_, target) in &mut steps {
+                    *target = target.filter(|target| alive(*target));
+                }
+                Op::ArrowAll(steps)
+            }
+            Op::Any(ops) => {
+                let mut ops: Vec<Op> =
+                    ops.into_iter().map(|op| op.pruned(alive)).filter(|op| *op != Op::Never).collect();
+                if ops.len() == 1 { ops.pop().unwrap_or(Op::Never) } else { Op::Any(ops) }
+            }
+            Op::All(ops) => Op::All(ops.into_iter().map(|op| op.pruned(alive)).collect()),
+            Op::Minus(from, without) => match without.pruned(alive) {
+                Op::Never => from.pruned(alive),
+                without => Op::Minus(Box::new(from.pruned(alive)), Box::new(without)),
+            },
+        }
+    }
+
+    /// Visits every predicate read, and whether it is read for its absence.
+    pub(crate) fn each_target(&self, negated: bool, visit: &mut impl FnMut(PredicateId, bool)) {
+        match self {
+            Op::Never | Op::SelfObject => {}
+            Op::Reference(id) => visit(*id, negated),
+            Op::ArrowAny(steps) => steps.iter().for_each(|(_, target)| visit(*target, negated)),
+            Op::ArrowAll(steps) => steps.iter().filter_map(|(_, target)| *target).for_each(|id| visit(id, negated)),
+            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_target(negated, visit)),
+            Op::Minus(from, without) => {
+                from.each_target(negated, visit);
+                without.each_target(true, visit);
+            }
+        }
+    }
+
+    /// Visits every kind of edge walked.
+    pub(crate) fn each_kind(&self, visit: &mut impl FnMut(KindId)) {
+        match self {
+            Op::Never | Op::SelfObject | Op::Reference(_) => {}
+            Op::ArrowAny(steps) => steps.iter().for_each(|(kind, _)| visit(*kind)),
+            Op::ArrowAll(steps) => steps.iter().for_each(|(kind, _)| visit(*kind)),
+            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_kind(visit)),
+            Op::Minus(from, without) => {
+                from.each_kind(visit);
+                without.each_kind(visit);
+            }
+        }
+    }
+
+    /// How dear it is to ask, for putting the cheap operands first.
+    fn cost(&self, program: &Program) -> u32 {
+        match self {
+            Op::Never | Op::SelfObject => 0,
+            Op::Reference(id) => match program.predicate(*id).map(|predicate| &predicate.body) {
+                Some(Body::Relation(kinds)) if kinds.iter().all(|kind| !is_userset(&kind.shape)) => 1,
+                Some(Body::Relation(_)) => 2,
+                _ => 4,
+            },
+            Op::ArrowAny(_) => 5,
+            Op::ArrowAll(_) => 6,
+            Op::Any(ops) | Op::All(ops) => ops.iter().map(|op| op.cost(program)).max().unwrap_or(0),
+            Op::Minus(from, without) => from.cost(program).max(without.cost(program)),
+        }
+    }
+}
+
+fn is_userset(shape: &SubjectShape) -> bool {
+    matches!(shape, SubjectShape::Userset(_))
+}
+
+struct Lowering<'a> {
+    program: &'a Program,
+    subject: &'a SubjectKind,
+}
+
+impl Lowering<'_> {
+    fn lower(&self, predicate: &Predicate) -> Option<Lowered> {
+        match &predicate.body {
+            Body::Relation(kinds) => Some(Lowered::Relation(self.relation(kinds))),
+            Body::Permission(expression) => {
+                let name =
+                    PredicateName { object_type: predicate.object_type.clone(), name: predicate.name.clone() };
+                let plan = self
+                    .program
+                    .plans()
+                    .plan(&name)
+                    .map_or_else(|| plan_of(expression), Plan::clone);
+                Some(Lowered::Permission(self.permission(predicate, &plan)))
+            }
+        }
+    }
+
+    fn relation(&self, kinds: &[RelationKind]) -> RelationPlan {
+        let mut plan = RelationPlan::default();
+        for kind in kinds {
+            let is_subject_type = kind.subject_type == self.subject.subject_type;
+            match (&kind.shape, &self.subject.relation) {
+                (SubjectShape::Direct, None) if is_subject_type => plan.direct = Some(kind.kind),
+                (SubjectShape::Wildcard, None) if is_subject_type => plan.wildcard = Some(kind.kind),
+                (SubjectShape::Userset(of), own) => {
+                    if is_subject_type && own.as_ref() == Some(of) {
+                        plan.direct = Some(kind.kind);
+                    }
+                    if let Some(target) = self.program.predicate_id(&kind.subject_type, of) {
+                        plan.usersets.push(UsersetPlan { kind: kind.kind, target, closable: None, is_flat: false });
+                    }
+                }
+                (SubjectShape::Direct | SubjectShape::Wildcard, _) => {}
+            }
+        }
+        plan
+    }
+
+    fn permission(&self, owner: &Predicate, plan: &Plan) -> Op {
+        let operands = |plans: &[Plan]| {
+            let mut ops: Vec<Op> = plans.iter().map(|plan| self.permission(owner, plan)).collect();
+            ops.sort_by_key(|op| op.cost(self.program));
+            ops
+        };
+        match plan {
+            Plan::Nil => Op::Never,
+            Plan::SelfObject => {
+                let is_own = self.subject.relation.is_none() && self.subject.subject_type == owner.object_type;
+                if is_own { Op::SelfObject } else { Op::Never }
+            }
+            Plan::Reference(name) => {
+                self.program.predicate_id(&owner.object_type, name).map_or(Op::Never, Op::Reference)
+            }
+            Plan::Arrow { relation, target, all } => self.arrow(owner, relation, target, *all),
+            Plan::Union(plans) => Op::Any(operands(plans)),
+            Plan::Intersection(plans) => Op::All(operands(plans)),
+            Plan::Exclusion(from, without) => {
+                Op::Minus(Box::new(self.permission(owner, from)), Box::new(self.permission(owner, without)))
+            }
+        }
+    }
+
+    fn arrow(&self, owner: &Predicate, relation: &str, target: &str, all: bool) -> Op {
+        let relation = self.program.predicate_id(&owner.object_type, relation);
+        let body = relation.and_then(|id| self.program.predicate(id)).map(|predicate| &predicate.body);
+        let Some(Body::Relation(kinds)) = body else { return Op::Never };
+        // An arrow walks to objects; everybody is not one.
+        let walked = kinds.iter().filter(|kind| kind.shape != SubjectShape::Wildcard);
+        let steps = walked.map(|kind| (kind.kind, self.program.predicate_id(&kind.subject_type, target)));
+        if all {
+            Op::ArrowAll(steps.collect())
+        } else {
+            Op::ArrowAny(steps.filter_map(|(kind, target)| Some((kind, target?))).collect())
+        }
+    }
+}
+
+/// The plan of an expression as written.
+fn plan_of(expression: &Expression) -> Plan {
+    match expression {
+        Expression::Nil => Plan::Nil,
+        Expression::SelfObject => Plan::SelfObject,
+        Expression::Reference(name) => Plan::Reference(name.clone()),
+        Expression::Arrow { relation, target, all } => {
+            Plan::Arrow { relation: relation.clone(), target: target.clone(), all: *all }
+        }
+        Expression::Union(operands) => Plan::Union(operands.iter().map(plan_of).collect()),
+        Expression::Intersection(operands) => Plan::Intersection(operands.iter().map(plan_of).collect()),
+        Expression::Exclusion(from, without) => {
+            Plan::Exclusion(Box::new(plan_of(from)), Box::new(plan_of(without)))
+        }
+    }
+}
