@@ -12,6 +12,9 @@
     reason = "this crate runs inside tests only, where going on after a broken assumption would hide it"
 )]
 
+pub mod cases;
 pub mod caveats;
+pub mod compare;
 pub mod generate;
 pub mod oracle;
+pub mod support_desk;

@@ -273,7 +273,7 @@ fn instant_classes(case: &Case, state: &State, now: Timestamp, found: &mut BTree
         found.insert(Class::WildcardUnderExclusion);
     }
     let mut contradiction = false;
-    for subject in state.subjects() {
+    for subject in state.subjects(&state.objects()) {
         let solution = oracle.solve(&subject);
         contradiction |= solution.has_contradiction();
         if solution.has_conditional() {

@@ -10,7 +10,7 @@ mod raw;
 mod schema;
 mod text;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef, Timestamp, Update};
 use pemba_schema::Schema;
@@ -83,28 +83,33 @@ impl State {
         self.relationships.values().cloned().collect()
     }
 
-    /// All objects that relationships mention, and one stranger for each type.
-    pub fn objects(&self) -> Vec<ObjectRef> {
-        let mut objects: std::collections::BTreeSet<ObjectRef> =
-            self.schema.definitions.keys().map(|name| ObjectRef::new(name.clone(), STRANGER)).collect();
+    /// All objects that relationships mention.
+    pub fn mentioned(&self) -> BTreeSet<ObjectRef> {
+        let mut objects = BTreeSet::new();
         for relationship in self.relationships.values() {
             objects.insert(relationship.resource.clone());
             if !relationship.subject.object.is_wildcard() {
                 objects.insert(relationship.subject.object.clone());
             }
         }
-        objects.into_iter().collect()
+        objects
     }
 
-    /// Every object, and every object with every name of its type as a userset.
-    pub fn subjects(&self) -> Vec<SubjectRef> {
+    /// All objects that relationships mention, and one stranger for each type.
+    pub fn objects(&self) -> BTreeSet<ObjectRef> {
+        let strangers = self.schema.definitions.keys().map(|name| ObjectRef::new(name.clone(), STRANGER));
+        self.mentioned().into_iter().chain(strangers).collect()
+    }
+
+    /// Each of the objects, and each with every name of its type as a userset.
+    pub fn subjects(&self, objects: &BTreeSet<ObjectRef>) -> Vec<SubjectRef> {
         let mut subjects = Vec::new();
-        for object in self.objects() {
+        for object in objects {
             let names = self.schema.definition(&object.object_type).into_iter().flat_map(|d| d.names());
             let usersets =
                 names.map(|name| SubjectRef { object: object.clone(), relation: Some(name.clone()) });
             subjects.extend(usersets);
-            subjects.push(SubjectRef { object, relation: None });
+            subjects.push(SubjectRef { object: object.clone(), relation: None });
         }
         subjects
     }
@@ -120,6 +125,11 @@ impl Case {
             states.push(state.clone());
         }
         states
+    }
+
+    /// All objects that any state mentions, and one stranger for each type.
+    pub fn objects(&self) -> BTreeSet<ObjectRef> {
+        self.states().iter().flat_map(State::objects).collect()
     }
 
     /// The caveats of a schema with what the request gives.

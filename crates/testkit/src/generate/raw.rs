@@ -19,6 +19,8 @@ pub(super) struct RawDefinition {
 
 #[derive(Debug, Clone)]
 pub(super) struct RawAllowed {
+    /// Whether the subject's type is the resource's.
+    pub(super) own: bool,
     pub(super) subject_type: u8,
     /// 0 to 9: direct below 5, wildcard at 5, userset above.
     pub(super) shape: u8,
@@ -85,15 +87,16 @@ fn expression() -> impl Strategy<Value = RawExpression> {
 }
 
 fn allowed() -> impl Strategy<Value = RawAllowed> {
-    (any::<u8>(), 0u8..10, any::<u8>(), 0u8..10, prop::bool::weighted(0.2)).prop_map(
-        |(subject_type, shape, name, caveat, expiration)| RawAllowed {
-            subject_type,
-            shape,
-            name,
-            caveat,
-            expiration,
-        },
-    )
+    let draws =
+        (prop::bool::weighted(0.4), any::<u8>(), 0u8..10, any::<u8>(), 0u8..10, prop::bool::weighted(0.2));
+    draws.prop_map(|(own, subject_type, shape, name, caveat, expiration)| RawAllowed {
+        own,
+        subject_type,
+        shape,
+        name,
+        caveat,
+        expiration,
+    })
 }
 
 fn definition() -> impl Strategy<Value = RawDefinition> {

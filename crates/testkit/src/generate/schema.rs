@@ -47,8 +47,9 @@ fn typed(raw: &RawSchema) -> Vec<(SmolStr, RawDefinition)> {
     TYPES.iter().map(|name| SmolStr::new(name)).zip(all).collect()
 }
 
-fn allowed(types: &[(SmolStr, RawDefinition)], raw: &RawAllowed) -> AllowedSubject {
-    let (subject_type, target) = &types[usize::from(raw.subject_type) % types.len()];
+fn allowed(types: &[(SmolStr, RawDefinition)], own: usize, raw: &RawAllowed) -> AllowedSubject {
+    let (subject_type, target) =
+        &types[if raw.own { own } else { usize::from(raw.subject_type) % types.len() }];
     let names = names_of(target);
     let shape = match raw.shape {
         0..=4 => SubjectShape::Direct,
@@ -127,21 +128,71 @@ fn expression(names: &[SmolStr], walkable: &[SmolStr], raw: &RawExpression) -> E
     }
 }
 
-/// A permission that is only another name for one that leads back to it is refused: such ones become `nil`.
-fn break_alias_cycles(permissions: &mut BTreeMap<SmolStr, Permission>) {
-    let names: Vec<SmolStr> = permissions.keys().cloned().collect();
-    for name in names {
-        let mut at = name.clone();
-        let mut seen = BTreeSet::new();
-        while seen.insert(at.clone()) {
-            match permissions.get(&at).map(|permission| &permission.expression) {
-                Some(Expression::Reference(next)) => at = next.clone(),
-                _ => break,
-            }
+/// The names that an expression refers to on the same object.
+fn references<'a>(expression: &'a Expression, into: &mut BTreeSet<&'a SmolStr>) {
+    match expression {
+        Expression::Reference(name) => _ = into.insert(name),
+        Expression::Union(operands) | Expression::Intersection(operands) => {
+            operands.iter().for_each(|operand| references(operand, into));
         }
-        let cyclic = matches!(permissions.get(&at).map(|p| &p.expression), Some(Expression::Reference(_)));
-        if cyclic && let Some(permission) = permissions.get_mut(&name) {
-            permission.expression = Expression::Nil;
+        Expression::Exclusion(base, without) => {
+            references(base, into);
+            references(without, into);
+        }
+        Expression::Nil | Expression::SelfObject | Expression::Arrow { .. } => {}
+    }
+}
+
+/// Whether a permission leads to another on the same object.
+fn leads(permissions: &BTreeMap<SmolStr, Permission>, from: &SmolStr, to: &SmolStr) -> bool {
+    let mut seen = BTreeSet::new();
+    let mut open = BTreeSet::from([from]);
+    while let Some(at) = open.pop_first() {
+        if at == to {
+            return true;
+        }
+        if let Some(permission) = permissions.get(at).filter(|_| seen.insert(at)) {
+            references(&permission.expression, &mut open);
+        }
+    }
+    false
+}
+
+/// Puts something else in place of references to one name.
+fn replace_references(expression: &mut Expression, name: &SmolStr, by: &Expression) {
+    match expression {
+        Expression::Reference(at) if at == name => *expression = by.clone(),
+        Expression::Union(operands) | Expression::Intersection(operands) => {
+            operands.iter_mut().for_each(|operand| replace_references(operand, name, by));
+        }
+        Expression::Exclusion(base, without) => {
+            replace_references(base, name, by);
+            replace_references(without, name, by);
+        }
+        _ => {}
+    }
+}
+
+/// A permission may not be defined by itself on the same object: a reference that closes such a cycle becomes one to
+/// the first relation.
+fn break_cycles(definition: &mut Definition) {
+    let instead =
+        definition.relations.keys().next().map_or(Expression::Nil, |r| Expression::Reference(r.clone()));
+    let names: Vec<SmolStr> = definition.permissions.keys().cloned().collect();
+    for name in &names {
+        let mut referenced = BTreeSet::new();
+        if let Some(permission) = definition.permissions.get(name) {
+            references(&permission.expression, &mut referenced);
+        }
+        let closes: Vec<SmolStr> = referenced
+            .into_iter()
+            .filter(|target| leads(&definition.permissions, target, name))
+            .cloned()
+            .collect();
+        for target in closes {
+            if let Some(permission) = definition.permissions.get_mut(name) {
+                replace_references(&mut permission.expression, &target, &instead);
+            }
         }
     }
 }
@@ -158,10 +209,10 @@ fn add_permissions(schema: &mut Schema, types: &[(SmolStr, RawDefinition)]) {
             let expression = expression(&names, &walkable, raw);
             (name.clone(), Permission { name, doc: None, expression, types: Vec::new() })
         };
-        let mut permissions = PERMISSIONS.iter().zip(&raw.permissions).map(permission).collect();
-        break_alias_cycles(&mut permissions);
+        let permissions = PERMISSIONS.iter().zip(&raw.permissions).map(permission).collect();
         if let Some(definition) = schema.definitions.get_mut(type_name) {
             definition.permissions = permissions;
+            break_cycles(definition);
         }
     }
 }
@@ -187,10 +238,10 @@ fn flags(schema: &Schema) -> BTreeSet<SmolStr> {
 /// Relations first, each with what it allows.
 fn with_relations(types: &[(SmolStr, RawDefinition)]) -> Schema {
     let mut schema = Schema { caveats: caveats(), ..Schema::default() };
-    for (type_name, raw) in types {
+    for (own, (type_name, raw)) in types.iter().enumerate() {
         let relation = |(name, raw): (&&str, &Vec<RawAllowed>)| {
             let name = SmolStr::new(name);
-            let allowed = raw.iter().map(|one| allowed(types, one)).collect();
+            let allowed = raw.iter().map(|one| allowed(types, own, one)).collect();
             (name.clone(), Relation { name, doc: None, allowed })
         };
         let relations = RELATIONS.iter().zip(&raw.relations).map(relation).collect();
@@ -268,7 +319,7 @@ fn repermission(schema: &mut Schema, raw: &RawSchema) {
             let permission = Permission { name: name.clone(), doc: None, expression, types: Vec::new() };
             definition.permissions.insert(name, permission);
         }
-        break_alias_cycles(&mut definition.permissions);
+        break_cycles(definition);
     }
     schema.flags = flags(schema);
 }

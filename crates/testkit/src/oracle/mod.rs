@@ -4,6 +4,7 @@
 //! relationships (no tables). For one subject it computes *every* object's every relation and permission at once, so
 //! there is no question of order, depth, caching or pruning that could go wrong the same way as in the engine.
 
+mod expand;
 mod ground;
 mod solve;
 
@@ -14,6 +15,7 @@ use pemba_schema::Schema;
 
 use crate::caveats::CaveatTable;
 
+pub use expand::{Operator, Tree};
 pub use ground::{Atom, Formula};
 pub use solve::Solution;
 
@@ -84,13 +86,13 @@ impl Oracle {
     pub fn new(
         schema: &Schema,
         relationships: &[Relationship],
-        others: &[ObjectRef],
+        others: &BTreeSet<ObjectRef>,
         now: Timestamp,
         caveats: &CaveatTable,
     ) -> Oracle {
         let live: Vec<Relationship> =
             relationships.iter().filter(|r| r.expires_at.is_none_or(|at| at > now)).cloned().collect();
-        let mut objects: BTreeSet<ObjectRef> = others.iter().cloned().collect();
+        let mut objects = others.clone();
         for relationship in &live {
             objects.insert(relationship.resource.clone());
             if !relationship.subject.object.is_wildcard() {

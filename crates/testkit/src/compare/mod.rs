@@ -1,0 +1,17 @@
+//! Asks an engine snapshot everything and compares each answer with the oracle's.
+//!
+//! A difference comes back as a `Difference`, which prints as a validation file: schema, relationships, the question as
+//! an assertion, and what was expected and given.
+
+mod ask;
+mod expansions;
+mod lookups;
+mod report;
+mod run;
+
+pub use ask::{Scene, check_once};
+pub use report::Difference;
+pub use run::{History, Version, compare_case, replay};
+
+/// How many steps a question of the generated size may take; far more than any needs.
+pub const STEPS_MAX: u64 = 1_000_000;

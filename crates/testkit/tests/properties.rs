@@ -1,0 +1,51 @@
+//! The engine against the oracle on generated cases.
+//!
+//! `PEMBA_CASES=20000` runs ten times as many (2,000 is usual); `PEMBA_SEED=7` runs others. A failure prints the seed
+//! and a minimal validation file. For hours of it see `long.rs`.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+use pemba_testkit::{cases, compare, generate};
+use proptest::strategy::{Strategy, ValueTree};
+use proptest::test_runner::TestRunner;
+
+#[test]
+fn every_answer_at_every_revision_is_the_oracles() {
+    cases::check(cases::count(2_000), cases::seed(1), compare::compare_case);
+}
+
+#[test]
+fn compiled_steps_are_the_steps() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..500 {
+        let case = generate::case().new_tree(&mut runner).unwrap().current();
+        for step in case.steps {
+            let generate::Step::Schema(schema) = step else { continue };
+            let text = generate::schema_text(&schema);
+            match pemba_schema::compile(&text) {
+                Ok(compiled) => assert_eq!(compiled.schema, schema, "{text}"),
+                Err(rejected) => panic!("{:?}\n{text}", rejected.diagnostics),
+            }
+        }
+    }
+}
+
+#[test]
+fn the_text_of_a_schema_compiles_to_it() {
+    let mut runner = TestRunner::deterministic();
+    for _ in 0..500 {
+        let schema = generate::schema().new_tree(&mut runner).unwrap().current();
+        let text = generate::schema_text(&schema);
+        match pemba_schema::compile(&text) {
+            Ok(compiled) => assert_eq!(compiled.schema, schema, "{text}"),
+            Err(rejected) => panic!("{:?}\n{text}", rejected.diagnostics),
+        }
+    }
+}
