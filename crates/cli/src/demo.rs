@@ -134,7 +134,7 @@ impl Show<'_> {
 
     fn expand(&mut self) -> Result<()> {
         self.title("Expand: what customer:globex#view is made of")?;
-        let tree = self.view()?.expand(&ObjectRef::new("customer", "globex"), "view")?;
+        let tree = crate::tree::from_engine(self.view()?.expand(&ObjectRef::new("customer", "globex"), "view")?);
         let mut lines = Vec::new();
         crate::tree::lines(&tree, 1, &mut lines);
         for line in lines {

@@ -9,7 +9,7 @@ use crate::args::Cli;
 /// The page, in Markdown. `docs/cli.md` holds it; a test compares them.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Command line\n\nGenerated from the flags by `cargo xtask reference`; do not edit.\n\nExit codes: 0 done, or \
+        "# Command line\n\nGenerated from the flags by `PEMBA_UPDATE=1 cargo test -p pemba-cli --test reference`; do not edit.\n\nExit codes: 0 done, or \
          yes; 1 no, or a file that is not as it should be; 2 could not be done.\n",
     );
     let command = Cli::command();
