@@ -1,4 +1,54 @@
-//! What is remembered and in which order.
+//! What is remembered and in which order: sequencer, log, store, recovery, watch, tokens. `Database` is the embeddable
+//! API: plain data in and out, no gRPC, no sockets, no runtime.
+//!
+//! **Invariant: what is acknowledged is durable and seen by every view opened afterwards; revisions follow one another
+//! without gaps, and a view shows exactly one of them.**
 
+mod backup;
+mod blocking;
+mod caveats;
+mod clock;
+mod collecting;
+mod consistency;
+mod context;
+mod counters;
+mod database;
+mod errors;
+mod filters;
+mod group;
+mod history;
+mod import;
+mod pending;
+mod preconditions;
 pub mod records;
+mod recovery;
+mod requests;
+mod rewind;
+mod schema_safety;
+mod sequencer;
+mod shared;
 pub mod store;
+mod token;
+mod validation;
+mod verification;
+mod view;
+mod watch;
+
+pub use backup::verify;
+pub use clock::{Clock, ManualClock, SystemClock};
+pub use consistency::Consistency;
+pub use database::Database;
+pub use errors::{
+    BackupError, DeleteError, FilterError, ImportError, OpenError, RelationshipError, SchemaError, SchemaOperation,
+    VerifyError, ViewError, WatchError, WriteError,
+};
+pub use import::Import;
+pub use pending::Pending;
+pub use requests::{
+    BackupReport, COMMIT_MICROS_BOUNDS, Committed, Delete, Deleted, Imported, Options, State, Statistics, Storage,
+    StoredSchema, VerifyReport, WatchEvent, WatchRequest, Write,
+};
+pub use token::{Token, TokenError};
+pub use verification::verify_store;
+pub use view::{CheckRequest, View};
+pub use watch::Watch;

@@ -1,0 +1,291 @@
+//! A commit group in the making: what its requests change, and its end in the store.
+
+use std::sync::Arc;
+
+use crossbeam::channel::Sender;
+use pemba_engine::{Attributes, EdgeKey, PutError, Transaction};
+use pemba_model::{Operation, Relationship, Revision, Timestamp, Update};
+
+use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
+use crate::preconditions::check_hold;
+use crate::records::log::{LogEntry, Mutation};
+use crate::records::{self, RecordError, meta};
+use crate::requests::{Committed, Delete, Deleted, Imported, Write};
+use crate::sequencer::{Answer, Garbage, NewSchema};
+use crate::shared::Shared;
+use crate::store::Batch;
+use crate::validation::check_allowed;
+use crate::{filters, schema_safety};
+
+/// Tells an asker its answer, once it is known whether the group is stored.
+type Acknowledgement = Box<dyn FnOnce(Result<(), Refusal>)>;
+
+pub(crate) struct Group<'a> {
+    shared: &'a Arc<Shared>,
+    transaction: Transaction,
+    /// The last revision given.
+    revision: Revision,
+    /// The instant of the whole group.
+    time: Timestamp,
+    batch: Batch,
+    acknowledgements: Vec<Acknowledgement>,
+    /// Revisions given.
+    writes: u64,
+    /// The first thing that could not be recorded; the group is not stored then.
+    failure: Option<RecordError>,
+}
+
+impl<'a> Group<'a> {
+    /// An empty group on top of the head.
+    pub(crate) fn begin(shared: &'a Arc<Shared>) -> Group<'a> {
+        let head = shared.history.head();
+        Group {
+            shared,
+            transaction: head.snapshot.transaction(),
+            revision: head.snapshot.revision(),
+            time: shared.now(&head),
+            batch: Batch::new(),
+            acknowledgements: Vec::new(),
+            writes: 0,
+            failure: None,
+        }
+    }
+
+    /// Remembers an answer, right or wrong: a refusal too may rest on what the group has not stored yet.
+    pub(crate) fn answer<T, E>(&mut self, answer: Answer<T, E>, result: Result<T, E>)
+    where
+        T: 'static,
+        E: From<Refusal> + 'static,
+    {
+        self.acknowledgements.push(Box::new(move |stored| {
+            // An asker that went away does not matter.
+            drop(answer.send(stored.map_err(E::from).and(result)));
+        }));
+    }
+
+    pub(crate) fn write(&mut self, write: Write) -> Result<Committed, WriteError> {
+        for update in &write.updates {
+            check_allowed(self.transaction.schema(), &update.relationship, update.operation)?;
+        }
+        check_hold(&write.preconditions, &self.transaction, self.time)?;
+        for update in write.updates.iter().filter(|update| update.operation == Operation::Create) {
+            let edge =
+                self.transaction.edge_key(&update.relationship).and_then(|key| self.transaction.edge(key));
+            if edge.is_some_and(|attributes| is_live(&attributes, self.time)) {
+                return Err(WriteError::AlreadyExists {
+                    relationship: Box::new(update.relationship.clone()),
+                });
+            }
+        }
+        let mut mutations = Vec::with_capacity(write.updates.len());
+        for update in &write.updates {
+            if let Err(error) = self.apply(update, &mut mutations) {
+                self.undo(mutations);
+                return Err(WriteError::TooManyObjects { message: error.to_string() });
+            }
+        }
+        let entry = LogEntry { time: self.time, metadata: write.metadata, schema_changed: false };
+        Ok(self.record(entry, mutations))
+    }
+
+    fn apply(&mut self, update: &Update, mutations: &mut Vec<Mutation>) -> Result<(), PutError> {
+        if update.operation == Operation::Delete {
+            if let Some(key) = self.transaction.edge_key(&update.relationship)
+                && let Some(before) = self.transaction.remove(key)
+            {
+                mutations.push(Mutation { key, before: Some(before), after: None });
+            }
+            return Ok(());
+        }
+        let mutation = put(&mut self.transaction, &update.relationship)?;
+        // A touch of an identical relationship changes nothing.
+        if mutation.before != mutation.after {
+            mutations.push(mutation);
+        }
+        Ok(())
+    }
+
+    /// Takes back changes that were applied but not recorded.
+    fn undo(&mut self, mutations: Vec<Mutation>) {
+        for mutation in mutations.into_iter().rev() {
+            match mutation.before {
+                Some(attributes) => self.transaction.put_edge(mutation.key, attributes),
+                None => self.transaction.remove(mutation.key),
+            };
+        }
+    }
+
+    pub(crate) fn delete(&mut self, delete: Delete) -> Result<Deleted, DeleteError> {
+        filters::check_filter(self.transaction.schema(), &delete.filter)?;
+        check_hold(&delete.preconditions, &self.transaction, self.time)?;
+        let bound = self.shared.limits.delete_relationships_max;
+        let limit = delete.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
+        let most = limit.map_or(bound, |limit| limit.min(bound));
+        let scan = self.transaction.scan(&delete.filter, None, Some(self.time));
+        let mut keys: Vec<EdgeKey> = scan.take(most.saturating_add(1)).map(|(key, _)| key).collect();
+        if keys.len() > most {
+            match delete.limit {
+                Some(_) if most < limit.unwrap_or(most) => {
+                    return Err(DeleteError::TooManyRelationships { max: bound });
+                }
+                Some(limit) if !delete.allow_partial => {
+                    return Err(DeleteError::TooManyForLimit { limit, filter: Box::new(delete.filter) });
+                }
+                Some(_) => keys.truncate(most),
+                None => return Err(DeleteError::TooManyRelationships { max: bound }),
+            }
+        }
+        let mut mutations = Vec::with_capacity(keys.len());
+        for key in keys {
+            if let Some(before) = self.transaction.remove(key) {
+                mutations.push(Mutation { key, before: Some(before), after: None });
+            }
+        }
+        let count = mutations.len();
+        let entry = LogEntry { time: self.time, metadata: delete.metadata, schema_changed: false };
+        let Committed { revision, token } = self.record(entry, mutations);
+        // Reaching the limit is told as incomplete even when nothing is left: clients loop until it is not reached.
+        let complete = limit != Some(count);
+        Ok(Deleted { revision, token, count: u64::try_from(count).unwrap_or(u64::MAX), complete })
+    }
+
+    pub(crate) fn write_schema(&mut self, new: NewSchema) -> Result<Committed, SchemaError> {
+        schema_safety::check_fits(&self.transaction, &new.schema, self.time)?;
+        self.transaction.set_schema(new.schema);
+        records::schema::put(&mut self.batch, self.revision.next(), &new.text);
+        let entry = LogEntry { time: self.time, metadata: None, schema_changed: true };
+        Ok(self.record(entry, Vec::new()))
+    }
+
+    pub(crate) fn import(&mut self, relationships: Vec<Relationship>) -> Result<Imported, ImportError> {
+        let mut mutations = Vec::with_capacity(relationships.len());
+        for relationship in relationships {
+            if let Err(error) = self.import_one(relationship, &mut mutations) {
+                self.undo(mutations);
+                return Err(error);
+            }
+        }
+        let count = u64::try_from(mutations.len()).unwrap_or(u64::MAX);
+        let entry = LogEntry { time: self.time, metadata: None, schema_changed: false };
+        let Committed { revision, token } = self.record(entry, mutations);
+        Ok(Imported { count, revision, token })
+    }
+
+    fn import_one(
+        &mut self,
+        relationship: Relationship,
+        mutations: &mut Vec<Mutation>,
+    ) -> Result<(), ImportError> {
+        check_allowed(self.transaction.schema(), &relationship, Operation::Create)?;
+        let mutation = put(&mut self.transaction, &relationship)
+            .map_err(|error| WriteError::TooManyObjects { message: error.to_string() })?;
+        let existed = mutation.before.as_ref().is_some_and(|attributes| is_live(attributes, self.time));
+        mutations.push(mutation);
+        if existed {
+            return Err(WriteError::AlreadyExists { relationship: Box::new(relationship) }.into());
+        }
+        Ok(())
+    }
+
+    /// Forgets the log up to a revision and relationships that nobody can see any more. Takes no revision.
+    pub(crate) fn collect(&mut self, garbage: Garbage, done: Sender<()>) {
+        self.shared.history.raise_horizon(garbage.horizon);
+        records::log::delete_before(&mut self.batch, garbage.horizon.next());
+        match records::schema::revision_at(&*self.shared.store, garbage.horizon) {
+            Ok(Some(needed)) => records::schema::delete_before(&mut self.batch, needed),
+            Ok(None) => {}
+            Err(error) => tracing::warn!(%error, "old schemas were not collected"),
+        }
+        for key in garbage.expired {
+            let expired = self.transaction.edge(key).flatten().and_then(|qualifier| qualifier.expires_at);
+            if expired.is_some_and(|at| at <= garbage.expired_before) {
+                self.transaction.remove(key);
+                records::relationships::delete(&mut self.batch, key);
+            }
+        }
+        self.acknowledgements.push(Box::new(move |_| {
+            let _ = done.send(());
+        }));
+    }
+
+    /// Gives the changes a revision and records them.
+    fn record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Committed {
+        self.revision = self.revision.next();
+        self.writes += 1;
+        if let Err(error) = self.try_record(entry, mutations) {
+            self.failure.get_or_insert(error);
+        }
+        Committed { revision: self.revision, token: self.shared.token(self.revision) }
+    }
+
+    fn try_record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Result<(), RecordError> {
+        for mutation in &mutations {
+            match &mutation.after {
+                Some(attributes) => records::relationships::put(&mut self.batch, mutation.key, attributes)?,
+                None => records::relationships::delete(&mut self.batch, mutation.key),
+            }
+        }
+        records::log::append(&mut self.batch, self.revision, entry, mutations)
+    }
+
+    /// Stores the group, publishes it and answers everybody; the number of revisions it has.
+    pub(crate) fn commit(mut self) -> u64 {
+        let outcome = self.store();
+        let Group { shared, transaction, revision, time, acknowledgements, writes, .. } = self;
+        let stored = match outcome {
+            Ok(false) => Ok(()),
+            Ok(true) => {
+                shared.publish(transaction.finish(revision), time);
+                Ok(())
+            }
+            Err(reason) => {
+                shared.poison(&reason);
+                Err(Refusal::Poisoned { reason })
+            }
+        };
+        for acknowledge in acknowledgements {
+            acknowledge(stored.clone());
+        }
+        if stored.is_ok() { writes } else { 0 }
+    }
+
+    /// Whether there was anything to store, and is now durable.
+    fn store(&mut self) -> Result<bool, String> {
+        let transaction = &self.transaction;
+        // Numbers given by a refused request are stored too: no later transaction hands them over again.
+        for (id, name) in transaction.new_types() {
+            records::catalog::put_type(&mut self.batch, *id, name);
+        }
+        for (id, kind) in transaction.new_kinds() {
+            if let Err(error) = records::catalog::put_kind(&mut self.batch, *id, kind) {
+                self.failure.get_or_insert(error);
+            }
+        }
+        for (object_type, ordinal, name) in transaction.new_objects() {
+            records::objects::put(&mut self.batch, *object_type, *ordinal, name);
+        }
+        if self.writes == 0 && self.batch.is_empty() {
+            return Ok(false);
+        }
+        let relationships = transaction.state().len();
+        let head = meta::Head { revision: self.revision, time: self.time, relationships };
+        if let Err(error) = meta::put_head(&mut self.batch, head) {
+            self.failure.get_or_insert(error);
+        }
+        if let Some(error) = self.failure.take() {
+            return Err(error.to_string());
+        }
+        let batch = std::mem::take(&mut self.batch);
+        self.shared.store.write(batch).map(|()| true).map_err(|error| error.to_string())
+    }
+}
+
+fn put(transaction: &mut Transaction, relationship: &Relationship) -> Result<Mutation, PutError> {
+    let put = transaction.put(relationship)?;
+    Ok(Mutation { key: put.key, before: put.before, after: transaction.edge(put.key) })
+}
+
+/// Whether an edge counts at an instant.
+fn is_live(attributes: &Attributes, now: Timestamp) -> bool {
+    attributes.as_deref().and_then(|qualifier| qualifier.expires_at).is_none_or(|at| at > now)
+}

@@ -1,0 +1,87 @@
+//! What must hold before a write, and what comes with it.
+
+use pemba_engine::Transaction;
+use pemba_model::{Context, Limits, Precondition, Timestamp};
+
+use crate::context::{context_depth_fits, context_size_bytes};
+use crate::errors::{DeleteError, FilterError, WriteError};
+use crate::filters::check_filter;
+use crate::records::CONTEXT_DEPTH_MAX;
+
+/// Why a request does not come to its changes.
+#[derive(Debug)]
+pub(crate) enum PreconditionError {
+    TooMany { count: usize, max: usize },
+    Filter(FilterError),
+    Failed(Box<Precondition>),
+    MetadataTooLarge { size_bytes: usize, max_bytes: usize },
+    MetadataTooDeep { max: usize },
+}
+
+/// Checks the sizes, which need no state.
+pub(crate) fn check_sizes(
+    preconditions: &[Precondition],
+    metadata: Option<&Context>,
+    limits: &Limits,
+) -> Result<(), PreconditionError> {
+    let (count, max) = (preconditions.len(), limits.preconditions_max);
+    if count > max {
+        return Err(PreconditionError::TooMany { count, max });
+    }
+    let Some(metadata) = metadata else { return Ok(()) };
+    let (size_bytes, max_bytes) = (context_size_bytes(metadata), limits.transaction_metadata_max_bytes);
+    if size_bytes > max_bytes {
+        return Err(PreconditionError::MetadataTooLarge { size_bytes, max_bytes });
+    }
+    if !context_depth_fits(metadata) {
+        return Err(PreconditionError::MetadataTooDeep { max: CONTEXT_DEPTH_MAX });
+    }
+    Ok(())
+}
+
+/// Checks every precondition against the state before the request's own changes.
+pub(crate) fn check_hold(
+    preconditions: &[Precondition],
+    state: &Transaction,
+    now: Timestamp,
+) -> Result<(), PreconditionError> {
+    for precondition in preconditions {
+        check_filter(state.schema(), precondition.filter()).map_err(PreconditionError::Filter)?;
+    }
+    for precondition in preconditions {
+        let matches = state.scan(precondition.filter(), None, Some(now)).next().is_some();
+        let wanted = matches!(precondition, Precondition::MustMatch(_));
+        if matches != wanted {
+            return Err(PreconditionError::Failed(Box::new(precondition.clone())));
+        }
+    }
+    Ok(())
+}
+
+impl From<PreconditionError> for WriteError {
+    fn from(error: PreconditionError) -> WriteError {
+        match error {
+            PreconditionError::TooMany { count, max } => WriteError::TooManyPreconditions { count, max },
+            PreconditionError::Filter(error) => WriteError::Filter(error),
+            PreconditionError::Failed(precondition) => WriteError::PreconditionFailed { precondition },
+            PreconditionError::MetadataTooLarge { size_bytes, max_bytes } => {
+                WriteError::MetadataTooLarge { size_bytes, max_bytes }
+            }
+            PreconditionError::MetadataTooDeep { max } => WriteError::MetadataTooDeep { max },
+        }
+    }
+}
+
+impl From<PreconditionError> for DeleteError {
+    fn from(error: PreconditionError) -> DeleteError {
+        match error {
+            PreconditionError::TooMany { count, max } => DeleteError::TooManyPreconditions { count, max },
+            PreconditionError::Filter(error) => DeleteError::PreconditionFilter(error),
+            PreconditionError::Failed(precondition) => DeleteError::PreconditionFailed { precondition },
+            PreconditionError::MetadataTooLarge { size_bytes, max_bytes } => {
+                DeleteError::MetadataTooLarge { size_bytes, max_bytes }
+            }
+            PreconditionError::MetadataTooDeep { max } => DeleteError::MetadataTooDeep { max },
+        }
+    }
+}

@@ -1,0 +1,94 @@
+//! Old revisions that are no longer in memory: a newer snapshot with the log undone on top of it.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+use std::sync::Arc;
+
+use pemba_engine::{Attributes, EdgeKey, Snapshot};
+use pemba_model::{Revision, Timestamp};
+use pemba_schema::Schema;
+
+use crate::errors::ViewError;
+use crate::records::{self, RecordError};
+use crate::shared::Shared;
+
+/// What lies between a revision and a newer one.
+#[derive(Default)]
+struct Undo {
+    /// How each changed edge was at the older revision.
+    edges: BTreeMap<EdgeKey, Option<Attributes>>,
+    schema_changed: bool,
+    /// When the older revision stopped being the head.
+    superseded_at: Option<Timestamp>,
+}
+
+impl Shared {
+    /// The snapshot of a revision behind the head, and the instant it stopped being the head. Takes time and memory
+    /// linear in the edges changed since, up to the nearest snapshot in memory.
+    pub(crate) fn rebuild(&self, revision: Revision) -> Result<(Arc<Snapshot>, Timestamp), ViewError> {
+        let _one_at_a_time = self.history.rebuilding.lock();
+        if let Some(found) = self.history.at_hand(revision) {
+            return Ok(found);
+        }
+        let base = self.history.next_above(revision);
+        let undo = self.read_undo(revision, base.revision())?;
+        let expired = || ViewError::Expired { revision, window_ms: self.limits.history_window_ms };
+        let superseded_at = undo.superseded_at.ok_or_else(expired)?;
+        let mut transaction = base.transaction();
+        if undo.schema_changed {
+            transaction.set_schema(self.schema_at(revision)?);
+        }
+        for (key, before) in undo.edges {
+            match before {
+                Some(attributes) => transaction.put_edge(key, attributes),
+                None => transaction.remove(key),
+            };
+        }
+        let snapshot = Arc::new(transaction.finish(revision));
+        self.history.keep_rebuilt(Arc::clone(&snapshot), superseded_at);
+        Ok((snapshot, superseded_at))
+    }
+
+    fn read_undo(&self, revision: Revision, base: Revision) -> Result<Undo, ViewError> {
+        let mut undo = Undo::default();
+        let mut expected = revision.next();
+        records::log::each(&*self.store, expected, Some(base.next()), |found, _, record| {
+            if found != expected && found != expected.next() {
+                return Ok::<_, RecordError>(ControlFlow::Break(()));
+            }
+            expected = found;
+            undo.superseded_at.get_or_insert(record.time);
+            undo.schema_changed |= record.schema_changed;
+            for mutation in record.mutations {
+                // The first change after the revision knows how the edge was at it.
+                undo.edges.entry(mutation.key).or_insert(mutation.before);
+            }
+            Ok(ControlFlow::Continue(()))
+        })
+        .map_err(|error| self.rewind_error(revision, &error.to_string()))?;
+        if expected != base {
+            return Err(self.rewind_error(revision, "the log has a gap"));
+        }
+        Ok(undo)
+    }
+
+    fn schema_at(&self, revision: Revision) -> Result<Arc<Schema>, ViewError> {
+        let failed = |reason: String| ViewError::Storage { reason };
+        let stored =
+            records::schema::at(&*self.store, revision).map_err(|error| failed(error.to_string()))?;
+        let Some((_, text)) = stored else { return Ok(Arc::default()) };
+        let compiled = pemba_schema::compile(&text).map_err(|error| {
+            failed(format!("the schema of revision {revision}: {}", error.message(&text)))
+        })?;
+        Ok(Arc::new(compiled.schema))
+    }
+
+    /// A read that failed because the log was cut meanwhile is an expired revision, anything else a failure.
+    fn rewind_error(&self, revision: Revision, reason: &str) -> ViewError {
+        if revision < self.history.horizon() {
+            ViewError::Expired { revision, window_ms: self.limits.history_window_ms }
+        } else {
+            ViewError::Storage { reason: reason.to_owned() }
+        }
+    }
+}

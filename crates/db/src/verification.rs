@@ -1,0 +1,144 @@
+//! Whether the parts of a stored database agree.
+
+use std::collections::BTreeMap;
+use std::ops::ControlFlow;
+
+use pemba_engine::{Attributes, EdgeKey, Graph, Snapshot};
+use pemba_model::{Revision, Timestamp};
+
+use crate::errors::{OpenError, VerifyError};
+use crate::records::{self, RecordError, meta};
+use crate::recovery::load;
+use crate::requests::VerifyReport;
+use crate::store::Store;
+
+/// The log as a whole.
+#[derive(Default)]
+struct Tail {
+    revisions: u64,
+    mutations: u64,
+    last: Option<(Revision, Timestamp)>,
+    /// How each edge the log mentions is after it.
+    edges: BTreeMap<EdgeKey, Option<Attributes>>,
+}
+
+/// As `verify`, for a store that is open and not written to meanwhile. Takes memory for the database and for every edge in the log.
+pub fn verify_store(store: &dyn Store) -> Result<VerifyReport, VerifyError> {
+    let meta = meta::read(store)
+        .map_err(OpenError::from)?
+        .ok_or_else(|| VerifyError::Inconsistent("the store is empty".to_owned()))?;
+    let snapshot = load(store, &meta)?;
+    check_tables(&snapshot)?;
+    let tail = read_log(store, &meta.head)?;
+    check_log(&snapshot, &tail)?;
+    check_schema(store, &snapshot)?;
+    let objects = snapshot.catalog().types().map(|(id, _)| u64::from(snapshot.names().len(id))).sum();
+    Ok(VerifyReport {
+        database_id: meta.database_id,
+        head: meta.head.revision,
+        relationships: snapshot.len(),
+        objects,
+        log_revisions: tail.revisions,
+        log_mutations: tail.mutations,
+    })
+}
+
+/// Every edge must be found from both ends.
+fn check_tables(snapshot: &Snapshot) -> Result<(), VerifyError> {
+    let mut forward = 0_u64;
+    for (kind, _) in snapshot.catalog().kinds() {
+        let filter = kind_filter(snapshot, kind);
+        for (key, attributes) in snapshot.scan(&filter, None, None).filter(|(key, _)| key.kind == kind) {
+            forward += 1;
+            let backward = match &attributes {
+                None => snapshot.resources(key.kind, key.subject).contains(key.resource),
+                Some(_) => {
+                    let edges = snapshot.qualified_resources(key.kind, key.subject);
+                    edges.iter().any(|edge| edge.other == key.resource)
+                }
+            };
+            if !backward {
+                return Err(VerifyError::Inconsistent(format!(
+                    "edge {key:?} is missing in the reverse table"
+                )));
+            }
+        }
+    }
+    if forward != snapshot.len() {
+        let len = snapshot.len();
+        return Err(VerifyError::Inconsistent(format!(
+            "{forward} edges are in the tables of {len} relationships"
+        )));
+    }
+    Ok(())
+}
+
+fn kind_filter(snapshot: &Snapshot, kind: pemba_engine::KindId) -> pemba_model::RelationshipFilter {
+    let catalog = snapshot.catalog();
+    let kind = catalog.kind(kind);
+    pemba_model::RelationshipFilter {
+        resource_type: kind.and_then(|kind| catalog.type_name(kind.resource_type)).cloned(),
+        relation: kind.map(|kind| kind.relation.clone()),
+        ..pemba_model::RelationshipFilter::default()
+    }
+}
+
+fn read_log(store: &dyn Store, head: &meta::Head) -> Result<Tail, VerifyError> {
+    let mut tail = Tail::default();
+    let mut fault = None;
+    records::log::each(store, Revision::ZERO, None, |revision, chunk, record| {
+        let in_order = tail.last.is_none_or(|(last, time)| {
+            let expected = if chunk == 0 { last.next() } else { last };
+            revision == expected && record.time >= time
+        });
+        if !in_order {
+            fault = Some(format!("revision {revision} of the log does not follow the one before"));
+            return Ok::<_, RecordError>(ControlFlow::Break(()));
+        }
+        tail.last = Some((revision, record.time));
+        tail.revisions += u64::from(chunk == 0);
+        tail.mutations += u64::try_from(record.mutations.len()).unwrap_or(u64::MAX);
+        tail.edges.extend(record.mutations.into_iter().map(|mutation| (mutation.key, mutation.after)));
+        Ok(ControlFlow::Continue(()))
+    })
+    .map_err(OpenError::from)?;
+    if let Some(fault) = fault {
+        return Err(VerifyError::Inconsistent(fault));
+    }
+    match tail.last {
+        Some((last, time)) if last != head.revision || time > head.time => Err(VerifyError::Inconsistent(
+            format!("the log ends with revision {last} and the head is {}", head.revision),
+        )),
+        _ => Ok(tail),
+    }
+}
+
+/// What the log changed last is how the relationships are, but for expired ones, which are removed without a record.
+fn check_log(snapshot: &Snapshot, tail: &Tail) -> Result<(), VerifyError> {
+    for (key, after) in &tail.edges {
+        let stored = snapshot.edge(*key);
+        let may_be_gone =
+            after.as_ref().is_some_and(|one| one.as_deref().is_some_and(|q| q.expires_at.is_some()));
+        if stored != *after && !(stored.is_none() && may_be_gone) {
+            return Err(VerifyError::Inconsistent(format!(
+                "the log and the relationships disagree about {key:?}"
+            )));
+        }
+    }
+    Ok(())
+}
+
+/// Every schema that a revision in the window needs compiles.
+fn check_schema(store: &dyn Store, snapshot: &Snapshot) -> Result<(), VerifyError> {
+    let mut fault = None;
+    records::schema::each(store, |revision, text| {
+        if revision > snapshot.revision() || pemba_schema::compile(text).is_err() {
+            fault.get_or_insert(revision);
+        }
+        Ok::<_, RecordError>(())
+    })
+    .map_err(OpenError::from)?;
+    fault.map_or(Ok(()), |revision| {
+        Err(VerifyError::Inconsistent(format!("the schema of revision {revision} is not one")))
+    })
+}

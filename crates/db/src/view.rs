@@ -1,0 +1,179 @@
+//! One revision at one instant, to ask questions of.
+
+use std::sync::Arc;
+
+use pemba_engine::{
+    CheckAnswer, CheckItem, EdgeKey, ExpandTree, Ordinal, QueryContext, QueryError, ResourceSet, Snapshot,
+    SubjectSet, TypeId,
+};
+use pemba_model::{Context, ObjectRef, Relationship, RelationshipFilter, Revision, SubjectRef, Timestamp};
+
+use crate::caveats::Undecided;
+use crate::errors::FilterError;
+use crate::filters::check_filter;
+use crate::token::Token;
+
+/// One revision at one instant. It stays as it is however long it is held; every answer it gives is of that revision
+/// and instant. A clone is cheap.
+#[derive(Clone)]
+pub struct View {
+    snapshot: Arc<Snapshot>,
+    now: Timestamp,
+    token: Token,
+    steps_max: u64,
+}
+
+/// One question of a bulk check.
+#[derive(Debug, Clone, Copy)]
+pub struct CheckRequest<'a> {
+    /// What is accessed.
+    pub resource: &'a ObjectRef,
+    /// The relation or permission.
+    pub permission: &'a str,
+    /// Who accesses.
+    pub subject: &'a SubjectRef,
+    /// Values for caveat parameters.
+    pub context: Option<&'a Context>,
+}
+
+impl View {
+    pub(crate) fn new(snapshot: Arc<Snapshot>, now: Timestamp, token: Token, steps_max: u64) -> View {
+        View { snapshot, now, token, steps_max }
+    }
+
+    /// The revision.
+    pub fn revision(&self) -> Revision {
+        self.snapshot.revision()
+    }
+
+    /// The revision as a token.
+    pub fn token(&self) -> Token {
+        self.token
+    }
+
+    /// The instant: what expires at it or before does not count.
+    pub fn now(&self) -> Timestamp {
+        self.now
+    }
+
+    /// What the answers rest on.
+    pub fn snapshot(&self) -> &Arc<Snapshot> {
+        &self.snapshot
+    }
+
+    /// The id of an object that an answer names by number.
+    pub fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {
+        self.snapshot.names().object_id(object_type, ordinal)
+    }
+
+    /// Whether the subject has the relation or permission on the resource.
+    pub fn check(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject: &SubjectRef,
+        request_context: Option<&Context>,
+    ) -> Result<CheckAnswer, QueryError> {
+        self.ask(request_context, |context| {
+            pemba_engine::check(
+                &*self.snapshot,
+                self.snapshot.program(),
+                resource,
+                permission,
+                subject,
+                context,
+            )
+        })
+    }
+
+    /// The answers to many questions, in their order; each has the bound of one query.
+    pub fn check_bulk(&self, requests: &[CheckRequest<'_>]) -> Vec<Result<CheckAnswer, QueryError>> {
+        let caveats = Undecided { schema: self.snapshot.schema() };
+        let items: Vec<CheckItem<'_>> = requests
+            .iter()
+            .map(|request| CheckItem {
+                resource: request.resource,
+                permission: request.permission,
+                subject: request.subject,
+                caveats: &caveats,
+            })
+            .collect();
+        pemba_engine::check_bulk(&*self.snapshot, self.snapshot.program(), &items, self.now, self.steps_max)
+    }
+
+    /// All resources of a type on which the subject has the relation or permission.
+    pub fn lookup_resources(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+        request_context: Option<&Context>,
+    ) -> Result<ResourceSet, QueryError> {
+        self.ask(request_context, |context| {
+            pemba_engine::lookup_resources(
+                &*self.snapshot,
+                self.snapshot.program(),
+                resource_type,
+                permission,
+                subject,
+                context,
+            )
+        })
+    }
+
+    /// All subjects of a type, or usersets of a relation of it, that have the relation or permission on the resource.
+    pub fn lookup_subjects(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject_type: &str,
+        subject_relation: Option<&str>,
+        request_context: Option<&Context>,
+    ) -> Result<SubjectSet, QueryError> {
+        self.ask(request_context, |context| {
+            pemba_engine::lookup_subjects(
+                &*self.snapshot,
+                self.snapshot.program(),
+                resource,
+                permission,
+                subject_type,
+                subject_relation,
+                context,
+            )
+        })
+    }
+
+    /// What the relation or permission is made of on the resource, one level deep.
+    pub fn expand(&self, resource: &ObjectRef, permission: &str) -> Result<ExpandTree, QueryError> {
+        self.ask(None, |context| {
+            pemba_engine::expand(&*self.snapshot, self.snapshot.program(), resource, permission, context)
+        })
+    }
+
+    /// The relationships that match a filter and have not expired, ascending by key, strictly after `after`. Lazy.
+    pub fn read<'a>(
+        &'a self,
+        filter: &'a RelationshipFilter,
+        after: Option<EdgeKey>,
+    ) -> impl Iterator<Item = (EdgeKey, Relationship)> + 'a {
+        self.snapshot.scan(filter, after, Some(self.now)).filter_map(|(key, attributes)| {
+            self.snapshot.relationship(key, &attributes).map(|relationship| (key, relationship))
+        })
+    }
+
+    /// Checks that a filter selects something, does not contradict itself, and names only what the schema has.
+    pub fn validate_filter(&self, filter: &RelationshipFilter) -> Result<(), FilterError> {
+        check_filter(self.snapshot.schema(), filter)
+    }
+
+    /// Runs a query with what every query gets. Values for caveat parameters do not count as long as every caveat is
+    /// undecided.
+    fn ask<T>(
+        &self,
+        _request_context: Option<&Context>,
+        query: impl FnOnce(&QueryContext<'_>) -> Result<T, QueryError>,
+    ) -> Result<T, QueryError> {
+        let caveats = Undecided { schema: self.snapshot.schema() };
+        query(&QueryContext { now: self.now, steps_max: self.steps_max, caveats: &caveats })
+    }
+}
