@@ -22,6 +22,26 @@ fn every_answer_at_every_revision_is_the_oracles() {
 }
 
 #[test]
+fn guarantee_2_a_snapshot_never_changes() {
+    cases::check(cases::count(200), cases::seed(2), compare::snapshots_stay);
+}
+
+#[test]
+fn guarantee_4_no_answer_is_stale_after_any_write() {
+    cases::check(cases::count(60), cases::seed(4), compare::nothing_is_stale);
+}
+
+#[test]
+fn guarantee_5_a_relationship_ends_at_its_instant() {
+    cases::check(cases::count(150), cases::seed(5), compare::expiry_is_exact);
+}
+
+#[test]
+fn guarantee_7_lookups_and_checks_agree() {
+    cases::check(cases::count(200), cases::seed(7), compare::lookups_agree);
+}
+
+#[test]
 fn compiled_steps_are_the_steps() {
     let mut runner = TestRunner::deterministic();
     for _ in 0..500 {

@@ -1,6 +1,6 @@
 //! Checks, one by one and in bulk, against the oracle.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use pemba_engine::check::{check, check_bulk, check_general};
 use pemba_engine::query::CheckItem;
@@ -28,8 +28,8 @@ pub struct Scene<'a> {
     pub subjects: Vec<SubjectRef>,
     /// The oracle.
     pub oracle: Oracle,
-    /// Its solution for each subject.
-    pub solutions: BTreeMap<SubjectRef, Solution>,
+    /// Its solution for each subject, in their order.
+    pub solutions: Vec<Solution>,
 }
 
 /// The engine's word for a value.
@@ -85,7 +85,7 @@ impl<'a> Scene<'a> {
     ) -> Scene<'a> {
         let oracle = Oracle::new(&state.schema, &state.list(), objects, now, &caveats);
         let subjects = state.subjects(objects);
-        let solutions = subjects.iter().map(|subject| (subject.clone(), oracle.solve(subject))).collect();
+        let solutions = subjects.iter().map(|subject| oracle.solve(subject)).collect();
         let mentioned = mentioned.clone();
         Scene { snapshot, state, now, caveats, mentioned, subjects, oracle, solutions }
     }
@@ -95,8 +95,8 @@ impl<'a> Scene<'a> {
         QueryContext { now: self.now, steps_max: STEPS_MAX, caveats: &self.caveats }
     }
 
-    /// What the oracle says to a check.
-    pub fn expected(&self, subject: &SubjectRef, number: usize) -> Answer {
+    /// What the oracle says to a check: the place of a subject and the number of an atom.
+    pub fn expected(&self, subject: usize, number: usize) -> Answer {
         self.solutions[subject].answer(number)
     }
 
@@ -134,13 +134,13 @@ impl<'a> Scene<'a> {
     /// Every object's every name for every subject, one by one and in bulk.
     pub fn compare_checks(&self) -> Result<(), Box<Difference>> {
         let context = self.context();
-        for subject in &self.subjects {
-            let exact = !self.solutions[subject].has_contradiction();
+        for (place, subject) in self.subjects.iter().enumerate() {
+            let exact = !self.solutions[place].has_contradiction();
             let mut answers = Vec::new();
             for (number, atom) in self.oracle.atoms().iter().enumerate() {
                 let (graph, program) = (self.snapshot, self.snapshot.program());
                 let got = check(graph, program, &atom.object, &atom.name, subject, &context);
-                let expected = self.expected(subject, number);
+                let expected = self.expected(place, number);
                 if !agrees(&expected, &got, exact) {
                     return Err(self.check_difference("check", atom, subject, &expected, &got));
                 }

@@ -5,11 +5,13 @@
 
 mod ask;
 mod expansions;
+mod guarantees;
 mod lookups;
 mod report;
 mod run;
 
 pub use ask::{Scene, check_once};
+pub use guarantees::{expiry_is_exact, lookups_agree, nothing_is_stale, snapshots_stay};
 pub use report::Difference;
 pub use run::{History, Version, compare_case, replay};
 

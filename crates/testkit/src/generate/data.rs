@@ -144,7 +144,7 @@ pub(super) fn build(raw: &RawCase) -> Case {
     let mut instants: Vec<Timestamp> = raw.instants.iter().map(|(n, offset)| instant(*n, *offset)).collect();
     instants.sort();
     instants.dedup();
-    let value = |(name, draw): (&str, u8)| (draw > 0).then(|| (SmolStr::new(name), draw == 1));
+    let value = |(name, draw): (&str, u8)| (1..=2).contains(&draw).then(|| (SmolStr::new(name), draw == 1));
     let given = ["pa", "pb", "pc"].into_iter().zip(raw.given).filter_map(value).collect();
     Case { schema: start, steps, instants, given }
 }

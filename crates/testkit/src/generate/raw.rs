@@ -64,7 +64,7 @@ pub(super) struct RawCase {
     pub(super) first: Vec<RawRelationship>,
     pub(super) steps: Vec<RawStep>,
     pub(super) instants: Vec<(u8, u8)>,
-    /// 0: missing, 1: true, 2: false; for each parameter.
+    /// 1: true, 2: false, else missing; for each parameter.
     pub(super) given: [u8; 3],
 }
 
@@ -122,7 +122,7 @@ fn step() -> impl Strategy<Value = RawStep> {
 }
 
 pub(super) fn case() -> impl Strategy<Value = RawCase> {
-    let given = [0u8..3, 0u8..3, 0u8..3];
+    let given = [0u8..5, 0u8..5, 0u8..5];
     (schema(), vec(relationship(), 4..=22), vec(step(), 0..=4), vec((any::<u8>(), 0u8..4), 1..=2), given)
         .prop_map(|(schema, first, steps, instants, given)| RawCase { schema, first, steps, instants, given })
 }
