@@ -3,12 +3,12 @@
 use std::borrow::Cow;
 use std::ops::ControlFlow;
 
-use bincode::{BorrowDecode, Encode};
 use pemba_engine::{Kind, KindId, TypeId};
 use pemba_model::SmolStr;
 use pemba_schema::SubjectShape;
 
-use super::{RecordError, codec, key, scan};
+use super::codec::{self, BorrowDecode, Encode};
+use super::{RecordError, key, scan};
 use crate::store::{Batch, Family, Store};
 
 const FAMILY: Family = Family::Catalog;
@@ -125,4 +125,97 @@ fn decode_kind(key: &[u8], value: &[u8]) -> Result<Kind, RecordError> {
             StoredShape::Wildcard => SubjectShape::Wildcard,
         },
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::generate;
+    use super::*;
+    use crate::store::{BatchOp, MemoryStore};
+
+    fn kind() -> impl Strategy<Value = Kind> {
+        let shape = prop_oneof![
+            Just(SubjectShape::Direct),
+            Just(SubjectShape::Wildcard),
+            generate::name().prop_map(SubjectShape::Userset),
+        ];
+        (generate::number(), generate::name(), generate::number(), shape).prop_map(
+            |(resource_type, relation, subject_type, shape)| Kind {
+                resource_type: TypeId(resource_type),
+                relation,
+                subject_type: TypeId(subject_type),
+                shape,
+            },
+        )
+    }
+
+    proptest! {
+        #[test]
+        fn keys_sort_by_number(a in generate::number(), b in generate::number()) {
+            prop_assert_eq!(type_key(TypeId(a)).cmp(&type_key(TypeId(b))), a.cmp(&b));
+            prop_assert_eq!(kind_key(KindId(a)).cmp(&kind_key(KindId(b))), a.cmp(&b));
+            prop_assert!(type_key(TypeId(a)) < kind_key(KindId(b)));
+        }
+
+        #[test]
+        fn types_and_kinds_round_trip(
+            types in prop::collection::btree_map(generate::number(), generate::name(), 0..5),
+            kinds in prop::collection::btree_map(generate::number(), kind(), 0..5),
+        ) {
+            let store = MemoryStore::new();
+            let mut batch = Batch::new();
+            for (number, kind) in &kinds {
+                put_kind(&mut batch, KindId(*number), kind).unwrap();
+            }
+            for (number, name) in &types {
+                put_type(&mut batch, TypeId(*number), name);
+            }
+            store.write(batch).unwrap();
+            let (mut found_types, mut found_kinds) = (Vec::new(), Vec::new());
+            each_type(&store, |id, name| {
+                found_types.push((id.0, SmolStr::new(name)));
+                Ok::<_, RecordError>(())
+            })
+            .unwrap();
+            each_kind(&store, |id, kind| {
+                found_kinds.push((id.0, kind));
+                Ok::<_, RecordError>(())
+            })
+            .unwrap();
+            prop_assert_eq!(found_types, Vec::from_iter(types));
+            prop_assert_eq!(found_kinds, Vec::from_iter(kinds));
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        let mut batch = Batch::new();
+        put_type(&mut batch, TypeId(2), "user");
+        let shapes = [SubjectShape::Direct, SubjectShape::Userset("member".into()), SubjectShape::Wildcard];
+        for (number, shape) in (0..).zip(shapes) {
+            let kind = Kind {
+                resource_type: TypeId(0),
+                relation: "viewer".into(),
+                subject_type: TypeId(300),
+                shape,
+            };
+            put_kind(&mut batch, KindId(number), &kind).unwrap();
+        }
+        let put = |key, value| BatchOp::Put { family: Family::Catalog, key, value };
+        let expected = [
+            put(&[0, 0, 0, 0, 1, 0, 0, 0, 2], &b"\x01user"[..]),
+            put(&[0, 0, 0, 0, 2, 0, 0, 0, 0], b"\x01\x00\x06viewer\xfb\x2c\x01\x00"),
+            put(&[0, 0, 0, 0, 2, 0, 0, 0, 1], b"\x01\x00\x06viewer\xfb\x2c\x01\x01\x06member"),
+            put(&[0, 0, 0, 0, 2, 0, 0, 0, 2], b"\x01\x00\x06viewer\xfb\x2c\x01\x02"),
+        ];
+        assert_eq!(Vec::from_iter(batch.ops()), expected);
+    }
+
+    #[test]
+    fn unknown_shape_is_damage() {
+        let error = decode_kind(b"", b"\x01\x00\x00\x00\x03").unwrap_err().to_string();
+        assert!(error.contains("`catalog`"), "{error}");
+    }
 }

@@ -2,9 +2,10 @@
 //! the tests of each record say what it must produce, so it can be replaced.
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
-use bincode::{BorrowDecode, Encode};
 use pemba_model::Context;
 use serde_json::Value;
+
+pub(super) use bincode::{BorrowDecode, Encode};
 
 /// Deepest nesting of a stored context, in levels; the context itself is the first. JSON readers stop at 128.
 pub const CONTEXT_DEPTH_MAX: usize = 100;

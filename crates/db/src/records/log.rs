@@ -3,12 +3,12 @@
 
 use std::ops::ControlFlow;
 
-use bincode::{BorrowDecode, Encode};
 use pemba_engine::{EdgeKey, KindId, Ordinal};
 use pemba_model::{Context, Revision, Timestamp};
 
+use super::codec::{self, BorrowDecode, Encode};
 use super::stored::{StoredQualifier, StoredTime, context_text};
-use super::{Attributes, RecordError, codec, key, scan};
+use super::{Attributes, RecordError, key, scan};
 use crate::store::{Batch, Family, Store};
 
 const FAMILY: Family = Family::Log;
@@ -138,13 +138,23 @@ pub fn each<E: From<RecordError>>(
     store: &dyn Store,
     from: Revision,
     to: Option<Revision>,
+    visit: impl FnMut(Revision, u32, LogRecord) -> Result<ControlFlow<()>, E>,
+) -> Result<(), E> {
+    each_from(store, (from, 0), to, visit)
+}
+
+/// As `each`, beginning with this chunk of a revision, which is there.
+pub fn each_from<E: From<RecordError>>(
+    store: &dyn Store,
+    from: (Revision, u32),
+    to: Option<Revision>,
     mut visit: impl FnMut(Revision, u32, LogRecord) -> Result<ControlFlow<()>, E>,
 ) -> Result<(), E> {
     let end = to.map(|to| key(to, 0));
     let end: &[u8] = end.as_ref().map_or(&key::PREFIX_END, |end| end);
-    let mut unfinished: Option<(Revision, u32)> = None;
+    let mut unfinished = from.1.checked_sub(1).map(|before| (from.0, before));
     let mut broken = false;
-    scan::<E>(store, FAMILY, &key(from, 0), end, |key, value| {
+    scan::<E>(store, FAMILY, &key(from.0, from.1), end, |key, value| {
         let (revision, chunk) = decode_key(key)?;
         let expected =
             unfinished.map_or((revision, 0), |(revision, chunk)| (revision, chunk.saturating_add(1)));
@@ -240,5 +250,168 @@ impl<'a> StoredState<'a> {
             StoredState::Plain => Some(None),
             StoredState::Qualified(qualifier) => Some(Some(qualifier.read()?)),
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::generate;
+    use super::*;
+    use crate::store::MemoryStore;
+
+    fn mutation() -> impl Strategy<Value = Mutation> {
+        let state = || prop::option::of(generate::attributes());
+        (generate::edge(), state(), state()).prop_map(|(key, before, after)| Mutation { key, before, after })
+    }
+
+    fn record() -> impl Strategy<Value = LogRecord> {
+        (
+            generate::instant(),
+            prop::option::of(generate::context()),
+            any::<bool>(),
+            prop::collection::vec(mutation(), 0..6),
+            any::<bool>(),
+        )
+            .prop_map(|(time, metadata, schema_changed, mutations, last)| LogRecord {
+                time,
+                metadata,
+                schema_changed,
+                mutations,
+                last,
+            })
+    }
+
+    fn plain(number: u32) -> Mutation {
+        let key = EdgeKey { kind: KindId(0), resource: Ordinal(number), subject: Ordinal(1) };
+        Mutation { key, before: None, after: Some(None) }
+    }
+
+    fn entry() -> LogEntry {
+        let metadata = serde_json::json!({ "by": "test" }).as_object().cloned();
+        LogEntry { time: Timestamp::from_millis(1500), metadata, schema_changed: false }
+    }
+
+    fn store_with(revisions: &[(u64, u32)]) -> MemoryStore {
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        for (revision, mutations) in revisions {
+            append(&mut batch, Revision(*revision), entry(), (0..*mutations).map(plain)).unwrap();
+        }
+        store.write(batch).unwrap();
+        store
+    }
+
+    fn chunks(
+        store: &MemoryStore,
+        from: u64,
+        to: Option<u64>,
+    ) -> Result<Vec<(u64, u32, usize)>, RecordError> {
+        let mut found = Vec::new();
+        each(store, Revision(from), to.map(Revision), |revision, chunk, record| {
+            found.push((revision.0, chunk, record.mutations.len()));
+            Ok::<_, RecordError>(ControlFlow::Continue(()))
+        })
+        .map(|()| found)
+    }
+
+    proptest! {
+        #[test]
+        fn keys_round_trip_in_order(a: (u64, u32), b: (u64, u32)) {
+            prop_assert_eq!(decode_key(&key(Revision(a.0), a.1)).unwrap(), (Revision(a.0), a.1));
+            prop_assert_eq!(key(Revision(a.0), a.1).cmp(&key(Revision(b.0), b.1)), a.cmp(&b));
+        }
+
+        #[test]
+        fn records_round_trip(record in record()) {
+            prop_assert_eq!(decode(b"", &encode(&record).unwrap()).unwrap(), record);
+        }
+
+        #[test]
+        fn damaged_records_never_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
+            let mut versioned = vec![VERSION];
+            versioned.extend(&value);
+            let _ = (decode(b"", &value), decode(b"", &versioned));
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        assert_eq!(key(Revision(0x0102), 3), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3]);
+        let qualified = Mutation {
+            key: EdgeKey { kind: KindId(2), resource: Ordinal(3), subject: Ordinal(300) },
+            before: Some(None),
+            after: Some(Some(generate::full_qualifier())),
+        };
+        let record = LogRecord {
+            time: Timestamp::new(1, 500_000_000).unwrap(),
+            metadata: entry().metadata,
+            schema_changed: true,
+            mutations: vec![plain(5), qualified],
+            last: true,
+        };
+        let mut golden = vec![1, 2, 252, 0, 101, 205, 29, 1, 13];
+        golden.extend(br#"{"by":"test"}"#);
+        golden.extend([1, 1, 2]);
+        golden.extend([0, 5, 1, 0, 1]);
+        golden.extend([2, 3, 251, 44, 1, 1, 2]);
+        golden.extend(b"\x01\x05limit\x1e");
+        golden.extend(br#"{"max":3,"why":["a",null,0.5]}"#);
+        golden.extend([1, 252, 0, 226, 167, 202, 7]);
+        assert_eq!(encode(&record).unwrap(), golden);
+        assert_eq!(decode(b"", &golden).unwrap(), record);
+    }
+
+    #[test]
+    fn large_revision_is_spread_over_chunks() {
+        let store = store_with(&[(7, 2500), (8, 0), (9, 1000), (10, 1001)]);
+        assert_eq!(
+            chunks(&store, 0, None).unwrap(),
+            [(7, 0, 1000), (7, 1, 1000), (7, 2, 500), (8, 0, 0), (9, 0, 1000), (10, 0, 1000), (10, 1, 1)]
+        );
+        assert_eq!(chunks(&store, 8, Some(10)).unwrap(), [(8, 0, 0), (9, 0, 1000)]);
+        assert_eq!(first(&store).unwrap(), Some(Revision(7)));
+        let mut edges = Vec::new();
+        let mut with_metadata = Vec::new();
+        each(&store, Revision(7), Some(Revision(8)), |_, chunk, record| {
+            edges.extend(record.mutations.into_iter().map(|mutation| mutation.key.resource.0));
+            with_metadata.push((chunk, record.metadata.is_some(), record.last));
+            Ok::<_, RecordError>(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        assert_eq!(edges, Vec::from_iter(0..2500));
+        assert_eq!(with_metadata, [(0, true, false), (1, false, false), (2, false, true)]);
+    }
+
+    #[test]
+    fn missing_chunk_is_damage_wherever_it_was() {
+        for chunk in 0..3 {
+            let store = store_with(&[(7, 2500), (8, 1)]);
+            let mut batch = Batch::new();
+            batch.delete(FAMILY, key(Revision(7), chunk));
+            store.write(batch).unwrap();
+            let error = chunks(&store, 0, None).unwrap_err();
+            assert!(matches!(error, RecordError::Damaged { .. }), "{error}");
+        }
+        let store = store_with(&[(7, 2500)]);
+        let mut batch = Batch::new();
+        batch.delete(FAMILY, key(Revision(7), 2));
+        store.write(batch).unwrap();
+        assert!(chunks(&store, 0, None).is_err());
+        // A visitor that leaves early has not asked for the rest.
+        let stop = |_, _, _| Ok::<_, RecordError>(ControlFlow::Break(()));
+        assert_eq!(each(&store, Revision(0), None, stop), Ok(()));
+    }
+
+    #[test]
+    fn old_revisions_are_removed_whole() {
+        let store = store_with(&[(7, 2500), (8, 1), (9, 1)]);
+        let mut batch = Batch::new();
+        delete_before(&mut batch, Revision(8));
+        store.write(batch).unwrap();
+        assert_eq!(chunks(&store, 0, None).unwrap(), [(8, 0, 1), (9, 0, 1)]);
+        assert_eq!(first(&store).unwrap(), Some(Revision(8)));
+        assert_eq!(first(&MemoryStore::new()).unwrap(), None);
     }
 }

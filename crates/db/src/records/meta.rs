@@ -2,11 +2,11 @@
 
 use std::ops::ControlFlow;
 
-use bincode::{BorrowDecode, Encode};
 use pemba_model::{Revision, Timestamp};
 
+use super::codec::{self, BorrowDecode, Encode};
 use super::stored::StoredTime;
-use super::{RecordError, codec, key};
+use super::{RecordError, key};
 use crate::store::{Batch, Family, Store, StoreError};
 
 const FAMILY: Family = Family::Meta;
@@ -128,4 +128,97 @@ fn required<T>(
 
 fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, RecordError> {
     codec::encode(VERSION, value).map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::generate;
+    use super::*;
+    use crate::store::{BatchOp, FaultyStore, MemoryStore};
+
+    fn example() -> Meta {
+        let head = Head {
+            revision: Revision(300),
+            time: Timestamp::new(1_700_000_000, 7).unwrap(),
+            relationships: 70_000,
+        };
+        Meta { database_id: 0x0102_0304_0506_0708, head }
+    }
+
+    fn initialized() -> MemoryStore {
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        initialize(&mut batch, example()).unwrap();
+        store.write(batch).unwrap();
+        store
+    }
+
+    proptest! {
+        #[test]
+        fn round_trips(database_id: u64, revision: u64, time in generate::instant(), relationships: u64) {
+            let store = initialized();
+            let head = Head { revision: Revision(revision), time, relationships };
+            let mut batch = Batch::new();
+            initialize(&mut batch, Meta { database_id, head }).unwrap();
+            store.write(batch).unwrap();
+            prop_assert_eq!(read(&store).unwrap(), Some(Meta { database_id, head }));
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        let mut batch = Batch::new();
+        initialize(&mut batch, example()).unwrap();
+        let put = |key, value| BatchOp::Put { family: Family::Meta, key, value };
+        let expected = [
+            put(&b"\0\0\0\0format"[..], &[0, 0, 0, 0, 0, 0, 0, 1][..]),
+            put(b"\0\0\0\0database_id", &[1, 253, 8, 7, 6, 5, 4, 3, 2, 1]),
+            put(b"\0\0\0\0head", &[1, 251, 44, 1, 252, 0, 226, 167, 202, 7, 252, 112, 17, 1, 0]),
+        ];
+        assert_eq!(Vec::from_iter(batch.ops()), expected);
+    }
+
+    #[test]
+    fn new_store_has_none_and_an_unknown_format_is_refused() {
+        assert_eq!(read(&MemoryStore::new()).unwrap(), None);
+        let store = initialized();
+        assert_eq!(read(&store).unwrap(), Some(example()));
+        let mut batch = Batch::new();
+        batch.put(FAMILY, key(FORMAT), 99_u64.to_be_bytes());
+        store.write(batch).unwrap();
+        let refused = StoreError::UnknownFormat { found: 99, supported: FORMAT_VERSION };
+        let error = read(&store).unwrap_err();
+        assert_eq!(error, RecordError::Store(refused));
+        let text = error.to_string();
+        assert!(
+            text.contains("`99`") && text.contains("open it with the version of Pemba that wrote it"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn missing_parts_are_damage_not_a_new_store() {
+        for name in [FORMAT, DATABASE_ID, HEAD] {
+            let store = initialized();
+            let mut batch = Batch::new();
+            batch.delete(FAMILY, key(name));
+            store.write(batch).unwrap();
+            let error = read(&store).unwrap_err();
+            assert!(matches!(error, RecordError::Damaged { .. }), "{error}");
+        }
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        batch.put(Family::Relationships, b"k", b"v");
+        store.write(batch).unwrap();
+        assert!(read(&store).unwrap_err().to_string().contains("`relationships` has entries"));
+    }
+
+    #[test]
+    fn failing_reads_are_not_a_new_store() {
+        let store = FaultyStore::new();
+        store.fail_reads(true);
+        assert!(matches!(read(&store), Err(RecordError::Store(StoreError::Failed { .. }))));
+    }
 }

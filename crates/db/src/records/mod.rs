@@ -8,6 +8,8 @@
 pub mod catalog;
 mod codec;
 mod error;
+#[cfg(test)]
+mod generate;
 mod key;
 pub mod log;
 pub mod meta;

@@ -53,3 +53,68 @@ pub fn each<E: From<RecordError>>(
         Ok(ControlFlow::Continue(()))
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::super::generate;
+    use super::*;
+    use crate::store::MemoryStore;
+
+    proptest! {
+        #[test]
+        fn keys_round_trip_in_order(
+            a in (generate::number(), generate::number()),
+            b in (generate::number(), generate::number()),
+        ) {
+            let [key_a, key_b] = [a, b].map(|(object_type, ordinal)| key(TypeId(object_type), Ordinal(ordinal)));
+            prop_assert_eq!(decode_key(&key_a).unwrap(), (TypeId(a.0), Ordinal(a.1)));
+            prop_assert_eq!(key_a.cmp(&key_b), a.cmp(&b));
+        }
+
+        #[test]
+        fn names_round_trip(name in "\\PC{0,200}", number in generate::number()) {
+            let store = MemoryStore::new();
+            let mut batch = Batch::new();
+            put(&mut batch, TypeId(1), Ordinal(number), &name);
+            store.write(batch).unwrap();
+            prop_assert_eq!(get(&store, TypeId(1), Ordinal(number)).unwrap(), Some(name));
+            prop_assert_eq!(get(&store, TypeId(2), Ordinal(number)).unwrap(), None);
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        assert_eq!(key(TypeId(1), Ordinal(0x0203)), [0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 2, 3]);
+        let mut batch = Batch::new();
+        put(&mut batch, TypeId(0), Ordinal(0), "alice");
+        let op = batch.ops().next().unwrap();
+        let expected =
+            crate::store::BatchOp::Put { family: Family::Objects, key: &[0; 12], value: b"\x01alice" };
+        assert_eq!(op, expected);
+    }
+
+    #[test]
+    fn visits_by_type_then_ordinal_and_stops_at_the_visitors_error() {
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        for (object_type, ordinal) in [(1, 0), (0, 256), (0, 1)] {
+            put(&mut batch, TypeId(object_type), Ordinal(ordinal), &format!("{object_type}-{ordinal}"));
+        }
+        store.write(batch).unwrap();
+        let mut found = Vec::new();
+        each(&store, |_, _, name| {
+            found.push(name.to_owned());
+            Ok::<_, RecordError>(())
+        })
+        .unwrap();
+        assert_eq!(found, ["0-1", "0-256", "1-0"]);
+        let mut visited = 0;
+        let stopped = each(&store, |_, _, _| {
+            visited += 1;
+            Err(RecordError::ContextTooDeep { max: 1 })
+        });
+        assert_eq!((stopped, visited), (Err(RecordError::ContextTooDeep { max: 1 }), 1));
+    }
+}

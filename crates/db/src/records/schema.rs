@@ -68,3 +68,67 @@ fn decode_key(bytes: &[u8]) -> Result<Revision, RecordError> {
     };
     read().ok_or_else(|| RecordError::damaged(FAMILY, bytes, "key is not that of a schema"))
 }
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::store::{BatchOp, MemoryStore};
+
+    proptest! {
+        #[test]
+        fn keys_round_trip_in_order(a: u64, b: u64) {
+            prop_assert_eq!(decode_key(&key(Revision(a))).unwrap(), Revision(a));
+            prop_assert_eq!(key(Revision(a)).cmp(&key(Revision(b))), a.cmp(&b));
+        }
+
+        #[test]
+        fn texts_round_trip_byte_for_byte(text in "(?s).{0,300}", revision: u64) {
+            let store = MemoryStore::new();
+            let mut batch = Batch::new();
+            put(&mut batch, Revision(revision), &text);
+            store.write(batch).unwrap();
+            prop_assert_eq!(at(&store, Revision(u64::MAX)).unwrap(), Some((Revision(revision), text)));
+        }
+    }
+
+    #[test]
+    fn bytes_are_frozen() {
+        let mut batch = Batch::new();
+        put(&mut batch, Revision(258), "definition user {}");
+        let expected = BatchOp::Put {
+            family: Family::Schema,
+            key: &[0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2],
+            value: b"\x01definition user {}",
+        };
+        assert_eq!(batch.ops().next(), Some(expected));
+    }
+
+    #[test]
+    fn the_schema_at_a_revision_is_the_last_one_written_up_to_it() {
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        for revision in [3, 300, 301] {
+            put(&mut batch, Revision(revision), &format!("at {revision}"));
+        }
+        store.write(batch).unwrap();
+        let text_at = |revision| at(&store, Revision(revision)).unwrap().map(|(_, text)| text);
+        assert_eq!(text_at(2), None);
+        assert_eq!(text_at(3).as_deref(), Some("at 3"));
+        assert_eq!(text_at(299).as_deref(), Some("at 3"));
+        assert_eq!(text_at(300).as_deref(), Some("at 300"));
+        assert_eq!(text_at(u64::MAX).as_deref(), Some("at 301"));
+
+        let mut batch = Batch::new();
+        delete_before(&mut batch, Revision(300));
+        store.write(batch).unwrap();
+        let mut left = Vec::new();
+        each(&store, |revision, text| {
+            left.push((revision, text.to_owned()));
+            Ok::<_, RecordError>(())
+        })
+        .unwrap();
+        assert_eq!(left, [(Revision(300), "at 300".to_owned()), (Revision(301), "at 301".to_owned())]);
+    }
+}

@@ -3,11 +3,10 @@
 use std::borrow::Cow;
 use std::sync::Arc;
 
-use bincode::{BorrowDecode, Encode};
 use pemba_engine::Qualifier;
 use pemba_model::{CaveatRef, Context, SmolStr, Timestamp};
 
-use super::codec;
+use super::codec::{self, BorrowDecode, Encode};
 use super::error::RecordError;
 
 /// An instant: seconds since 1970, then nanoseconds.

@@ -174,3 +174,87 @@ impl Store for FaultyStore {
         self.visible.statistics()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    super::super::suite::suite!((FaultyStore::new(), ()));
+
+    fn write(store: &FaultyStore, key: &[u8]) -> Result<(), StoreError> {
+        let mut batch = Batch::new();
+        batch.put(Family::Log, key, b"").put(Family::Objects, key, b"");
+        store.write(batch)
+    }
+
+    /// Keys there, with every batch whole.
+    fn keys(store: &FaultyStore) -> String {
+        let read = |family| {
+            let found = super::super::suite::entries(store, family, b"", None);
+            String::from_utf8(found.into_iter().flat_map(|(key, _)| key).collect()).unwrap()
+        };
+        assert_eq!(read(Family::Log), read(Family::Objects));
+        read(Family::Log)
+    }
+
+    #[test]
+    fn failed_writes_leave_nothing_and_are_remembered() {
+        for (fault, cause) in [(Fault::FailedWrite, "input/output"), (Fault::FullDisk, "no space left")] {
+            let store = FaultyStore::new();
+            store.fail_write(1, fault);
+            write(&store, b"a").unwrap();
+            let error = write(&store, b"b").unwrap_err();
+            assert!(
+                matches!(&error, StoreError::Failed { operation: "write", cause: c } if c.contains(cause))
+            );
+            let refused = write(&store, b"c").unwrap_err();
+            assert!(matches!(&refused, StoreError::Refused { cause: c } if c.contains(cause)), "{refused}");
+            assert_eq!((keys(&store).as_str(), store.writes()), ("a", 2));
+            let after = store.crash();
+            assert_eq!(keys(&after), "a");
+            write(&after, b"d").unwrap();
+            assert_eq!(keys(&after), "ad");
+        }
+    }
+
+    #[test]
+    fn failed_sync_shows_its_outcome_only_after_a_crash() {
+        for (survives, expected) in [(true, "ab"), (false, "a")] {
+            let store = FaultyStore::new();
+            write(&store, b"a").unwrap();
+            store.fail_next_write(Fault::FailedSync { survives });
+            assert!(matches!(write(&store, b"b"), Err(StoreError::Failed { .. })));
+            assert_eq!(keys(&store), "a");
+            assert_eq!(keys(&store.crash()), expected);
+        }
+    }
+
+    #[test]
+    fn ignored_syncs_are_lost_unless_a_later_one_carries_them() {
+        let store = FaultyStore::new();
+        for number in [1, 2, 4] {
+            store.fail_write(number, Fault::IgnoredSync);
+        }
+        for key in [b"a", b"b", b"c"] {
+            write(&store, key).unwrap();
+        }
+        assert_eq!((keys(&store).as_str(), store.unsynced()), ("abc", 2));
+        assert_eq!(keys(&store.crash()), "a");
+        assert_eq!(keys(&store.crash_keeping(1)), "ab");
+        write(&store, b"d").unwrap();
+        write(&store, b"e").unwrap();
+        assert_eq!(keys(&store.crash()), "abcd");
+        assert_eq!(keys(&store), "abcde");
+    }
+
+    #[test]
+    fn reads_fail_while_told_to() {
+        let store = FaultyStore::new();
+        write(&store, b"a").unwrap();
+        store.fail_reads(true);
+        assert!(store.get(Family::Log, b"a").is_err());
+        assert!(store.scan(Family::Log, b"", None, &mut |_, _| std::ops::ControlFlow::Continue(())).is_err());
+        store.fail_reads(false);
+        assert_eq!(keys(&store), "a");
+    }
+}

@@ -117,3 +117,18 @@ impl Store for MemoryStore {
         StoreStatistics { disk_bytes: 0, memory_bytes: entries.saturating_mul(ENTRY_OVERHEAD_BYTES + 16) }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    super::super::suite::suite!((MemoryStore::new(), ()));
+
+    #[test]
+    fn has_no_disk() {
+        let store = MemoryStore::new();
+        let error = store.checkpoint(Path::new("anywhere")).unwrap_err();
+        assert_eq!(error.to_string(), "a memory store does not support `checkpoint`");
+        assert_eq!(store.statistics(), StoreStatistics::default());
+    }
+}
