@@ -1,1 +1,25 @@
-//! Stub.
+//! How Pemba is asked over the network: gRPC services, authentication, limits, telemetry.
+//!
+//! A call walks `front` (authentication, request id, counting), `services` (one file a call), `validate` and `convert`
+//! (the wire's messages to the model's nouns), the database, and back through `convert` and `errors`.
+//!
+//! **Invariant: translation only. No authorization logic lives here: every answer is the database's, and every error
+//! gets its gRPC code in `errors` and nowhere else.**
+
+mod consistency;
+mod convert;
+mod cursor;
+mod errors;
+mod front;
+mod options;
+mod queries;
+mod serve;
+mod services;
+mod state;
+mod status;
+mod stream;
+mod telemetry;
+mod validate;
+
+pub use options::{ServerOptions, StartError, TlsOptions};
+pub use serve::{RunningServer, Server};

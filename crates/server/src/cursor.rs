@@ -1,0 +1,189 @@
+//! Where a paged call goes on: the revision it is pinned to, the position, and proof that it is the same call.
+//!
+//! A cursor is opaque to clients: base64 of a version byte, the call's kind and arguments as a hash, the database,
+//! the revision, the position and a checksum. It holds no secret; a forged one reads only what its holder may read.
+
+use base64::Engine as _;
+use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pemba_engine::{EdgeKey, KindId, Ordinal};
+use pemba_model::Revision;
+
+/// Changes when the layout does; a cursor of another version is refused.
+const VERSION: u8 = 1;
+
+/// A call that pages.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[repr(u8)]
+pub(crate) enum Call {
+    /// `ReadRelationships`.
+    Read = 1,
+    /// `ExportBulkRelationships`.
+    Export = 2,
+    /// `LookupResources`.
+    LookupResources = 3,
+}
+
+/// A cursor that is damaged, of another call, other arguments or another database.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("the cursor {0}")]
+pub(crate) struct InvalidCursor(pub(crate) &'static str);
+
+/// Where a call stands: everything up to and with `position` was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Cursor<P> {
+    pub(crate) revision: Revision,
+    pub(crate) position: P,
+}
+
+/// A position of fixed size.
+pub(crate) trait Position: Copy {
+    const BYTES: usize;
+    fn write(self, out: &mut Vec<u8>);
+    fn read(bytes: &[u8]) -> Option<Self>;
+}
+
+impl Position for EdgeKey {
+    const BYTES: usize = 12;
+
+    fn write(self, out: &mut Vec<u8>) {
+        for part in [self.kind.0, self.resource.0, self.subject.0] {
+            out.extend(part.to_be_bytes());
+        }
+    }
+
+    fn read(bytes: &[u8]) -> Option<EdgeKey> {
+        let part = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
+        Some(EdgeKey { kind: KindId(part(0)?), resource: Ordinal(part(4)?), subject: Ordinal(part(8)?) })
+    }
+}
+
+impl Position for Ordinal {
+    const BYTES: usize = 4;
+
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.0.to_be_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<Ordinal> {
+        Some(Ordinal(u32::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// What must be the same on every page of one call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Scope {
+    call: Call,
+    database_id: u64,
+    arguments: u64,
+}
+
+const HEAD_BYTES: usize = 1 + 1 + 8 + 8 + 8;
+const CHECKSUM_BYTES: usize = 4;
+
+impl Scope {
+    /// The scope of a call; `arguments` are the encoded request without consistency, limit and cursor.
+    pub(crate) fn new(call: Call, database_id: u64, arguments: &[u8]) -> Scope {
+        Scope { call, database_id, arguments: hash(arguments) }
+    }
+
+    /// The text of a cursor.
+    pub(crate) fn encode<P: Position>(&self, cursor: Cursor<P>) -> String {
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + P::BYTES + CHECKSUM_BYTES);
+        bytes.push(VERSION);
+        bytes.push(self.call as u8);
+        bytes.extend(self.database_id.to_be_bytes());
+        bytes.extend(self.arguments.to_be_bytes());
+        bytes.extend(cursor.revision.0.to_be_bytes());
+        cursor.position.write(&mut bytes);
+        let checksum = checksum(&bytes);
+        bytes.extend(checksum);
+        URL_SAFE_NO_PAD.encode(bytes)
+    }
+
+    /// Reads a cursor back and checks that it is of this call.
+    pub(crate) fn decode<P: Position>(&self, text: &str) -> Result<Cursor<P>, InvalidCursor> {
+        let damaged = InvalidCursor("is damaged, or was not made by this server");
+        let bytes = URL_SAFE_NO_PAD.decode(text).map_err(|_| damaged.clone())?;
+        let (body, sum) = bytes
+            .len()
+            .checked_sub(CHECKSUM_BYTES)
+            .and_then(|at| bytes.split_at_checked(at))
+            .ok_or_else(|| damaged.clone())?;
+        if checksum(body) != sum {
+            return Err(damaged);
+        }
+        let Some((version, rest)) = body.split_first() else { return Err(damaged) };
+        if *version != VERSION {
+            return Err(InvalidCursor("was made by another version of this server; start again without one"));
+        }
+        let Some((call, rest)) = rest.split_first() else { return Err(damaged) };
+        if *call != self.call as u8 {
+            return Err(InvalidCursor("belongs to another kind of call"));
+        }
+        let number = |at: usize| Some(u64::from_be_bytes(rest.get(at..at + 8)?.try_into().ok()?));
+        let (Some(database_id), Some(arguments), Some(revision)) = (number(0), number(8), number(16)) else {
+            return Err(damaged);
+        };
+        if database_id != self.database_id {
+            return Err(InvalidCursor("belongs to another database"));
+        }
+        if arguments != self.arguments {
+            return Err(InvalidCursor("belongs to a call with other arguments; only the limit may change"));
+        }
+        let position =
+            rest.get(24..).filter(|bytes| bytes.len() == P::BYTES).and_then(P::read).ok_or(damaged)?;
+        Ok(Cursor { revision: Revision(revision), position })
+    }
+}
+
+/// FNV-1a, 64 bits: small, and the same on every machine and in every version, as a text that outlives the process
+/// needs. It tells slips apart, not forgeries.
+fn hash(bytes: &[u8]) -> u64 {
+    bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+}
+
+fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
+    let hash = hash(bytes);
+    #[expect(clippy::cast_possible_truncation, reason = "both halves are folded into one on purpose")]
+    ((hash >> 32) as u32 ^ hash as u32).to_be_bytes()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scope(call: Call, arguments: &str) -> Scope {
+        Scope::new(call, 7, arguments.as_bytes())
+    }
+
+    fn cursor() -> Cursor<EdgeKey> {
+        let position = EdgeKey { kind: KindId(1), resource: Ordinal(2), subject: Ordinal(u32::MAX) };
+        Cursor { revision: Revision(9), position }
+    }
+
+    #[test]
+    fn a_cursor_comes_back_and_only_to_its_call() {
+        let text = scope(Call::Read, "a").encode(cursor());
+        assert_eq!(scope(Call::Read, "a").decode(&text), Ok(cursor()));
+        assert!(scope(Call::Read, "b").decode::<EdgeKey>(&text).is_err());
+        assert!(scope(Call::Export, "a").decode::<EdgeKey>(&text).is_err());
+        assert!(scope(Call::Read, "a").decode::<Ordinal>(&text).is_err());
+        assert!(Scope::new(Call::Read, 8, b"a").decode::<EdgeKey>(&text).is_err());
+    }
+
+    #[test]
+    fn any_damage_is_noticed() {
+        let scope = scope(Call::Read, "a");
+        let text = scope.encode(cursor());
+        for at in 0..text.len() {
+            let mut damaged = text.clone().into_bytes();
+            damaged[at] = if damaged[at] == b'A' { b'B' } else { b'A' };
+            let damaged = String::from_utf8(damaged).unwrap();
+            assert!(scope.decode::<EdgeKey>(&damaged).is_err(), "{at}");
+            assert!(scope.decode::<EdgeKey>(&text[..at]).is_err(), "{at}");
+        }
+        assert!(scope.decode::<EdgeKey>("=").is_err());
+    }
+}

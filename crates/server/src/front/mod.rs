@@ -1,0 +1,10 @@
+//! What every call passes before and after its service: authentication, the request id, counting, the log.
+
+mod authentication;
+mod body;
+mod call;
+mod request_id;
+
+pub(crate) use authentication::Authentication;
+pub(crate) use body::LastWords;
+pub(crate) use call::FrontLayer;

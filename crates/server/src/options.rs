@@ -1,0 +1,105 @@
+//! What an operator decides about the network side.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use pemba_db::Database;
+use pemba_model::Limits;
+
+/// Everything a server is started with.
+#[derive(Clone)]
+pub struct ServerOptions {
+    /// Where gRPC is listened for; at least one. Port 0 takes a free port.
+    pub listen: Vec<SocketAddr>,
+    /// The certificate and key; without them connections are plain text.
+    pub tls: Option<TlsOptions>,
+    /// The keys of which a caller must show one. Empty turns authentication off: whoever reaches the port may do
+    /// everything.
+    pub preshared_keys: Vec<String>,
+    /// The bounds of requests. They should be the database's.
+    pub limits: Limits,
+    /// Where `/metrics` and `/healthz` are served over plain HTTP; `None` for nowhere.
+    pub metrics_listen: Option<SocketAddr>,
+    /// What is served. `None` starts with everything UNAVAILABLE and health NOT_SERVING, until
+    /// `RunningServer::attach` brings the database.
+    pub database: Option<Database>,
+    /// Threads that serve connections, at least 1, each with a runtime of its own.
+    pub worker_threads: usize,
+    /// Most open connections; one more is closed at once.
+    pub connections_max: usize,
+    /// Most streaming answers in progress over all connections; one more is refused.
+    pub streams_max: usize,
+    /// How long a shutdown waits for calls in progress.
+    pub drain_max: Duration,
+}
+
+/// A certificate chain and its key, both as PEM text.
+#[derive(Clone)]
+pub struct TlsOptions {
+    /// The chain, the server's own certificate first.
+    pub certificate_pem: String,
+    /// The private key.
+    pub key_pem: String,
+}
+
+impl Default for ServerOptions {
+    /// 127.0.0.1:50051, plain text, no authentication, one thread per core, no database yet.
+    fn default() -> ServerOptions {
+        ServerOptions {
+            listen: vec![SocketAddr::from(([127, 0, 0, 1], 50051))],
+            tls: None,
+            preshared_keys: Vec::new(),
+            limits: Limits::default(),
+            metrics_listen: None,
+            database: None,
+            worker_threads: std::thread::available_parallelism().map_or(1, usize::from),
+            connections_max: 10_000,
+            streams_max: 4096,
+            drain_max: Duration::from_secs(5),
+        }
+    }
+}
+
+impl std::fmt::Debug for ServerOptions {
+    /// Without keys.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("ServerOptions")
+            .field("listen", &self.listen)
+            .field("tls", &self.tls.is_some())
+            .field("preshared_keys", &self.preshared_keys.len())
+            .field("metrics_listen", &self.metrics_listen)
+            .field("worker_threads", &self.worker_threads)
+            .finish_non_exhaustive()
+    }
+}
+
+/// Why a server did not start. Nothing is left running.
+#[derive(Debug, thiserror::Error)]
+pub enum StartError {
+    /// An option is outside its bounds.
+    #[error("option `{option}` {reason}")]
+    Option {
+        /// Which.
+        option: &'static str,
+        /// What is wrong.
+        reason: String,
+    },
+    /// An address cannot be listened on.
+    #[error("listening on `{address}` failed")]
+    Listen {
+        /// The address.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The certificate or the key is no use.
+    #[error("the certificate or its key is not usable: {0}")]
+    Tls(String),
+    /// The services could not be put together.
+    #[error("preparing the services failed: {0}")]
+    Services(String),
+    /// A thread or its runtime could not be started.
+    #[error("starting a thread failed")]
+    Thread(#[source] std::io::Error),
+}

@@ -1,0 +1,85 @@
+//! A thread that serves connections: one single-threaded runtime with its own copy of the services.
+
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use tokio::runtime::Builder;
+use tokio::sync::{mpsc, watch};
+use tokio_stream::Stream;
+use tonic::transport::server::Router;
+use tower::layer::util::{Identity, Stack};
+
+use super::connection::{Accepted, Connection};
+use crate::front::FrontLayer;
+
+/// Connections dealt to a worker that it has not yet taken.
+const DEALT_MAX: usize = 256;
+/// Longest wait for blocking work after a runtime has stopped.
+const BLOCKING_WAIT_MAX: Duration = Duration::from_secs(1);
+
+/// The services with what is around them.
+pub(super) type Services = Router<Stack<FrontLayer, Identity>>;
+
+/// How the acceptor reaches a worker.
+pub(super) struct WorkerHandle {
+    pub(super) connections: mpsc::Sender<Accepted>,
+    /// Connections it has open.
+    pub(super) load: Arc<AtomicUsize>,
+}
+
+/// What a worker is started with.
+pub(super) struct WorkerStart {
+    pub(super) index: usize,
+    pub(super) services: Services,
+    pub(super) blocking_threads_max: usize,
+    pub(super) stopping: watch::Receiver<bool>,
+    /// Becomes true when what still runs is to be dropped.
+    pub(super) aborting: watch::Receiver<bool>,
+    /// Dropped when the worker is done.
+    pub(super) done: std::sync::mpsc::Sender<()>,
+}
+
+/// Starts a worker's thread.
+pub(super) fn start(start: WorkerStart) -> std::io::Result<WorkerHandle> {
+    let (sender, receiver) = mpsc::channel(DEALT_MAX);
+    let runtime = Builder::new_current_thread()
+        .enable_all()
+        .max_blocking_threads(start.blocking_threads_max)
+        .thread_name(format!("pemba-query-{}", start.index))
+        .build()?;
+    std::thread::Builder::new().name(format!("pemba-net-{}", start.index)).spawn(move || {
+        let WorkerStart { services, mut stopping, mut aborting, done, .. } = start;
+        runtime.block_on(async move {
+            let stop = async move {
+                // An error means that the server is gone, which is a reason to stop too.
+                let _ = stopping.wait_for(|stopping| *stopping).await;
+            };
+            let serving = services.serve_with_incoming_shutdown(Incoming(receiver), stop);
+            tokio::select! {
+                result = serving => {
+                    if let Err(error) = result {
+                        tracing::error!(error = &error as &dyn std::error::Error, "a worker stopped serving");
+                    }
+                }
+                _ = aborting.wait_for(|aborting| *aborting) => {}
+            }
+        });
+        runtime.shutdown_timeout(BLOCKING_WAIT_MAX);
+        drop(done);
+    })?;
+    Ok(WorkerHandle { connections: sender, load: Arc::new(AtomicUsize::new(0)) })
+}
+
+/// The connections dealt to this worker.
+struct Incoming(mpsc::Receiver<Accepted>);
+
+impl Stream for Incoming {
+    type Item = std::io::Result<Connection>;
+
+    fn poll_next(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Option<Self::Item>> {
+        Poll::Ready(ready!(self.0.poll_recv(context)).map(Connection::new))
+    }
+}

@@ -1,0 +1,110 @@
+//! `PermissionsService`: which call is answered where.
+
+use std::sync::Arc;
+
+use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsService;
+use pemba_proto::authzed::api::v1::{
+    CheckBulkPermissionsRequest, CheckBulkPermissionsResponse, CheckPermissionRequest,
+    CheckPermissionResponse, DeleteRelationshipsRequest, DeleteRelationshipsResponse,
+    ExpandPermissionTreeRequest, ExpandPermissionTreeResponse, ExportBulkRelationshipsRequest,
+    ExportBulkRelationshipsResponse, ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse,
+    LookupResourcesRequest, LookupResourcesResponse, LookupSubjectsRequest, LookupSubjectsResponse,
+    ReadRelationshipsRequest, ReadRelationshipsResponse, WriteRelationshipsRequest,
+    WriteRelationshipsResponse,
+};
+use tonic::{Request, Response, Status, Streaming};
+
+use super::{
+    bulk_check, check, delete, expand, export, import, lookup_resources, lookup_subjects, read, write,
+};
+use crate::state::State;
+use crate::stream::Outgoing;
+
+/// The service.
+pub(crate) struct Permissions {
+    state: Arc<State>,
+}
+
+impl Permissions {
+    pub(crate) fn new(state: Arc<State>) -> Permissions {
+        Permissions { state }
+    }
+}
+
+#[tonic::async_trait]
+impl PermissionsService for Permissions {
+    type ReadRelationshipsStream = Outgoing<ReadRelationshipsResponse>;
+    type LookupResourcesStream = Outgoing<LookupResourcesResponse>;
+    type LookupSubjectsStream = Outgoing<LookupSubjectsResponse>;
+    type ExportBulkRelationshipsStream = Outgoing<ExportBulkRelationshipsResponse>;
+
+    async fn read_relationships(
+        &self,
+        request: Request<ReadRelationshipsRequest>,
+    ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
+        read::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn write_relationships(
+        &self,
+        request: Request<WriteRelationshipsRequest>,
+    ) -> Result<Response<WriteRelationshipsResponse>, Status> {
+        write::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn delete_relationships(
+        &self,
+        request: Request<DeleteRelationshipsRequest>,
+    ) -> Result<Response<DeleteRelationshipsResponse>, Status> {
+        delete::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn check_permission(
+        &self,
+        request: Request<CheckPermissionRequest>,
+    ) -> Result<Response<CheckPermissionResponse>, Status> {
+        check::answer(&self.state, &request.into_inner()).await.map(Response::new)
+    }
+
+    async fn check_bulk_permissions(
+        &self,
+        request: Request<CheckBulkPermissionsRequest>,
+    ) -> Result<Response<CheckBulkPermissionsResponse>, Status> {
+        bulk_check::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn expand_permission_tree(
+        &self,
+        request: Request<ExpandPermissionTreeRequest>,
+    ) -> Result<Response<ExpandPermissionTreeResponse>, Status> {
+        expand::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn lookup_resources(
+        &self,
+        request: Request<LookupResourcesRequest>,
+    ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        lookup_resources::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn lookup_subjects(
+        &self,
+        request: Request<LookupSubjectsRequest>,
+    ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        lookup_subjects::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+
+    async fn import_bulk_relationships(
+        &self,
+        request: Request<Streaming<ImportBulkRelationshipsRequest>>,
+    ) -> Result<Response<ImportBulkRelationshipsResponse>, Status> {
+        import::answer(&self.state, request.into_inner()).await
+    }
+
+    async fn export_bulk_relationships(
+        &self,
+        request: Request<ExportBulkRelationshipsRequest>,
+    ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
+        export::answer(&self.state, request.into_inner()).await.map(Response::new)
+    }
+}

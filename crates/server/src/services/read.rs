@@ -1,0 +1,99 @@
+//! `ReadRelationships`.
+
+use std::sync::Arc;
+
+use pemba_db::{Consistency, Database, View};
+use pemba_engine::EdgeKey;
+use pemba_model::RelationshipFilter;
+use pemba_proto::authzed::api::v1::{
+    self as wire, ReadRelationshipsRequest, ReadRelationshipsResponse, ZedToken,
+};
+use prost::Message as _;
+use tonic::Status;
+
+use super::{PAGE_MESSAGES, optional_limit};
+use crate::consistency::{consistency, encode};
+use crate::convert::{filter, relationship_to_wire};
+use crate::cursor::{Call, Cursor, Scope};
+use crate::errors;
+use crate::state::State;
+use crate::stream::{Outgoing, Page};
+use crate::validate;
+
+/// Where a read stands.
+enum Reading {
+    /// Nothing is read yet.
+    Start {
+        database: Database,
+        consistency: Consistency,
+        filter: RelationshipFilter,
+        scope: Scope,
+        after: Option<EdgeKey>,
+        left: Option<u32>,
+    },
+    /// In the middle.
+    Middle(Box<Middle>),
+}
+
+struct Middle {
+    view: View,
+    read_at: ZedToken,
+    filter: RelationshipFilter,
+    scope: Scope,
+    after: Option<EdgeKey>,
+    left: Option<u32>,
+}
+
+pub(super) async fn answer(
+    state: &Arc<State>,
+    request: ReadRelationshipsRequest,
+) -> Result<Outgoing<ReadRelationshipsResponse>, Status> {
+    validate::read(&request)?;
+    let left = optional_limit(request.optional_limit, state.limits.read_limit_max)?;
+    let database = state.database()?.clone();
+    let wanted = request.relationship_filter.unwrap_or_default();
+    let scope = Scope::new(Call::Read, database.database_id(), &wanted.encode_to_vec());
+    let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
+    let start = Reading::Start { database, consistency, filter: filter(&wanted), scope, after, left };
+    state.streams.paged(&state.queries, start, next).await
+}
+
+/// Where a paged call begins: a cursor overrides the consistency, since it pins its own revision.
+pub(super) fn position<P: crate::cursor::Position>(
+    database: &Database,
+    scope: &Scope,
+    requested: Option<wire::Consistency>,
+    cursor: Option<wire::Cursor>,
+) -> Result<(Consistency, Option<P>), Status> {
+    let requested = consistency(requested.as_ref())?;
+    let Some(cursor) = cursor else { return Ok((requested, None)) };
+    let cursor: Cursor<P> = scope.decode(&cursor.token).map_err(|error| errors::cursor(&error))?;
+    Ok((Consistency::AtExactSnapshot(database.token(cursor.revision)), Some(cursor.position)))
+}
+
+fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, Status> {
+    let mut middle = match reading {
+        Reading::Middle(middle) => middle,
+        Reading::Start { database, consistency, filter, scope, after, left } => {
+            let view = database.view(&consistency).map_err(|error| errors::view(&error))?;
+            view.validate_filter(&filter).map_err(|error| errors::filter(&error))?;
+            let read_at = encode(view.token());
+            Box::new(Middle { view, read_at, filter, scope, after, left })
+        }
+    };
+    let wanted = middle.left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
+    let mut messages = Vec::new();
+    for (key, relationship) in middle.view.read(&middle.filter, middle.after).take(wanted) {
+        let cursor = Cursor { revision: middle.view.revision(), position: key };
+        middle.after = Some(key);
+        messages.push(ReadRelationshipsResponse {
+            read_at: Some(middle.read_at.clone()),
+            relationship: Some(relationship_to_wire(&relationship)),
+            after_result_cursor: Some(wire::Cursor { token: middle.scope.encode(cursor) }),
+        });
+    }
+    let made = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    middle.left = middle.left.map(|left| left.saturating_sub(made));
+    let is_over = messages.len() < wanted || middle.left == Some(0);
+    Ok(Page { messages, rest: (!is_over).then_some(Reading::Middle(middle)) })
+}

@@ -1,0 +1,87 @@
+//! `SchemaService`.
+
+use std::sync::Arc;
+
+use pemba_proto::authzed::api::v1::schema_service_server::SchemaService;
+use pemba_proto::authzed::api::v1::{
+    ComputablePermissionsRequest, ComputablePermissionsResponse, DependentRelationsRequest,
+    DependentRelationsResponse, DiffSchemaRequest, DiffSchemaResponse, ReadSchemaRequest, ReadSchemaResponse,
+    ReflectSchemaRequest, ReflectSchemaResponse, WriteSchemaRequest, WriteSchemaResponse,
+};
+use tonic::{Code, Request, Response, Status};
+
+use crate::consistency::encode;
+use crate::errors;
+use crate::state::State;
+use crate::status::plain;
+use crate::validate;
+
+/// What the calls of reflection answer.
+const READ_INSTEAD: &str = "read the schema's text with `ReadSchema`";
+
+/// The service.
+pub(crate) struct Schemas {
+    state: Arc<State>,
+}
+
+impl Schemas {
+    pub(crate) fn new(state: Arc<State>) -> Schemas {
+        Schemas { state }
+    }
+}
+
+#[tonic::async_trait]
+impl SchemaService for Schemas {
+    async fn read_schema(
+        &self,
+        _: Request<ReadSchemaRequest>,
+    ) -> Result<Response<ReadSchemaResponse>, Status> {
+        match self.state.database()?.read_schema() {
+            Some(schema) => Ok(Response::new(ReadSchemaResponse {
+                schema_text: schema.text,
+                read_at: Some(encode(schema.token)),
+            })),
+            None => Err(plain(Code::NotFound, "no schema has been written; write one with `WriteSchema`")),
+        }
+    }
+
+    async fn write_schema(
+        &self,
+        request: Request<WriteSchemaRequest>,
+    ) -> Result<Response<WriteSchemaResponse>, Status> {
+        let request = request.into_inner();
+        validate::write_schema(&request)?;
+        let text = request.schema;
+        let written = self.state.database()?.write_schema(text.clone()).await;
+        let committed = written.map_err(|error| errors::schema(&error, &text))?;
+        Ok(Response::new(WriteSchemaResponse { written_at: Some(encode(committed.token)) }))
+    }
+
+    async fn reflect_schema(
+        &self,
+        _: Request<ReflectSchemaRequest>,
+    ) -> Result<Response<ReflectSchemaResponse>, Status> {
+        Err(errors::unimplemented("ReflectSchema", READ_INSTEAD))
+    }
+
+    async fn computable_permissions(
+        &self,
+        _: Request<ComputablePermissionsRequest>,
+    ) -> Result<Response<ComputablePermissionsResponse>, Status> {
+        Err(errors::unimplemented("ComputablePermissions", READ_INSTEAD))
+    }
+
+    async fn dependent_relations(
+        &self,
+        _: Request<DependentRelationsRequest>,
+    ) -> Result<Response<DependentRelationsResponse>, Status> {
+        Err(errors::unimplemented("DependentRelations", READ_INSTEAD))
+    }
+
+    async fn diff_schema(
+        &self,
+        _: Request<DiffSchemaRequest>,
+    ) -> Result<Response<DiffSchemaResponse>, Status> {
+        Err(errors::unimplemented("DiffSchema", READ_INSTEAD))
+    }
+}

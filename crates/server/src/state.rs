@@ -1,0 +1,76 @@
+//! What all services of one server share.
+
+use std::sync::{Arc, OnceLock};
+use std::time::Duration;
+
+use pemba_db::{Consistency, Database, View};
+use pemba_model::Limits;
+use tokio::sync::watch;
+use tonic::{Code, Status};
+
+use crate::errors;
+use crate::options::ServerOptions;
+use crate::queries::Queries;
+use crate::status::plain;
+use crate::stream::Streams;
+use crate::telemetry::Metrics;
+
+/// Shared by every service on every thread.
+pub(crate) struct State {
+    database: OnceLock<Database>,
+    pub(crate) limits: Limits,
+    pub(crate) queries: Queries,
+    pub(crate) streams: Streams,
+    pub(crate) metrics: Metrics,
+    /// Becomes true when the server begins to shut down.
+    pub(crate) stopping: watch::Receiver<bool>,
+}
+
+/// Threads that run long queries for each thread that serves connections: more would only take turns.
+const QUERY_THREADS_PER_WORKER: usize = 4;
+
+impl State {
+    pub(crate) fn new(options: &ServerOptions, stopping: watch::Receiver<bool>) -> Arc<State> {
+        let limits = options.limits.clone();
+        let threads =
+            limits.concurrent_queries_max.min(options.worker_threads.max(1) * QUERY_THREADS_PER_WORKER);
+        let state = State {
+            database: OnceLock::new(),
+            queries: Queries::new(threads),
+            streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
+            metrics: Metrics::new(),
+            limits,
+            stopping,
+        };
+        if let Some(database) = &options.database {
+            state.attach(database.clone());
+        }
+        Arc::new(state)
+    }
+
+    /// Brings the database; the first one stays.
+    pub(crate) fn attach(&self, database: Database) {
+        let _ = self.database.set(database);
+    }
+
+    /// The database once it is there.
+    pub(crate) fn attached(&self) -> Option<&Database> {
+        self.database.get()
+    }
+
+    /// The database, or UNAVAILABLE while it is being recovered.
+    pub(crate) fn database(&self) -> Result<&Database, Status> {
+        self.attached()
+            .ok_or_else(|| plain(Code::Unavailable, "the database is being recovered; try again soon"))
+    }
+
+    /// The view that a consistency asks for. An old revision is rebuilt on a query thread.
+    pub(crate) async fn view(&self, consistency: Consistency) -> Result<View, Status> {
+        let database = self.database()?;
+        if !database.needs_rebuild(&consistency) {
+            return database.view(&consistency).map_err(|error| errors::view(&error));
+        }
+        let database = database.clone();
+        self.queries.run(move || database.view(&consistency).map_err(|error| errors::view(&error))).await
+    }
+}

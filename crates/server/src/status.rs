@@ -1,0 +1,90 @@
+//! A gRPC status with the details that clients of `authzed.api.v1` read.
+
+use pemba_proto::authzed::api::v1::ErrorReason;
+use pemba_proto::google::rpc;
+use prost::Message;
+use tonic::{Code, Status};
+use tonic_types::{ErrorDetails, StatusExt};
+
+use crate::validate::Invalid;
+
+/// The domain in every `google.rpc.ErrorInfo`.
+pub(crate) const DOMAIN: &str = "authzed.com";
+/// Longest message or metadata value: details travel in HTTP headers, whose size clients bound.
+const TEXT_MAX_BYTES: usize = 2560;
+
+/// A status with an `ErrorInfo`.
+pub(crate) fn with_reason<'a>(
+    code: Code,
+    reason: ErrorReason,
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'a str, String)>,
+) -> Status {
+    let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), cut(value)));
+    let details = ErrorDetails::with_error_info(
+        reason.as_str_name(),
+        DOMAIN,
+        metadata.collect::<std::collections::HashMap<String, String>>(),
+    );
+    Status::with_error_details(code, cut(message.into()), details)
+}
+
+/// A status without details.
+pub(crate) fn plain(code: Code, message: impl Into<String>) -> Status {
+    Status::new(code, cut(message.into()))
+}
+
+/// Text cut to what a header may hold, with a mark where it was cut.
+fn cut(mut text: String) -> String {
+    if text.len() <= TEXT_MAX_BYTES {
+        return text;
+    }
+    let end = (0..=TEXT_MAX_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    text.truncate(end);
+    text.push('…');
+    text
+}
+
+/// The same error as the message that bulk answers carry.
+pub(crate) fn to_wire(status: &Status) -> rpc::Status {
+    match rpc::Status::decode(status.details()) {
+        Ok(decoded) if !status.details().is_empty() => decoded,
+        _ => rpc::Status {
+            code: status.code().into(),
+            message: status.message().to_owned(),
+            details: Vec::new(),
+        },
+    }
+}
+
+impl From<Invalid> for Status {
+    fn from(invalid: Invalid) -> Status {
+        let message = format!("invalid `{}`: {}", invalid.field, invalid.description);
+        let details = ErrorDetails::with_bad_request_violation(cut(invalid.field), cut(invalid.description));
+        Status::with_error_details(Code::InvalidArgument, cut(message), details)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn details_survive_the_way_into_a_bulk_answer() {
+        let status =
+            with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, "no", [("filter", "x".into())]);
+        let wire = to_wire(&status);
+        assert_eq!((wire.code, wire.message.as_str(), wire.details.len()), (3, "no", 1));
+        let info = status.get_details_error_info().unwrap();
+        assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ERROR_REASON_INVALID_FILTER", DOMAIN));
+        let wire = to_wire(&plain(Code::Aborted, "why"));
+        assert_eq!((wire.code, wire.message.as_str(), wire.details.len()), (10, "why", 0));
+    }
+
+    #[test]
+    fn long_texts_are_cut_between_characters() {
+        let text = cut("é".repeat(TEXT_MAX_BYTES));
+        assert!(text.len() <= TEXT_MAX_BYTES + 3);
+        assert!(text.ends_with('…'));
+    }
+}

@@ -1,0 +1,94 @@
+//! The requests that ask: check, expand, lookups.
+
+use pemba_model::WILDCARD_ID;
+use pemba_proto::authzed::api::v1::{
+    CheckBulkPermissionsRequest, CheckBulkPermissionsRequestItem, CheckPermissionRequest,
+    ExpandPermissionTreeRequest, LookupResourcesRequest, LookupSubjectsRequest, ObjectReference,
+    SubjectReference, lookup_subjects_request::WildcardOption,
+};
+
+use super::{Checked, Invalid, Path, names, references};
+
+pub(crate) fn check_permission(request: &CheckPermissionRequest) -> Checked {
+    let root = Path::Root;
+    references::consistency(request.consistency.as_ref())?;
+    references::object(root.field("resource"), request.resource.as_ref())?;
+    names::optional_relation(root.field("permission"), &request.permission)?;
+    references::subject(root.field("subject"), request.subject.as_ref())?;
+    no_wildcard_resource(root.field("resource"), request.resource.as_ref())
+}
+
+pub(crate) fn bulk_check(request: &CheckBulkPermissionsRequest) -> Checked {
+    references::consistency(request.consistency.as_ref())?;
+    for (index, item) in request.items.iter().enumerate() {
+        let path = Path::Root.item("items", index);
+        references::object(path.field("resource"), item.resource.as_ref())?;
+        names::optional_relation(path.field("permission"), &item.permission)?;
+        references::subject(path.field("subject"), item.subject.as_ref())?;
+    }
+    Ok(())
+}
+
+/// What only one item of a bulk check suffers for.
+pub(crate) fn bulk_check_item(index: usize, item: &CheckBulkPermissionsRequestItem) -> Checked {
+    no_wildcard_resource(Path::Root.item("items", index).field("resource"), item.resource.as_ref())
+}
+
+pub(crate) fn expand(request: &ExpandPermissionTreeRequest) -> Checked {
+    let root = Path::Root;
+    references::consistency(request.consistency.as_ref())?;
+    references::object(root.field("resource"), request.resource.as_ref())?;
+    names::optional_relation(root.field("permission"), &request.permission)?;
+    no_wildcard_resource(root.field("resource"), request.resource.as_ref())
+}
+
+pub(crate) fn lookup_resources(request: &LookupResourcesRequest) -> Checked {
+    let root = Path::Root;
+    references::consistency(request.consistency.as_ref())?;
+    names::object_type(root.field("resource_object_type"), &request.resource_object_type)?;
+    names::relation(root.field("permission"), &request.permission)?;
+    references::subject(root.field("subject"), request.subject.as_ref())?;
+    references::cursor(request.optional_cursor.as_ref())
+}
+
+pub(crate) fn lookup_subjects(request: &LookupSubjectsRequest) -> Checked {
+    let root = Path::Root;
+    references::consistency(request.consistency.as_ref())?;
+    references::object(root.field("resource"), request.resource.as_ref())?;
+    names::optional_relation(root.field("permission"), &request.permission)?;
+    names::object_type(root.field("subject_object_type"), &request.subject_object_type)?;
+    names::optional_relation(root.field("optional_subject_relation"), &request.optional_subject_relation)?;
+    references::cursor(request.optional_cursor.as_ref())?;
+    if WildcardOption::try_from(request.wildcard_option).is_err() {
+        let message = format!("`{}` is not one of the defined values", request.wildcard_option);
+        return Err(Invalid::at(root.field("wildcard_option"), message));
+    }
+    no_wildcard_resource(root.field("resource"), request.resource.as_ref())
+}
+
+/// The wildcard means every object as a subject; no resource is every object.
+pub(crate) fn no_wildcard_resource(path: Path<'_>, object: Option<&ObjectReference>) -> Checked {
+    match object {
+        Some(object) if object.object_id == WILDCARD_ID => {
+            Err(Invalid::at(path.field("object_id"), "the wildcard `*` is not allowed as a resource's id"))
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Whether the subject of a question is the wildcard, which has no permission of its own.
+pub(crate) fn no_wildcard_subject(subject: Option<&SubjectReference>) -> bool {
+    subject.and_then(|subject| subject.object.as_ref()).is_none_or(|object| object.object_id != WILDCARD_ID)
+}
+
+/// A wildcard stands for objects, never for usersets.
+pub(crate) fn no_wildcard_with_relation(path: Path<'_>, subject: Option<&SubjectReference>) -> Checked {
+    match subject {
+        Some(subject) if !subject.optional_relation.is_empty() && !no_wildcard_subject(Some(subject)) => {
+            let message =
+                format!("the wildcard `*` takes no relation; `{}` is given", subject.optional_relation);
+            Err(Invalid::at(path.field("optional_relation"), message))
+        }
+        _ => Ok(()),
+    }
+}
