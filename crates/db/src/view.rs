@@ -41,6 +41,12 @@ impl View {
         View { snapshot, now, token, steps_max }
     }
 
+    /// The same view with a lower bound on the steps of a query; a higher one changes nothing.
+    #[must_use]
+    pub fn bounded(&self, steps_max: u64) -> View {
+        View { steps_max: self.steps_max.min(steps_max), ..self.clone() }
+    }
+
     /// The revision.
     pub fn revision(&self) -> Revision {
         self.snapshot.revision()

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use pemba_engine::{CheckAnswer, Permissionship};
+use pemba_db::View;
+use pemba_engine::{CheckAnswer, Permissionship, QueryError};
+use pemba_model::{Context, ObjectRef, SubjectRef};
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
 use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse};
 use tonic::Status;
@@ -17,6 +19,23 @@ use crate::validate::{self, Path};
 /// The field that an error names when the wildcard asks.
 pub(super) const SUBJECT_FIELD: &str = "subject.object_id";
 
+/// Steps that a check takes on the thread of its connection, well below a millisecond; a longer one starts again on
+/// a query thread.
+const INLINE_STEPS_MAX: u64 = 10_000;
+
+struct Question {
+    resource: ObjectRef,
+    permission: String,
+    subject: SubjectRef,
+    context: Option<Context>,
+}
+
+impl Question {
+    fn ask(&self, view: &View) -> Result<CheckAnswer, QueryError> {
+        view.check(&self.resource, &self.permission, &self.subject, self.context.as_ref())
+    }
+}
+
 pub(super) async fn answer(
     state: &Arc<State>,
     request: &CheckPermissionRequest,
@@ -28,13 +47,21 @@ pub(super) async fn answer(
     }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
-    let resource = object(request.resource.as_ref());
-    let subject = subject(request.subject.as_ref());
-    let answer = view
-        .check(&resource, &request.permission, &subject, context.as_ref())
-        .map_err(|error| errors::query(&error))?;
+    let question = Question {
+        resource: object(request.resource.as_ref()),
+        permission: request.permission.clone(),
+        subject: subject(request.subject.as_ref()),
+        context,
+    };
+    let checked_at = Some(encode(view.token()));
+    let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
+        Err(QueryError::TooManySteps { .. }) => {
+            state.queries.run(move || question.ask(&view).map_err(|error| errors::query(&error))).await?
+        }
+        answer => answer.map_err(|error| errors::query(&error))?,
+    };
     Ok(CheckPermissionResponse {
-        checked_at: Some(encode(view.token())),
+        checked_at,
         permissionship: permissionship(answer.permissionship).into(),
         partial_caveat_info: partial_caveat_info(&answer.missing),
         debug_trace: None,

@@ -23,16 +23,18 @@ use crate::validate;
 /// Where a read stands.
 enum Reading {
     /// Nothing is read yet.
-    Start {
-        database: Database,
-        consistency: Consistency,
-        filter: RelationshipFilter,
-        scope: Scope,
-        after: Option<EdgeKey>,
-        left: Option<u32>,
-    },
+    Start(Box<Start>),
     /// In the middle.
     Middle(Box<Middle>),
+}
+
+struct Start {
+    database: Database,
+    consistency: Consistency,
+    filter: RelationshipFilter,
+    scope: Scope,
+    after: Option<EdgeKey>,
+    left: Option<u32>,
 }
 
 struct Middle {
@@ -54,8 +56,8 @@ pub(super) async fn answer(
     let wanted = request.relationship_filter.unwrap_or_default();
     let scope = Scope::new(Call::Read, database.database_id(), &wanted.encode_to_vec());
     let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
-    let start = Reading::Start { database, consistency, filter: filter(&wanted), scope, after, left };
-    state.streams.paged(&state.queries, start, next).await
+    let start = Start { database, consistency, filter: filter(&wanted), scope, after, left };
+    state.streams.paged(&state.queries, Reading::Start(Box::new(start)), next).await
 }
 
 /// Where a paged call begins: a cursor overrides the consistency, since it pins its own revision.
@@ -74,11 +76,11 @@ pub(super) fn position<P: crate::cursor::Position>(
 fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, Status> {
     let mut middle = match reading {
         Reading::Middle(middle) => middle,
-        Reading::Start { database, consistency, filter, scope, after, left } => {
-            let view = database.view(&consistency).map_err(|error| errors::view(&error))?;
-            view.validate_filter(&filter).map_err(|error| errors::filter(&error))?;
-            let read_at = encode(view.token());
-            Box::new(Middle { view, read_at, filter, scope, after, left })
+        Reading::Start(start) => {
+            let view = start.database.view(&start.consistency).map_err(|error| errors::view(&error))?;
+            view.validate_filter(&start.filter).map_err(|error| errors::filter(&error))?;
+            let Start { filter, scope, after, left, .. } = *start;
+            Box::new(Middle { read_at: encode(view.token()), view, filter, scope, after, left })
         }
     };
     let wanted = middle.left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
