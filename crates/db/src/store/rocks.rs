@@ -3,10 +3,12 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    ErrorKind, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions, checkpoint::Checkpoint, properties,
+    ErrorKind, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
+    checkpoint::Checkpoint, properties,
 };
 
 use super::rocks_folder::Folder;
@@ -21,8 +23,9 @@ const WRITE_BUFFERS_BYTES: usize = 64 * MIB;
 const BLOCK_CACHE_BYTES: usize = 32 * MIB;
 /// Unit of reading from a file, in bytes: recovery reads everything in order, single keys are read rarely.
 const BLOCK_BYTES: usize = 16 * 1024;
-/// Write-ahead log after which everything is flushed, in bytes; what a start may have to replay.
-const WAL_MAX_BYTES: u64 = 64 * 1024 * 1024;
+/// Write-ahead log after which everything is written to table files, in bytes. A start replays no more than this and
+/// one write, and replaying is several times slower than reading tables.
+const WAL_MAX_BYTES: usize = 16 * MIB;
 /// Files held open.
 const OPEN_FILES_MAX: i32 = 512;
 /// RocksDB's own log files kept, and the size of each in bytes.
@@ -35,6 +38,8 @@ pub struct RocksStore {
     cache: Cache,
     folder: Folder,
     read_only: bool,
+    /// Whether nothing was ever written; the directory's marker says so too.
+    pristine: AtomicBool,
     /// The first failed write. What it left on disk is known only after recovery, so nothing may be added behind it.
     failure: OnceLock<String>,
 }
@@ -48,10 +53,12 @@ impl RocksStore {
         let options = database_options(folder.new);
         let db = DB::open_cf_descriptors(&options, folder.rocks(), descriptors(&cache))
             .map_err(|error| open_error(&folder, &error))?;
-        if folder.new {
-            folder.finish()?;
+        let store = RocksStore::new(db, cache, folder, false);
+        if !store.folder.new && store.holds_nothing()? {
+            // RocksDB takes a list of files cut in the wrong place for a new store.
+            return Err(StoreError::Damaged { cause: "it has been written to and holds nothing".to_owned() });
         }
-        Ok(RocksStore { db, cache, folder, read_only: false, failure: OnceLock::new() })
+        Ok(store)
     }
 
     /// Opens an existing store without writing to its data, to verify it.
@@ -61,7 +68,23 @@ impl RocksStore {
         let options = database_options(false);
         let db = DB::open_cf_descriptors_read_only(&options, folder.rocks(), descriptors(&cache), false)
             .map_err(|error| open_error(&folder, &error))?;
-        Ok(RocksStore { db, cache, folder, read_only: true, failure: OnceLock::new() })
+        Ok(RocksStore::new(db, cache, folder, true))
+    }
+
+    fn new(db: DB, cache: Cache, folder: Folder, read_only: bool) -> RocksStore {
+        let pristine = AtomicBool::new(folder.new);
+        RocksStore { db, cache, folder, read_only, pristine, failure: OnceLock::new() }
+    }
+
+    fn holds_nothing(&self) -> Result<bool, StoreError> {
+        let mut empty = true;
+        for family in Family::ALL {
+            self.scan(family, &[], None, &mut |_, _| {
+                empty = false;
+                ControlFlow::Break(())
+            })?;
+        }
+        Ok(empty)
     }
 
     fn handle(&self, family: Family) -> Result<&ColumnFamily, StoreError> {
@@ -73,16 +96,9 @@ impl RocksStore {
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
         // Keys and values, plus a few bytes for each operation.
-        let capacity = batch.size_bytes().saturating_add(batch.len().saturating_mul(12));
-        let mut rocks_batch = WriteBatch::with_capacity_bytes(capacity);
-        let handles = [
-            self.handle(Family::Meta)?,
-            self.handle(Family::Catalog)?,
-            self.handle(Family::Objects)?,
-            self.handle(Family::Relationships)?,
-            self.handle(Family::Log)?,
-            self.handle(Family::Schema)?,
-        ];
+        let size = batch.size_bytes().saturating_add(batch.len().saturating_mul(12));
+        let mut rocks_batch = WriteBatch::with_capacity_bytes(size);
+        let handles = self.handles()?;
         #[expect(clippy::indexing_slicing, reason = "there is one handle for each family, in their order")]
         let handle = |family: Family| handles[family.index()];
         for op in batch.ops() {
@@ -100,7 +116,47 @@ impl RocksStore {
         drop(batch);
         let mut options = WriteOptions::default();
         options.set_sync(true);
-        self.db.write_opt(rocks_batch, &options).map_err(|error| error_of("write", &error))
+        self.db.write_opt(rocks_batch, &options).map_err(|error| error_of("write", &error))?;
+        if self.pristine.load(Ordering::Acquire) {
+            self.folder.finish()?;
+            self.pristine.store(false, Ordering::Release);
+        }
+        if size > WAL_MAX_BYTES {
+            // The limit of the log counts only at the next write, which may never come.
+            self.flush(false);
+        }
+        Ok(())
+    }
+
+    fn handles(&self) -> Result<[&ColumnFamily; 6], StoreError> {
+        Ok([
+            self.handle(Family::Meta)?,
+            self.handle(Family::Catalog)?,
+            self.handle(Family::Objects)?,
+            self.handle(Family::Relationships)?,
+            self.handle(Family::Log)?,
+            self.handle(Family::Schema)?,
+        ])
+    }
+
+    /// Moves everything into table files, so that a start has nothing to replay. Nothing depends on its success: all
+    /// of it is in the log, and RocksDB reports a failed flush at the next write.
+    fn flush(&self, wait: bool) {
+        let mut options = FlushOptions::default();
+        options.set_wait(wait);
+        if let Ok(handles) = self.handles()
+            && let Err(error) = self.db.flush_cfs_opt(&handles, &options)
+        {
+            tracing::warn!(%error, "flush of the store failed");
+        }
+    }
+}
+
+impl Drop for RocksStore {
+    fn drop(&mut self) {
+        if !self.read_only && self.failure.get().is_none() {
+            self.flush(true);
+        }
     }
 }
 
@@ -156,7 +212,7 @@ impl Store for RocksStore {
         let folder = Folder::for_copy(directory)?;
         let checkpoint = Checkpoint::new(&self.db).map_err(|error| error_of("checkpoint", &error))?;
         checkpoint.create_checkpoint(folder.rocks()).map_err(|error| error_of("checkpoint", &error))?;
-        folder.finish()
+        if self.pristine.load(Ordering::Acquire) { folder.begin() } else { folder.finish() }
     }
 
     fn statistics(&self) -> StoreStatistics {
@@ -180,7 +236,7 @@ fn database_options(new: bool) -> Options {
     // Anything wrong before it is damage: it must be an error, never a shorter history.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
-    options.set_max_total_wal_size(WAL_MAX_BYTES);
+    options.set_max_total_wal_size(WAL_MAX_BYTES as u64);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_background_jobs(2);
     options.set_max_open_files(OPEN_FILES_MAX);

@@ -30,7 +30,7 @@ fn whole_batches(store: &dyn Store) -> u32 {
 }
 
 /// Copies a directory as a power loss would find it: the store is still open.
-fn copy(from: &Path, to: &Path) {
+pub(super) fn copy(from: &Path, to: &Path) {
     fs::create_dir_all(to).unwrap();
     for entry in fs::read_dir(from).unwrap() {
         let path = entry.unwrap().path();

@@ -124,6 +124,43 @@ fn damaged_list_of_files_is_noticed() {
     assert_damage(directory.path(), "list of files missing");
 }
 
+/// A list cut exactly between two of its records looks like an older one. All other cuts are noticed, and this one
+/// gives an older state as a whole.
+#[test]
+fn list_of_files_cut_anywhere_is_noticed_or_an_older_whole() {
+    let list = |directory: &TempDir| largest(files(directory.path(), |name| name.starts_with("MANIFEST")));
+    let original = TempDir::new().unwrap();
+    let store = RocksStore::open(&original.path().join("data")).unwrap();
+    for part in 0..5 {
+        let mut batch = Batch::new();
+        for number in (0..ENTRIES).filter(|number| number % 5 == part) {
+            batch.put(
+                Family::Relationships,
+                number.to_be_bytes(),
+                number.wrapping_mul(2_654_435_761).to_be_bytes(),
+            );
+        }
+        store.write(batch).unwrap();
+        store.checkpoint(&original.path().join(format!("flushed-{part}"))).unwrap();
+    }
+    drop(store);
+    let size = fs::metadata(list(&original)).unwrap().len();
+    let mut noticed = 0;
+    for part in 0..40 {
+        let directory = TempDir::new().unwrap();
+        super::rocks_crash_tests::copy(&original.path().join("data"), &directory.path().join("data"));
+        truncate(&list(&directory), size * part / 40);
+        match read_all(directory.path()) {
+            Ok(count) => assert!(count > 0 && count % (ENTRIES / 5) == 0, "{count} entries"),
+            Err(error) => {
+                assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
+                noticed += 1;
+            }
+        }
+    }
+    assert!(noticed >= 35, "{noticed} of 40 cuts were noticed");
+}
+
 #[test]
 fn damaged_pointer_to_the_list_is_noticed() {
     for contents in [Some(""), Some("MANIFEST-999999\n"), Some("nonsense"), None] {

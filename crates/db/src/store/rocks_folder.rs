@@ -1,5 +1,5 @@
 //! The data directory around RocksDB's files: by one small text file it is known whether a directory is a store, of
-//! which format, and whether it was ever whole, before RocksDB touches anything.
+//! which format, and whether it was ever written to, before RocksDB touches anything.
 
 use std::fs::{self, File};
 use std::io::{self, Write};
@@ -24,7 +24,7 @@ const MARKER_MAX_BYTES: u64 = 256;
 #[derive(Debug)]
 pub(super) struct Folder {
     path: PathBuf,
-    /// Whether RocksDB's files may have to be made: the directory was never whole.
+    /// Whether RocksDB's files may have to be made: nothing was ever written to the store.
     pub(super) new: bool,
 }
 
@@ -38,7 +38,7 @@ impl Folder {
         fs::create_dir_all(path)
             .and_then(|()| sync_parent(path))
             .map_err(|error| failed("open", path, &error))?;
-        folder.mark(MARKER_NEW).map_err(|error| failed("open", path, &error))?;
+        folder.begin()?;
         Ok(folder)
     }
 
@@ -73,11 +73,16 @@ impl Folder {
         &self.path
     }
 
-    /// Notes that RocksDB's files are whole: from now on, one that is missing is damage.
+    /// Notes that RocksDB's files may be missing or empty.
+    pub(super) fn begin(&self) -> Result<(), StoreError> {
+        self.mark(MARKER_NEW).map_err(|error| failed("open", &self.path, &error))
+    }
+
+    /// Notes that the store holds something: from now on, a file that is missing is damage.
     pub(super) fn finish(&self) -> Result<(), StoreError> {
         self.mark("")
             .and_then(|()| sync_parent(&self.path))
-            .map_err(|error| failed("open", &self.path, &error))
+            .map_err(|error| failed("write", &self.path, &error))
     }
 
     /// Sizes of all files, in bytes.

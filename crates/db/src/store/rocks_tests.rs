@@ -116,9 +116,10 @@ fn unknown_format_is_refused_untouched() {
 #[test]
 fn marker_is_frozen() {
     let (store, directory) = new_store();
-    drop(store);
-    let marker = fs::read_to_string(directory.path().join("pemba.format")).unwrap();
-    assert_eq!(marker, "pemba data directory, format 1\n");
+    let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
+    assert_eq!(marker(), "pemba data directory, format 1, new\n");
+    put(&store, b"a", b"");
+    assert_eq!(marker(), "pemba data directory, format 1\n");
 }
 
 #[test]
@@ -126,13 +127,12 @@ fn creation_that_was_cut_short_is_taken_up_again() {
     let directory = TempDir::new().unwrap();
     fs::write(directory.path().join("pemba.format.tmp"), "pemba da").unwrap();
     drop(RocksStore::open(directory.path()).unwrap());
-    // Marked as new: RocksDB's files may be missing in part.
-    fs::write(directory.path().join("pemba.format"), "pemba data directory, format 1, new\n").unwrap();
+    // Never written to: RocksDB's files may be missing in part.
     fs::remove_dir_all(directory.path().join("rocks")).unwrap();
     let store = RocksStore::open(directory.path()).unwrap();
     put(&store, b"a", b"1");
     drop(store);
-    // Marked as whole: they may not.
+    // Written to: they may not.
     fs::remove_dir_all(directory.path().join("rocks")).unwrap();
     let error = refusal(directory.path());
     assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
@@ -209,8 +209,19 @@ fn copy_goes_only_into_an_empty_directory_and_an_unfinished_one_is_no_store() {
 }
 
 #[test]
+fn copy_of_a_new_store_is_a_new_store() {
+    let (store, directory) = new_store();
+    let copy = directory.path().join("copy");
+    store.checkpoint(&copy).unwrap();
+    put(&RocksStore::open(&copy).unwrap(), b"a", b"1");
+    let copied = RocksStore::open(&copy).unwrap();
+    assert_eq!(entries(&copied, Family::Log, b"", None).len(), 1);
+}
+
+#[test]
 fn copies_made_during_writes_hold_whole_batches() {
     let (store, directory) = new_store();
+    put(&store, b"a", b"");
     std::thread::scope(|scope| {
         scope.spawn(|| {
             for number in 0_u32..200 {
