@@ -6,9 +6,7 @@ use crate::check::{check, check_bulk};
 use crate::expand::expand;
 use crate::lookup_resources::lookup_resources;
 use crate::lookup_subjects::lookup_subjects;
-use crate::query::{
-    CheckAnswer, CheckItem, ExpandTree, QueryContext, QueryError, ResourceSet, SubjectSet,
-};
+use crate::query::{CheckAnswer, CheckItem, ExpandTree, QueryContext, QueryError, ResourceSet, SubjectSet};
 use crate::snapshot::Snapshot;
 use crate::table::EdgeTable;
 

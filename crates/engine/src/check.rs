@@ -138,7 +138,8 @@ pub(crate) fn solve_checks<G: Graph>(
     reading: &mut Reading<'_>,
 ) -> Result<Vec<(Permissionship, Vec<SmolStr>)>, QueryError> {
     let mut grounding = Grounding::new(graph, specialised, OneSubject(subject), reading);
-    let roots: Vec<u32> = asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
+    let roots: Vec<u32> =
+        asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
     let (equations, reading) = grounding.finish()?;
     let solution = solve(equations, &roots, reading)?;
     roots
@@ -222,7 +223,12 @@ pub(crate) fn single_edges<G: Graph>(
 }
 
 /// The qualified edge between two objects.
-fn qualified_edge<G: Graph>(graph: &G, kind: KindId, object: Ordinal, subject: Ordinal) -> Option<&QualifiedEdge> {
+fn qualified_edge<G: Graph>(
+    graph: &G,
+    kind: KindId,
+    object: Ordinal,
+    subject: Ordinal,
+) -> Option<&QualifiedEdge> {
     if !graph.has_qualified(kind) {
         return None;
     }

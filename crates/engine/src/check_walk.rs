@@ -112,8 +112,8 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
 
     fn usersets(&mut self, plan: &UsersetPlan, object: Ordinal, depth: u32) -> Walked {
         let plain = self.graph.subjects(plan.kind, object);
-        let has_qualified =
-            self.graph.has_qualified(plan.kind) && !self.graph.qualified_subjects(plan.kind, object).is_empty();
+        let has_qualified = self.graph.has_qualified(plan.kind)
+            && !self.graph.qualified_subjects(plan.kind, object).is_empty();
         if plain.is_empty() && !has_qualified {
             return Ok(Permissionship::No);
         }

@@ -98,7 +98,9 @@ impl<G: Graph> Search<'_, '_, G> {
                 }
             }
             for at in 0.. {
-                let Some(object) = self.by_place.get(place).and_then(|groups| groups.definite.get(at)).copied() else {
+                let Some(object) =
+                    self.by_place.get(place).and_then(|groups| groups.definite.get(at)).copied()
+                else {
                     break;
                 };
                 for (kind, owner) in parents(specialised, place) {
@@ -110,7 +112,9 @@ impl<G: Graph> Search<'_, '_, G> {
         }
         while let Some((place, object)) = self.open.pop() {
             for (kind, owner) in parents(specialised, place) {
-                if !self.add_plain(*owner, *kind, object, false)? || !self.add_qualified(*owner, *kind, object)? {
+                if !self.add_plain(*owner, *kind, object, false)?
+                    || !self.add_qualified(*owner, *kind, object)?
+                {
                     return Ok(false);
                 }
             }

@@ -51,7 +51,9 @@ impl<G: Graph> Expansion<'_, '_, G> {
     fn predicate(&mut self, at: Place) -> Result<ExpandTree, QueryError> {
         self.reading.charge(1)?;
         let program = self.program;
-        let Some(predicate) = program.predicate(at.predicate) else { return Ok(leaf(&at.object, "", Vec::new())) };
+        let Some(predicate) = program.predicate(at.predicate) else {
+            return Ok(leaf(&at.object, "", Vec::new()));
+        };
         let key = (at.predicate, at.ordinal);
         if self.path.contains(&key) {
             let userset = SubjectRef { object: at.object.clone(), relation: Some(predicate.name.clone()) };
@@ -95,7 +97,9 @@ impl<G: Graph> Expansion<'_, '_, G> {
             return Err(QueryError::TooDeep { depth_max: DEPTH_MAX });
         }
         let operands = |this: &mut Self, operands: &mut dyn Iterator<Item = &Expression>| {
-            operands.map(|operand| this.expression(at, name, operand, depth + 1)).collect::<Result<Vec<_>, _>>()
+            operands
+                .map(|operand| this.expression(at, name, operand, depth + 1))
+                .collect::<Result<Vec<_>, _>>()
         };
         let node = match expression {
             Expression::Nil => ExpandNode::Leaf(Vec::new()),

@@ -235,7 +235,11 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
     }
 
     /// There is an edge, and for each edge: it does not count, or its object has the target.
-    fn arrow_all(&mut self, steps: &[(KindId, Option<PredicateId>)], object: Ordinal) -> Result<u32, QueryError> {
+    fn arrow_all(
+        &mut self,
+        steps: &[(KindId, Option<PredicateId>)],
+        object: Ordinal,
+    ) -> Result<u32, QueryError> {
         let graph = self.graph;
         let mut exists = D::Value::bottom();
         let mut missing_any = Vec::new();

@@ -28,9 +28,9 @@ pub mod query;
 pub mod scan;
 mod slot;
 mod slot_qualified;
-mod specialised;
 pub mod snapshot;
 mod solve;
+mod specialised;
 pub mod sync;
 pub mod table;
 mod table_kind;
@@ -50,8 +50,8 @@ pub use lookup_subjects::lookup_subjects;
 pub use names::{Names, RestoreError, TooManyObjects};
 pub use program::Program;
 pub use query::{
-    CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, ExpandNode, ExpandTree, FoundSubject, Permissionship, QueryContext,
-    QueryError, ResourceSet, SubjectSet,
+    CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, ExpandNode, ExpandTree, FoundSubject,
+    Permissionship, QueryContext, QueryError, ResourceSet, SubjectSet,
 };
 pub use scan::Scan;
 pub use snapshot::{Published, Snapshot, attributes_of};

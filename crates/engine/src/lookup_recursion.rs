@@ -261,14 +261,15 @@ impl<'s, 'a, 'b, G: Graph> Recursion<'s, 'a, 'b, G> {
         resource: Ordinal,
     ) -> Result<bool, QueryError> {
         let (nodes, roots, predicates, plane) = (&self.nodes, &self.roots, self.predicates, self.plane);
-        let has = |sets: &Sets<'a, 'b, G>, id: PredicateId, other: Ordinal| {
-            match predicates.iter().position(|own| *own == id) {
-                Some(place) => {
-                    let root = roots.get(place).and_then(|root| nodes.get(*root));
-                    root.is_some_and(|root| root.found.contains(other.0))
-                }
-                None => sets.set(plane, id).contains(other.0),
+        let has = |sets: &Sets<'a, 'b, G>, id: PredicateId, other: Ordinal| match predicates
+            .iter()
+            .position(|own| *own == id)
+        {
+            Some(place) => {
+                let root = roots.get(place).and_then(|root| nodes.get(*root));
+                root.is_some_and(|root| root.found.contains(other.0))
             }
+            None => sets.set(plane, id).contains(other.0),
         };
         self.sets.has_all(steps, resource, plane, &has)
     }

@@ -129,10 +129,9 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
             None => false,
             Some(Lowered::Relation(plan)) => {
                 plan.direct.iter().chain(&plan.wildcard).any(qualified)
-                    || plan
-                        .usersets
-                        .iter()
-                        .any(|userset| qualified(&userset.kind) || self.possible.contains_key(&userset.target))
+                    || plan.usersets.iter().any(|userset| {
+                        qualified(&userset.kind) || self.possible.contains_key(&userset.target)
+                    })
             }
             Some(Lowered::Permission(op)) => {
                 let mut differs = false;
@@ -175,7 +174,11 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
     }
 
     /// The resources of a relation by the subject's own and by wildcard edges.
-    pub(crate) fn relation(&mut self, plan: &RelationPlan, plane: Plane) -> Result<RoaringBitmap, QueryError> {
+    pub(crate) fn relation(
+        &mut self,
+        plan: &RelationPlan,
+        plane: Plane,
+    ) -> Result<RoaringBitmap, QueryError> {
         let mut gather = Gather::default();
         if let Some(kind) = plan.direct {
             self.behind(kind, self.subject, plane, &mut gather)?;

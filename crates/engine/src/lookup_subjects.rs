@@ -39,7 +39,8 @@ pub fn lookup_subjects<G: Graph>(
     let root = grounding.atom(predicate, object);
     let (equations, _) = grounding.finish()?;
     let solution = solve(equations, &[root], &mut reading)?;
-    let value = solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
+    let value =
+        solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
     let mut asker = Asker { graph, program, specialised, predicate, object, reading };
     let mut answer = asker.report(value)?;
     answer.subject_type = Some(type_id);
@@ -165,8 +166,14 @@ impl<G: Graph> Asker<'_, '_, G> {
             Err(Stop::Refused(error)) => Err(error),
             Err(Stop::Exhausted) => {
                 let asked = [(self.predicate, self.object)];
-                let mut answers =
-                    solve_checks(self.graph, self.program, self.specialised, subject, &asked, &mut self.reading)?;
+                let mut answers = solve_checks(
+                    self.graph,
+                    self.program,
+                    self.specialised,
+                    subject,
+                    &asked,
+                    &mut self.reading,
+                )?;
                 Ok(answers.pop().unwrap_or_default().1)
             }
         }

@@ -71,9 +71,10 @@ impl Program {
         for (position, definition) in schema.definitions.values().enumerate() {
             let Some(type_id) = catalog.type_id(&definition.name) else { continue };
             let mut names = FxHashMap::default();
-            let relations = definition.relations.values().map(|relation| {
-                (&relation.name, Body::Relation(relation_kinds(catalog, type_id, relation)))
-            });
+            let relations = definition
+                .relations
+                .values()
+                .map(|relation| (&relation.name, Body::Relation(relation_kinds(catalog, type_id, relation))));
             let permissions = definition
                 .permissions
                 .values()
@@ -138,7 +139,8 @@ impl Program {
                 (type_id, self.specialised.len() - self.predicates.len() + id.0 as usize)
             }
         };
-        let kind = || SubjectKind { subject_type: SmolStr::new(subject_type), relation: relation.map(SmolStr::new) };
+        let kind =
+            || SubjectKind { subject_type: SmolStr::new(subject_type), relation: relation.map(SmolStr::new) };
         let cell = self.specialised.get(position).ok_or_else(|| unknown_definition(subject_type))?;
         Ok((type_id, cell.get_or_init(|| Specialised::compile(self, &kind()))))
     }
@@ -191,7 +193,11 @@ fn relation_kinds(
                 shape: allowed.shape.clone(),
             };
             let kind = catalog.kind_id(&kind)?;
-            Some(RelationKind { kind, subject_type: allowed.subject_type.clone(), shape: allowed.shape.clone() })
+            Some(RelationKind {
+                kind,
+                subject_type: allowed.subject_type.clone(),
+                shape: allowed.shape.clone(),
+            })
         })
         .collect();
     // One kind may be allowed several times, plain and with different caveats.

@@ -140,7 +140,9 @@ fn count_uses<V: Value>(equations: &Equations<V>, roots: &[u32]) -> Vec<u32> {
     for node in &equations.nodes {
         match node {
             Node::Known(_) => {}
-            Node::Any(span) | Node::All(span) => equations.children(*span).iter().copied().for_each(&mut count),
+            Node::Any(span) | Node::All(span) => {
+                equations.children(*span).iter().copied().for_each(&mut count)
+            }
             Node::Not(child) => count(*child),
         }
     }
@@ -150,7 +152,11 @@ fn count_uses<V: Value>(equations: &Equations<V>, roots: &[u32]) -> Vec<u32> {
 impl<V: Value> Solver<V> {
     fn component(&mut self, component: &[u32], reading: &mut Reading<'_>) -> Result<(), QueryError> {
         match component {
-            [node] if (0..).map_while(|index| self.equations.successor(*node, index)).all(|next| next != *node) => {
+            [node]
+                if (0..)
+                    .map_while(|index| self.equations.successor(*node, index))
+                    .all(|next| next != *node) =>
+            {
                 self.single(*node, reading)
             }
             _ => self.cycle(component, reading),
@@ -313,7 +319,12 @@ impl<V: Value> Solver<V> {
 
     /// The general case. Each bound is a least fixpoint in which negations read the other bound; the lower bound
     /// rises and the upper falls from one round to the next.
-    fn fixpoint(&mut self, component: &[u32], has_not: bool, reading: &mut Reading<'_>) -> Result<(), QueryError> {
+    fn fixpoint(
+        &mut self,
+        component: &[u32],
+        has_not: bool,
+        reading: &mut Reading<'_>,
+    ) -> Result<(), QueryError> {
         let parents = self.parents(component);
         let mut low = vec![V::bottom(); component.len()];
         let mut high;
@@ -456,7 +467,9 @@ impl<V: Value> Run<'_, V> {
         match self.solver.equations.nodes.get(node as usize) {
             Some(Node::Any(span)) => {
                 let mut value = V::bottom();
-                for other in self.solver.equations.children(*span).iter().filter_map(|child| self.read(*child)) {
+                for other in
+                    self.solver.equations.children(*span).iter().filter_map(|child| self.read(*child))
+                {
                     reading.charge(other.weight())?;
                     value.join(other);
                 }

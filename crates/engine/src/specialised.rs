@@ -1,7 +1,7 @@
 //! A program as one kind of subject sees it: every predicate that such a subject can ever have, and nothing else.
 
+use pemba_schema::SubjectShape;
 use pemba_schema::plan::{Plan, Predicate as PredicateName, SubjectKind};
-use pemba_schema::{Expression, SubjectShape};
 
 use crate::components::{Components, Vertices, components};
 use crate::ids::KindId;
@@ -127,7 +127,9 @@ impl Specialised {
 
     fn each_dependency(&self, id: PredicateId, visit: &mut impl FnMut(PredicateId, bool)) {
         match self.body(id) {
-            Some(Lowered::Relation(plan)) => plan.usersets.iter().for_each(|userset| visit(userset.target, false)),
+            Some(Lowered::Relation(plan)) => {
+                plan.usersets.iter().for_each(|userset| visit(userset.target, false))
+            }
             Some(Lowered::Permission(op)) => op.each_target(false, visit),
             None => {}
         }
@@ -224,9 +226,12 @@ impl Specialised {
         let mut edges: Vec<Vec<(PredicateId, bool)>> = Vec::with_capacity(self.bodies.len());
         for at in 0..self.bodies.len() {
             let mut targets = Vec::new();
-            self.each_dependency(PredicateId(u32::try_from(at).unwrap_or(u32::MAX)), &mut |target, negated| {
-                targets.push((target, negated));
-            });
+            self.each_dependency(
+                PredicateId(u32::try_from(at).unwrap_or(u32::MAX)),
+                &mut |target, negated| {
+                    targets.push((target, negated));
+                },
+            );
             edges.push(targets);
         }
         let roots: Vec<u32> = (0..u32::try_from(edges.len()).unwrap_or(u32::MAX)).collect();
@@ -337,7 +342,9 @@ impl Op {
             Op::Never | Op::SelfObject => {}
             Op::Reference(id) => visit(*id, negated),
             Op::ArrowAny(steps) => steps.iter().for_each(|(_, target)| visit(*target, negated)),
-            Op::ArrowAll(steps) => steps.iter().filter_map(|(_, target)| *target).for_each(|id| visit(id, negated)),
+            Op::ArrowAll(steps) => {
+                steps.iter().filter_map(|(_, target)| *target).for_each(|id| visit(id, negated))
+            }
             Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_target(negated, visit)),
             Op::Minus(from, without) => {
                 from.each_target(negated, visit);
@@ -390,15 +397,13 @@ impl Lowering<'_> {
     fn lower(&self, predicate: &Predicate) -> Option<Lowered> {
         match &predicate.body {
             Body::Relation(kinds) => Some(Lowered::Relation(self.relation(kinds))),
-            Body::Permission(expression) => {
-                let name =
-                    PredicateName { object_type: predicate.object_type.clone(), name: predicate.name.clone() };
-                let plan = self
-                    .program
-                    .plans()
-                    .plan(&name)
-                    .map_or_else(|| plan_of(expression), Plan::clone);
-                Some(Lowered::Permission(self.permission(predicate, &plan)))
+            Body::Permission(_) => {
+                let name = PredicateName {
+                    object_type: predicate.object_type.clone(),
+                    name: predicate.name.clone(),
+                };
+                let plan = self.program.plans().plan(&name)?;
+                Some(Lowered::Permission(self.permission(predicate, plan)))
             }
         }
     }
@@ -415,7 +420,12 @@ impl Lowering<'_> {
                         plan.direct = Some(kind.kind);
                     }
                     if let Some(target) = self.program.predicate_id(&kind.subject_type, of) {
-                        plan.usersets.push(UsersetPlan { kind: kind.kind, target, closable: None, is_flat: false });
+                        plan.usersets.push(UsersetPlan {
+                            kind: kind.kind,
+                            target,
+                            closable: None,
+                            is_flat: false,
+                        });
                     }
                 }
                 (SubjectShape::Direct | SubjectShape::Wildcard, _) => {}
@@ -433,7 +443,8 @@ impl Lowering<'_> {
         match plan {
             Plan::Nil => Op::Never,
             Plan::SelfObject => {
-                let is_own = self.subject.relation.is_none() && self.subject.subject_type == owner.object_type;
+                let is_own =
+                    self.subject.relation.is_none() && self.subject.subject_type == owner.object_type;
                 if is_own { Op::SelfObject } else { Op::Never }
             }
             Plan::Reference(name) => {
@@ -459,23 +470,6 @@ impl Lowering<'_> {
             Op::ArrowAll(steps.collect())
         } else {
             Op::ArrowAny(steps.filter_map(|(kind, target)| Some((kind, target?))).collect())
-        }
-    }
-}
-
-/// The plan of an expression as written.
-fn plan_of(expression: &Expression) -> Plan {
-    match expression {
-        Expression::Nil => Plan::Nil,
-        Expression::SelfObject => Plan::SelfObject,
-        Expression::Reference(name) => Plan::Reference(name.clone()),
-        Expression::Arrow { relation, target, all } => {
-            Plan::Arrow { relation: relation.clone(), target: target.clone(), all: *all }
-        }
-        Expression::Union(operands) => Plan::Union(operands.iter().map(plan_of).collect()),
-        Expression::Intersection(operands) => Plan::Intersection(operands.iter().map(plan_of).collect()),
-        Expression::Exclusion(from, without) => {
-            Plan::Exclusion(Box::new(plan_of(from)), Box::new(plan_of(without)))
         }
     }
 }

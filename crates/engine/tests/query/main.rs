@@ -1,0 +1,18 @@
+//! The queries, operator by operator, each answer checked by every way there is to it.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod cycles;
+mod expanding;
+mod large;
+mod operators;
+mod qualified;
+mod random;
+mod subjects;
+mod world;
