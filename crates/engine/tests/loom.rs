@@ -1,0 +1,133 @@
+//! The protocols between the writer and its readers, in every order the memory model allows.
+//!
+//! `RUSTFLAGS="--cfg loom" cargo test -p pemba-engine --test loom --release`
+#![cfg(loom)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use loom::model::Builder;
+use loom::thread;
+use pemba_engine::{Names, Ordinal, Published, Snapshot, TypeId};
+use pemba_model::{ObjectRef, Relationship, Revision, SubjectRef};
+use pemba_schema::{AllowedSubject, Definition, Relation, Schema, SubjectShape};
+
+const USER: TypeId = TypeId(0);
+
+/// Under loom the first table has two slots and a page two names, so three names make both grow.
+#[test]
+fn who_finds_an_ordinal_finds_its_name_while_tables_grow() {
+    loom::model(|| {
+        let names = Arc::new(Names::new());
+        let writer = thread::spawn({
+            let names = Arc::clone(&names);
+            move || {
+                for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+                    assert_eq!(names.intern(USER, name).unwrap(), (Ordinal(n as u32), true));
+                }
+            }
+        });
+        let found: Vec<_> = ["c", "a"].into_iter().map(|name| (name, names.ordinal(USER, name))).collect();
+        for (name, ordinal) in found {
+            if let Some(ordinal) = ordinal {
+                assert_eq!(names.object_id(USER, ordinal), Some(name));
+                assert_eq!(names.ordinal(USER, name), Some(ordinal), "found once, found for good");
+            }
+        }
+        writer.join().unwrap();
+        for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
+            assert_eq!(names.ordinal(USER, name), Some(Ordinal(n as u32)));
+        }
+    });
+}
+
+#[test]
+fn whoever_sees_the_count_sees_the_names_below_it() {
+    loom::model(|| {
+        let names = Arc::new(Names::new());
+        let writer = thread::spawn({
+            let names = Arc::clone(&names);
+            move || ["a", "b", "c"].into_iter().for_each(|name| assert!(names.intern(USER, name).unwrap().1))
+        });
+        if let Some(last) = names.len(USER).checked_sub(1) {
+            let name = names.object_id(USER, Ordinal(last)).map(str::to_owned).unwrap();
+            assert_eq!(names.ordinal(USER, &name), Some(Ordinal(last)));
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn two_who_intern_one_name_get_one_ordinal() {
+    loom::model(|| {
+        let names = Arc::new(Names::new());
+        let other = thread::spawn({
+            let names = Arc::clone(&names);
+            move || (names.intern(USER, "x").unwrap(), names.intern(USER, "a").unwrap())
+        });
+        let (mine, mine_new) = names.intern(USER, "a").unwrap();
+        let (_, (theirs, theirs_new)) = other.join().unwrap();
+        assert_eq!(mine, theirs);
+        assert!(mine_new != theirs_new, "new to exactly one");
+        assert_eq!(names.len(USER), 2);
+    });
+}
+
+fn with_schema() -> Snapshot {
+    let allowed = AllowedSubject {
+        subject_type: "user".into(),
+        shape: SubjectShape::Direct,
+        caveat: None,
+        expiration: false,
+    };
+    let relation = Relation { name: "owner".into(), doc: None, allowed: vec![allowed] };
+    let user = Definition {
+        name: "user".into(),
+        doc: None,
+        relations: BTreeMap::from([("owner".into(), relation)]),
+        permissions: BTreeMap::new(),
+    };
+    let mut transaction = Snapshot::empty().transaction();
+    let definitions = BTreeMap::from([("user".into(), user)]);
+    transaction.set_schema(Arc::new(Schema { definitions, ..Schema::default() }));
+    transaction.finish(Revision(0))
+}
+
+/// The relationship that revision `n` adds, from 1.
+fn added_by(n: u64) -> Relationship {
+    Relationship::new(ObjectRef::new("user", format!("r{n}")), "owner", SubjectRef::direct("user", "s"))
+}
+
+#[test]
+fn who_sees_a_revision_sees_its_names_and_edges_and_no_later_edge() {
+    const REVISIONS: u64 = 2;
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(|| {
+        let published = Arc::new(Published::new(Arc::new(with_schema())));
+        let writer = thread::spawn({
+            let published = Arc::clone(&published);
+            move || {
+                for n in 1..=REVISIONS {
+                    let mut transaction = published.load_full().transaction();
+                    transaction.put(&added_by(n)).unwrap();
+                    published.store(Arc::new(transaction.finish(Revision(n))));
+                }
+            }
+        });
+        let snapshot = published.load_full();
+        let seen = snapshot.revision().0;
+        assert_eq!(snapshot.len(), seen);
+        for n in 1..=REVISIONS {
+            let key = snapshot.edge_key(&added_by(n));
+            let edge = key.and_then(|key| snapshot.edge(key));
+            assert_eq!(edge, (n <= seen).then_some(None));
+            if let (Some(key), Some(attributes)) = (key, edge) {
+                assert_eq!(snapshot.relationship(key, &attributes), Some(added_by(n)));
+            }
+        }
+        writer.join().unwrap();
+        assert_eq!(published.load().revision(), Revision(REVISIONS));
+    });
+}
