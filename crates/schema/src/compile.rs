@@ -3,6 +3,7 @@
 use pemba_model::{Diagnostic, LineIndex};
 
 use crate::check::check;
+use crate::codes;
 use crate::findings::Findings;
 use crate::parser::parse;
 use crate::print::print_in_order;
@@ -38,28 +39,10 @@ pub struct Rejected {
     pub diagnostics: Vec<Diagnostic>,
 }
 
-/// Codes of errors in what a well-formed text says about types.
-const TYPE_CODES: [&str; 14] = [
-    "unknown-type",
-    "unknown-relation",
-    "unknown-caveat",
-    "duplicate-subject",
-    "wildcard-in-userset",
-    "arrow-from-permission",
-    "arrow-over-wildcard",
-    "permission-cycle",
-    "permission-references-itself",
-    "unused-parameter",
-    "annotation-incomplete",
-    "too-many-members",
-    "too-many-errors",
-    "too-many-warnings",
-];
-
 impl Rejected {
     /// Refuses a text for these errors.
     fn new(diagnostics: Vec<Diagnostic>) -> Rejected {
-        let is_type = diagnostics.iter().all(|diagnostic| TYPE_CODES.contains(&diagnostic.code));
+        let is_type = diagnostics.iter().all(|diagnostic| !codes::PARSE.contains(&diagnostic.code));
         let kind = if is_type { RejectedKind::Type } else { RejectedKind::Parse };
         Rejected { kind, diagnostics }
     }
@@ -67,7 +50,7 @@ impl Rejected {
     /// The error to name when only one can be: the first of the kind.
     pub fn first(&self) -> Option<&Diagnostic> {
         let of_kind = |diagnostic: &&Diagnostic| {
-            self.kind == RejectedKind::Type || !TYPE_CODES.contains(&diagnostic.code)
+            self.kind == RejectedKind::Type || codes::PARSE.contains(&diagnostic.code)
         };
         self.diagnostics.iter().find(of_kind).or(self.diagnostics.first())
     }

@@ -37,12 +37,14 @@ fn dedent(comment: &str) -> String {
     text
 }
 
-fn blanks_of(line: &str) -> &str {
+/// The blanks that a line begins with.
+pub(crate) fn blanks_of(line: &str) -> &str {
     let length = line.len() - line.trim_start().len();
     line.get(..length).unwrap_or("")
 }
 
-fn shared_start<'a>(left: &'a str, right: &str) -> &'a str {
+/// What two texts begin with alike.
+pub(crate) fn shared_start<'a>(left: &'a str, right: &str) -> &'a str {
     let length: usize =
         left.chars().zip(right.chars()).take_while(|(l, r)| l == r).map(|(l, _)| l.len_utf8()).sum();
     left.get(..length).unwrap_or("")

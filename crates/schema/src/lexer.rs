@@ -76,6 +76,7 @@ impl TokenKind {
                 | TokenKind::CloseBrace
                 | TokenKind::CloseParenthesis
                 | TokenKind::Star
+                | TokenKind::Ellipsis
                 | TokenKind::Text
         )
     }

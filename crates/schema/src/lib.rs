@@ -3,9 +3,11 @@
 //! **Invariant: this crate never sees a relationship; what it says about a schema holds for every data.**
 
 pub mod check;
+pub mod codes;
 pub mod compile;
 mod doc;
 pub mod findings;
+pub mod format;
 pub mod lexer;
 pub mod lint;
 pub mod parser;
@@ -16,6 +18,7 @@ pub mod schema;
 pub mod syntax;
 
 pub use compile::{Compiled, Rejected, RejectedKind, compile};
+pub use format::format;
 pub use print::print;
 pub use removed::{Removal, removed};
 pub use schema::{

@@ -95,7 +95,17 @@ pub(crate) fn resolve<'t>(tree: &'t Tree, text: &'t str, findings: &mut Findings
                 use_flag(&mut world, flag, findings);
                 continue;
             }
-            Item::Import(_) => continue,
+            Item::Import(span) => {
+                let finding = Diagnostic::error(
+                    "import-unsupported",
+                    *span,
+                    "`import` needs a client that joins the files",
+                )
+                .with_help("join them first; `zed schema compile` does so");
+                findings.add(finding);
+                world.complete = false;
+                continue;
+            }
             Item::Definition(block) | Item::Partial(block) => &block.name,
             Item::Caveat(caveat) => &caveat.name,
         };
@@ -202,22 +212,35 @@ impl<'t> Mixer<'_, 't> {
                 Some(Member::Relation(relation)) => MemberNode::Relation(relation),
                 Some(Member::Permission(permission)) => MemberNode::Permission(permission),
                 Some(Member::Mix(name)) => {
+                    // Counted too, so that empty partials cannot multiply without end.
+                    if !self.spend(&mut resolved) {
+                        break;
+                    }
                     if let Some(partial) = self.partial(name, &open, &mut resolved) {
                         open.push((&partial.name.text, partial.members.iter()));
                     }
                     continue;
                 }
             };
-            if self.budget == 0 {
-                let message = format!("the schema has more than {MEMBERS_MAX} relations and permissions");
-                self.findings.add(Diagnostic::error("too-many-members", block.name.span, message));
-                resolved.complete = false;
+            if !self.spend(&mut resolved) {
                 break;
             }
-            self.budget -= 1;
             self.add(&mut resolved, node, key);
         }
         resolved
+    }
+
+    /// Counts one more member; false when there are too many, which is reported.
+    fn spend(&mut self, resolved: &mut Resolved<'t>) -> bool {
+        if let Some(rest) = self.budget.checked_sub(1) {
+            self.budget = rest;
+            return true;
+        }
+        let message =
+            format!("the schema has more than {MEMBERS_MAX} relations, permissions and uses of partials");
+        self.findings.add(Diagnostic::error("too-many-members", resolved.block.name.span, message));
+        resolved.complete = false;
+        false
     }
 
     fn partial(
@@ -226,8 +249,6 @@ impl<'t> Mixer<'_, 't> {
         open: &[(&SmolStr, std::slice::Iter<'t, Member>)],
         resolved: &mut Resolved<'t>,
     ) -> Option<&'t Block> {
-        // Also counts what adds nothing, so that empty partials cannot multiply without end.
-        self.budget = self.budget.saturating_sub(1);
         if open.iter().any(|(opened, _)| **opened == name.text) {
             let message = format!("the partial `{}` mixes in itself", shown(&name.text));
             self.findings.add(Diagnostic::error("partial-cycle", name.span, message));

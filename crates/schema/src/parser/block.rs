@@ -123,7 +123,7 @@ impl Parser<'_> {
             caveat: None,
             expiration: None,
         };
-        if self.word() == "with" && !self.at_line_start() {
+        if self.word() == "with" {
             self.bump();
             self.traits(&mut allowed)?;
             allowed.span.end = self.last_end();

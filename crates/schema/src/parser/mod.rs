@@ -142,12 +142,20 @@ impl<'t> Parser<'t> {
         }
     }
 
-    /// Whether the current token is the first of its line.
+    /// Whether the current token is the first of its line; line ends within comments do not count.
     fn at_line_start(&self) -> bool {
-        self.last().is_none_or(|last| {
-            let between = self.text.get(last.span().end..self.span().start);
-            last.kind == TokenKind::LineEnd || between.is_none_or(|between| between.contains('\n'))
-        })
+        let mut start = self.span().start;
+        for token in self.tokens.get(..self.at).unwrap_or(&[]).iter().rev() {
+            let gap = self.text.get(token.span().end..start);
+            if token.kind == TokenKind::LineEnd || gap.is_none_or(|gap| gap.contains('\n')) {
+                return true;
+            }
+            if !token.kind.is_comment() {
+                return false;
+            }
+            start = token.span().start;
+        }
+        true
     }
 
     fn at_top_level_word(&self) -> bool {
@@ -237,7 +245,10 @@ impl<'t> Parser<'t> {
                 "caveat" => items.extend(self.caveat(doc).map(Item::Caveat)),
                 other => {
                     self.no_item(other);
-                    self.skip_item();
+                    // A stray brace hides no declaration.
+                    if self.take(TokenKind::CloseBrace).is_none() {
+                        self.skip_item();
+                    }
                 }
             }
         }
@@ -280,14 +291,6 @@ impl<'t> Parser<'t> {
             self.skip_statement();
             return None;
         };
-        self.incomplete = true;
-        let finding = Diagnostic::error(
-            "import-unsupported",
-            keyword.to(file),
-            "`import` cannot be written to a server",
-        )
-        .with_help("join the files first; `zed schema compile` does so");
-        self.findings.add(finding);
         self.end_of_statement();
         Some(Item::Import(keyword.to(file)))
     }
