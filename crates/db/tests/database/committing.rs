@@ -1,0 +1,239 @@
+//! Groups, order, acknowledgement, the full queue and the end.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::ops::ControlFlow;
+use std::path::Path;
+use std::sync::{Arc, Condvar, Mutex};
+use std::thread;
+use std::time::Duration;
+
+use pemba_db::store::{Batch, Family, MemoryStore, Store, StoreError, StoreStatistics};
+use pemba_db::{
+    Consistency, Database, Delete, DeleteError, ImportError, Options, SchemaError, State, Storage, Write,
+    WriteError,
+};
+use pemba_model::{Limits, RelationshipFilter, Revision};
+
+use crate::support::{SCHEMA, clock, create, everything, head, memory, open, open_with, texts, touch, write};
+
+/// A store whose writes wait while its gate is closed.
+struct Gated {
+    store: MemoryStore,
+    open: Mutex<bool>,
+    changed: Condvar,
+}
+
+impl Gated {
+    fn new() -> Arc<Gated> {
+        Arc::new(Gated { store: MemoryStore::new(), open: Mutex::new(true), changed: Condvar::new() })
+    }
+
+    fn set(&self, open: bool) {
+        *self.open.lock().unwrap() = open;
+        self.changed.notify_all();
+    }
+}
+
+impl Store for Gated {
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        drop(self.changed.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
+        self.store.write(batch)
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.store.get(family, key)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        self.store.scan(family, from, to, visit)
+    }
+
+    fn checkpoint(&self, directory: &Path) -> Result<(), StoreError> {
+        self.store.checkpoint(directory)
+    }
+
+    fn statistics(&self) -> StoreStatistics {
+        self.store.statistics()
+    }
+}
+
+fn gated(limits: Limits) -> (Database, Arc<Gated>) {
+    let gate = Gated::new();
+    let store: Arc<dyn Store> = gate.clone();
+    let database = Database::open(Storage::Store(store), Options { limits, ..Options::default() }).unwrap();
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    (database, gate)
+}
+
+fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+    for _ in 0..5_000 {
+        if holds() {
+            return;
+        }
+        thread::sleep(Duration::from_millis(1));
+    }
+    panic!("{what} did not come about");
+}
+
+#[test]
+fn waiting_writes_become_one_group_and_keep_their_order() {
+    let (database, gate) = gated(Limits::default());
+    let (groups, store_writes) = (database.statistics().groups, database.head());
+    gate.set(false);
+    let first = database.write(write([create("document:first#viewer@user:x")]));
+    wait_until("the first group", || database.statistics().queue_depth == 0);
+    let rest: Vec<_> = (0..20)
+        .map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))])))
+        .chain([database.write(write([create("document:d3#viewer@user:x")]))])
+        .collect();
+    assert_eq!(database.statistics().queue_depth, 21);
+    assert!(everything(&head(&database)).is_empty(), "nothing is seen before it is stored");
+    gate.set(true);
+    assert_eq!(first.wait().unwrap().revision, Revision(store_writes.0 + 1));
+    let answers: Vec<_> = rest.into_iter().map(pemba_db::Pending::wait).collect();
+    for (n, answer) in answers[..20].iter().enumerate() {
+        assert_eq!(answer.as_ref().unwrap().revision, Revision(store_writes.0 + 2 + n as u64));
+    }
+    assert!(matches!(answers[20], Err(WriteError::AlreadyExists { .. })), "it sees the group it is in");
+    wait_until("the count of the groups", || database.statistics().groups == groups + 2);
+    assert_eq!(database.statistics().last_group_size, 21);
+    // Revisions inside a group are as exact as those between groups.
+    for (n, answer) in answers[..20].iter().enumerate() {
+        let token = answer.as_ref().unwrap().token;
+        let exact = Consistency::AtExactSnapshot(token);
+        assert_eq!(database.needs_rebuild(&exact), n != 19);
+        assert_eq!(everything(&database.view(&exact).unwrap()).len(), n + 2);
+        assert!(!database.needs_rebuild(&exact));
+    }
+}
+
+#[test]
+fn a_full_queue_is_told_at_once() {
+    let (database, gate) = gated(Limits { write_queue_max: 2, ..Limits::default() });
+    gate.set(false);
+    let mut pending = vec![database.write(write([create("document:a#viewer@user:x")]))];
+    wait_until("the first group", || database.statistics().queue_depth == 0);
+    pending.extend((0..2).map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))]))));
+    assert_eq!(database.write(Write::default()).wait(), Err(WriteError::Overloaded { queue_max: 2 }));
+    let filter =
+        RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() };
+    let delete = database.delete(Delete { filter, ..Delete::default() }).wait();
+    assert_eq!(delete, Err(DeleteError::Overloaded { queue_max: 2 }));
+    let schema = database.write_schema(String::new()).wait();
+    assert_eq!(schema, Err(SchemaError::Overloaded { queue_max: 2 }));
+    let import = database.import().finish().wait();
+    assert_eq!(import, Err(ImportError::Write(WriteError::Overloaded { queue_max: 2 })));
+    gate.set(true);
+    for one in pending {
+        one.wait().unwrap();
+    }
+    assert_eq!(everything(&head(&database)).len(), 3);
+}
+
+#[test]
+fn every_acknowledged_write_is_seen_at_once_and_in_order() {
+    let limits = Limits { snapshots_retained_max: 4, ..Limits::default() };
+    let database = open_with(&memory(), limits, &clock());
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    let writer = |thread: usize| {
+        let database = database.clone();
+        move || {
+            let mut history = Vec::new();
+            for n in 0..40 {
+                let text = format!("document:t{thread}#viewer@user:u{}", n % 5);
+                let update = if n % 10 < 5 { touch(&text) } else { crate::support::delete(&text) };
+                let inserts = n % 10 < 5;
+                let committed = database.write(write([update])).wait().unwrap();
+                for consistency in [
+                    Consistency::MinimizeLatency,
+                    Consistency::AtLeastAsFresh(committed.token),
+                    Consistency::AtExactSnapshot(committed.token),
+                ] {
+                    let view = database.view(&consistency).unwrap();
+                    assert!(view.revision() >= committed.revision);
+                    // Nobody else writes on this document.
+                    assert_eq!(everything(&view).contains(&text), inserts, "{consistency:?}");
+                }
+                history.push((committed.revision, text, inserts));
+            }
+            assert!(history.is_sorted_by(|one, next| one.0 < next.0));
+            history
+        }
+    };
+    let threads: Vec<_> = (0..6).map(|thread| thread::spawn(writer(thread))).collect();
+    let mut changes = BTreeMap::new();
+    for thread in threads {
+        for (revision, text, inserts) in thread.join().unwrap() {
+            assert!(changes.insert(revision, (text, inserts)).is_none(), "a revision is one write");
+        }
+    }
+    let revisions: Vec<u64> = changes.keys().map(|revision| revision.0).collect();
+    assert_eq!(revisions, (2..242).collect::<Vec<u64>>(), "revisions follow one another without gaps");
+    let mut model = BTreeSet::new();
+    for (revision, (text, inserts)) in changes {
+        if inserts {
+            model.insert(text)
+        } else {
+            model.remove(&text)
+        };
+        assert_eq!(everything(&database.view_at(revision).unwrap()), model, "{revision}");
+    }
+    assert_eq!(database.statistics().writes, 241);
+}
+
+#[test]
+fn closing_serves_what_waits_and_refuses_what_comes() {
+    let (database, gate) = gated(Limits::default());
+    let other = database.clone();
+    gate.set(false);
+    let waiting: Vec<_> =
+        (0..5).map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))]))).collect();
+    let opener = {
+        let gate = Arc::clone(&gate);
+        thread::spawn(move || {
+            thread::sleep(Duration::from_millis(20));
+            gate.set(true);
+        })
+    };
+    let held = head(&database);
+    database.close();
+    opener.join().unwrap();
+    for one in waiting {
+        one.wait().unwrap();
+    }
+    assert_eq!(other.state(), State::Stopped);
+    assert_eq!(other.write(Write::default()).wait(), Err(WriteError::Stopped));
+    assert_eq!(other.write_schema(String::new()).wait(), Err(SchemaError::Stopped));
+    assert_eq!(other.import().finish().wait(), Err(ImportError::Write(WriteError::Stopped)));
+    let filter =
+        RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() };
+    assert_eq!(other.delete(Delete { filter, ..Delete::default() }).wait(), Err(DeleteError::Stopped));
+    other.collect_garbage();
+    assert!(everything(&held).is_empty());
+    assert_eq!(everything(&head(&other)).len(), 5, "reads go on");
+    other.close();
+}
+
+#[test]
+fn figures_are_told() {
+    let database = open();
+    database
+        .write(write([create("document:a#viewer@user:x"), create("document:a#owner@user:y")]))
+        .wait()
+        .unwrap();
+    assert!(database.write(write([create("document:a#viewer@user:x")])).wait().is_err());
+    wait_until("the count of the groups", || database.statistics().groups == 3);
+    let statistics = database.statistics();
+    assert_eq!((statistics.head, statistics.horizon), (Revision(2), Revision(0)));
+    assert_eq!((statistics.relationships, statistics.objects), (2, 3));
+    assert_eq!((statistics.writes, statistics.last_group_size, statistics.queue_depth), (2, 1, 0));
+    assert_eq!(statistics.commit_micros.iter().sum::<u64>(), 3);
+    assert_eq!(statistics.snapshots_retained, 2);
+    assert_eq!(everything(&head(&database)), texts(["document:a#viewer@user:x", "document:a#owner@user:y"]));
+}
