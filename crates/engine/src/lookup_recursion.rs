@@ -232,13 +232,16 @@ impl<'s, 'a, 'b, G: Graph> Recursion<'s, 'a, 'b, G> {
 
     /// What new members of a predicate mean for one of its readers.
     fn carry(&mut self, node: usize, via: Via, fresh: &[u32]) -> Result<Vec<u32>, QueryError> {
-        let kind = match via {
+        let (kind, plane) = match via {
             Via::Same => return Ok(fresh.to_vec()),
-            Via::Edge(kind) | Via::AllEdges(kind) => kind,
+            Via::Edge(kind) => (kind, self.plane),
+            // What a conditional edge leads to matters for certainty too: once it has the target, the edge's condition
+            // no longer counts.
+            Via::AllEdges(kind) => (kind, Plane::Possible),
         };
         let mut gather = Gather::default();
         for object in fresh {
-            self.sets.behind(kind, Ordinal(*object), self.plane, &mut gather)?;
+            self.sets.behind(kind, Ordinal(*object), plane, &mut gather)?;
         }
         let found = gather.into_sorted();
         let Via::AllEdges(_) = via else { return Ok(found) };
