@@ -1,18 +1,14 @@
 //! Filling a database, and copying one out.
 
 use std::{
-    future::{Future, pending},
-    pin::pin,
+    future::Future,
+    sync::{Arc, OnceLock},
 };
 
-use futures_util::{
-    future::{Either, select},
-    stream as streams,
-};
+use futures_util::stream as streams;
 use pemba_model::{Relationship, RelationshipFilter};
 use pemba_proto::authzed::api::v1;
 use prost::Message as _;
-use tokio::sync::oneshot;
 use tonic::{Response, Status, Streaming};
 
 use crate::{
@@ -79,33 +75,30 @@ impl Client {
         I: IntoIterator<Item = Relationship>,
         I::IntoIter: Send + 'static,
     {
-        let (failed, failure) = oneshot::channel();
-        let state = (Batches { source: relationships.into_iter(), held: None }, Some(failed));
-        let messages = streams::unfold(state, |(mut batches, mut failed)| async move {
-            match batches.next() {
-                Ok(None) => None,
-                Ok(Some(message)) => Some((message, (batches, failed))),
-                Err(error) => {
-                    if let Some(failed) = failed.take() {
-                        // The receiver is only gone when the call has ended anyway.
-                        let _ = failed.send(error);
-                    }
-                    // Ending here would commit the part before the error: the call is dropped instead.
-                    pending().await
-                }
+        let failure = Arc::new(OnceLock::new());
+        let batches = Batches { source: relationships.into_iter(), held: None };
+        let state = (batches, Arc::clone(&failure));
+        let messages = streams::unfold(state, |(mut batches, failure)| async move {
+            if failure.get().is_some() {
+                return None;
             }
+            let message = match batches.next() {
+                Ok(message) => message?,
+                Err(error) => {
+                    let _ = failure.set(error);
+                    refused_everywhere()
+                }
+            };
+            Some((message, (batches, failure)))
         });
         let mut permissions = self.api.permissions.clone();
-        let call = pin!(permissions.import_bulk_relationships(messages));
-        let failure = pin!(async move {
-            match failure.await {
-                Ok(error) => error,
-                Err(_) => pending().await,
+        let answer = permissions.import_bulk_relationships(messages).await;
+        match (failure.get(), answer) {
+            (None, answer) => Ok(answer?.into_inner().num_loaded),
+            (Some(error), Err(_)) => Err(error.clone()),
+            (Some(error), Ok(_)) => {
+                Err(Error::malformed_answer(format!("an invalid import was accepted ({error})")))
             }
-        });
-        match select(call, failure).await {
-            Either::Left((answer, _)) => Ok(answer?.into_inner().num_loaded),
-            Either::Right((error, _)) => Err(error),
         }
     }
 
@@ -119,6 +112,12 @@ impl Client {
         };
         stream::run(self, ExportSource(request), None, None)
     }
+}
+
+/// A message no server accepts. Whether an import that merely stops is rolled back depends on how its server takes a
+/// cancelled stream; one that is invalid is rolled back by all.
+fn refused_everywhere() -> v1::ImportBulkRelationshipsRequest {
+    v1::ImportBulkRelationshipsRequest { relationships: vec![v1::Relationship::default()] }
 }
 
 /// Cuts relationships into messages.

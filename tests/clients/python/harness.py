@@ -78,6 +78,11 @@ def bare_channel():
     return grpc.insecure_channel(variable("PEMBA_ENDPOINT"))
 
 
+def key_metadata():
+    """What a call over a bare channel must carry."""
+    return [("authorization", f"Bearer {variable('PEMBA_KEY')}")]
+
+
 def without_ours(schema):
     """A schema text without the definitions and caveats of these tests."""
     kept, position = [], 0

@@ -1,5 +1,7 @@
 """Importing and exporting relationships."""
 
+import threading
+import time
 import unittest
 
 import grpc
@@ -8,6 +10,7 @@ from authzed.api.v1.permission_service_pb2 import (
     ExportBulkRelationshipsRequest,
     ImportBulkRelationshipsRequest,
 )
+from authzed.api.v1.permission_service_pb2_grpc import PermissionsServiceStub
 
 import harness
 from harness import DOCUMENT, NOW, TIMEOUT_S, relationship, shown
@@ -51,6 +54,27 @@ class BulkTest(harness.Suite):
             self.load([new], [existing])
         self.assertEqual(caught.exception.code(), grpc.StatusCode.ALREADY_EXISTS)
         self.assertEqual(self.lines(self.export(self.name("new"))), [])
+
+    def test_an_import_broken_off_does_nothing(self):
+        line = f"document:{self.name('doc')}#viewer@user:ann"
+        sent, stop = threading.Event(), threading.Event()
+        self.addCleanup(stop.set)
+
+        def requests():
+            yield ImportBulkRelationshipsRequest(relationships=[relationship(line)])
+            sent.set()
+            stop.wait(TIMEOUT_S)
+
+        with harness.bare_channel() as channel:
+            call = PermissionsServiceStub(channel).ImportBulkRelationships.future(
+                requests(), timeout=TIMEOUT_S, metadata=harness.key_metadata()
+            )
+            self.assertTrue(sent.wait(TIMEOUT_S))
+            # The batch must be with the server before the stream goes, or this shows nothing.
+            time.sleep(0.3)
+            call.cancel()
+        time.sleep(0.3)
+        self.assertEqual(self.lines(self.export(self.name("doc"))), [])
 
     def test_an_import_keeps_to_the_schema(self):
         self.assert_refused(

@@ -235,7 +235,11 @@ impl PermissionsService for Fake {
         let mut batches = Vec::new();
         let mut messages = request.into_inner();
         while let Some(message) = messages.next().await {
-            batches.push(message?.relationships.len());
+            let relationships = message?.relationships;
+            if relationships.iter().any(|relationship| relationship.resource.is_none()) {
+                return Err(Status::invalid_argument("resource: required"));
+            }
+            batches.push(relationships.len());
         }
         let num_loaded = batches.iter().sum::<usize>() as u64;
         self.0.lock().unwrap().imported = batches;

@@ -14,12 +14,15 @@ use tower::{Layer, Service};
 use super::authentication::Authentication;
 use super::body::{Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
+use super::whole::Whole;
 use crate::state::State;
 
 /// A caller asks for the server's version by this metadata.
 const REQUEST_VERSION: &str = "io.spicedb.requestversion";
 /// The server's version, in headers and trailers.
 const DEBUG_VERSION: &str = "io.spicedb.debug.version";
+/// The call whose request is a stream.
+const IMPORT: &str = "/authzed.api.v1.PermissionsService/ImportBulkRelationships";
 const VERSION: &str = concat!("pemba-v", env!("CARGO_PKG_VERSION"));
 /// How the message of tonic's refusal of an oversize message begins, as a header has it.
 const OVERSIZE_MESSAGE: &[u8] = b"Error,%20decoded%20message%20length%20too%20large";
@@ -82,6 +85,9 @@ where
         let refused = self.shared.authentication.check(path, headers).err();
         let answer = match refused {
             Some(status) => Answer::Refused { response: Some(status.into_http()) },
+            None if path == IMPORT => {
+                Answer::Served { future: self.inner.call(request.map(|body| Body::new(Whole::new(body)))) }
+            }
             None => Answer::Served { future: self.inner.call(request) },
         };
         Call { answer, ongoing: Some(ongoing), wants_version }

@@ -4,6 +4,7 @@ mod authentication;
 mod body;
 mod call;
 mod request_id;
+mod whole;
 
 pub(crate) use authentication::Authentication;
 pub(crate) use body::LastWords;
