@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
@@ -21,11 +22,22 @@ struct Gated {
     store: MemoryStore,
     open: Mutex<bool>,
     changed: Condvar,
+    /// Writes that have come to the gate.
+    arrived: AtomicUsize,
 }
 
 impl Gated {
     fn new() -> Arc<Gated> {
-        Arc::new(Gated { store: MemoryStore::new(), open: Mutex::new(true), changed: Condvar::new() })
+        Arc::new(Gated {
+            store: MemoryStore::new(),
+            open: Mutex::new(true),
+            changed: Condvar::new(),
+            arrived: AtomicUsize::new(0),
+        })
+    }
+
+    fn arrived(&self) -> usize {
+        self.arrived.load(Ordering::SeqCst)
     }
 
     fn set(&self, open: bool) {
@@ -36,6 +48,7 @@ impl Gated {
 
 impl Store for Gated {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        self.arrived.fetch_add(1, Ordering::SeqCst);
         drop(self.changed.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
         self.store.write(batch)
     }
@@ -84,14 +97,15 @@ fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
 #[test]
 fn waiting_writes_become_one_group_and_keep_their_order() {
     let (database, gate) = gated(Limits::default());
+    wait_until("the count of the schema's group", || database.statistics().groups == 1);
     let (groups, store_writes) = (database.statistics().groups, database.head());
+    let before = gate.arrived();
     gate.set(false);
     let first = database.write(write([create("document:first#viewer@user:x")]));
-    wait_until("the first group", || database.statistics().queue_depth == 0);
-    let rest: Vec<_> = (0..20)
-        .map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))])))
-        .chain([database.write(write([create("document:d3#viewer@user:x")]))])
-        .collect();
+    wait_until("the first group", || gate.arrived() == before + 1);
+    let mut rest: Vec<_> =
+        (0..20).map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))]))).collect();
+    rest.push(database.write(write([create("document:d3#viewer@user:x")])));
     assert_eq!(database.statistics().queue_depth, 21);
     assert!(everything(&head(&database)).is_empty(), "nothing is seen before it is stored");
     gate.set(true);
@@ -116,9 +130,10 @@ fn waiting_writes_become_one_group_and_keep_their_order() {
 #[test]
 fn a_full_queue_is_told_at_once() {
     let (database, gate) = gated(Limits { write_queue_max: 2, ..Limits::default() });
+    let before = gate.arrived();
     gate.set(false);
     let mut pending = vec![database.write(write([create("document:a#viewer@user:x")]))];
-    wait_until("the first group", || database.statistics().queue_depth == 0);
+    wait_until("the first group", || gate.arrived() == before + 1);
     pending.extend((0..2).map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))]))));
     assert_eq!(database.write(Write::default()).wait(), Err(WriteError::Overloaded { queue_max: 2 }));
     let filter =
