@@ -42,7 +42,7 @@ pub const PARSE: [&str; 37] = [
 ];
 
 /// Errors in what a well-formed text says about types.
-pub const TYPE: [&str; 12] = [
+pub const TYPE: [&str; 14] = [
     "unknown-type",
     "unknown-relation",
     "unknown-caveat",
@@ -55,6 +55,8 @@ pub const TYPE: [&str; 12] = [
     "unused-parameter",
     "annotation-incomplete",
     "too-many-members",
+    "too-many-annotations",
+    "arrows-too-wide",
 ];
 
 /// Warnings: the rules of [`crate::lint`].

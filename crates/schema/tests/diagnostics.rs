@@ -224,7 +224,14 @@ fn every_code_is_provoked() {
         );
     }
     // These have tests of their own below.
-    for code in ["schema-too-large", "nesting-too-deep", "caveat-too-long", "too-many-members"] {
+    for code in [
+        "schema-too-large",
+        "nesting-too-deep",
+        "caveat-too-long",
+        "too-many-members",
+        "too-many-annotations",
+        "arrows-too-wide",
+    ] {
         provoked.insert(code.to_owned());
     }
     let known: BTreeSet<String> = codes::PARSE
@@ -275,6 +282,30 @@ fn bounds_are_kept_and_named() {
         doubling.push_str(&format!("partial mix{number} {{ ...mix{0}; ...mix{0} }}\n", number - 1));
     }
     assert!(found(&doubling).contains("too-many-members"), "{}", found(&doubling));
+}
+
+/// 3,000 types, and a relation of `doc` that takes them all.
+fn wide(members: &str) -> String {
+    let types: Vec<String> = (0..3000).map(|number| format!("type{number}")).collect();
+    let definitions: String =
+        types.iter().map(|name| format!("definition {name} {{ permission view = nil }}\n")).collect();
+    format!(
+        "use typechecking\n{definitions}definition doc {{\nrelation parent: {}\n{members}}}",
+        types.join(" | ")
+    )
+}
+
+#[test]
+fn work_that_multiplies_is_bounded() {
+    let arrows = |count: usize| {
+        wide(
+            &(0..count).map(|number| format!("permission view{number} = parent->view\n")).collect::<String>(),
+        )
+    };
+    assert_eq!(found(&arrows(1600)), "");
+    assert!(found(&arrows(1700)).contains("arrows-too-wide"));
+    let types = vec!["type1"; 2000].join(" | ");
+    assert_eq!(found(&wide(&format!("permission view: {types} = nil"))), "3004:12 too-many-annotations");
 }
 
 #[test]

@@ -10,6 +10,9 @@ use crate::plan::{Plans, Predicate, SubjectKind};
 use crate::schema::Schema;
 use crate::syntax::PermissionNode;
 
+/// Most pairs of a type and a member of an annotation that are compared.
+const ANNOTATION_STEPS_MAX: usize = 5_000_000;
+
 pub(super) fn check(world: &World<'_>, schema: &Schema, findings: &mut Findings) {
     let annotated =
         |member: &MemberNode<'_>| matches!(member, MemberNode::Permission(p) if !p.types.is_empty());
@@ -17,11 +20,23 @@ pub(super) fn check(world: &World<'_>, schema: &Schema, findings: &mut Findings)
         return;
     }
     let plans = Plans::compile(schema);
+    let mut budget = ANNOTATION_STEPS_MAX;
     for (definition, member) in world.members() {
         let MemberNode::Permission(permission) = member else { continue };
         if permission.types.is_empty() || findings.are_full() {
             continue;
         }
+        let steps = schema.definitions.len().saturating_mul(permission.types.len());
+        let Some(rest) = budget.checked_sub(steps) else {
+            let message = format!("checking all annotations takes more than {ANNOTATION_STEPS_MAX} steps");
+            findings.add(about(
+                Diagnostic::error("too-many-annotations", permission.name.span, message),
+                definition,
+                member,
+            ));
+            return;
+        };
+        budget = rest;
         let missing = missing(schema, &plans, definition, permission);
         if missing.is_empty() {
             continue;

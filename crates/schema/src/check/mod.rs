@@ -7,6 +7,7 @@ mod cycles;
 mod permissions;
 mod relations;
 mod resolve;
+mod wildcards;
 
 use std::collections::BTreeMap;
 
@@ -18,6 +19,7 @@ use crate::schema::Schema;
 use crate::syntax::Tree;
 
 pub(crate) use resolve::{MemberNode, Resolved, World};
+use wildcards::Wildcards;
 
 /// What a tree means.
 #[derive(Debug, Clone, Default)]
@@ -36,8 +38,9 @@ pub fn check(tree: &Tree, text: &str) -> Checked {
     let mut findings = Findings::default();
     let world = resolve::resolve(tree, text, &mut findings);
     caveats::check(&world, &mut findings);
-    relations::check(&world, &mut findings);
-    permissions::check(&world, &mut findings);
+    let wildcards = Wildcards::find(&world);
+    relations::check(&world, &wildcards, &mut findings);
+    permissions::check(&world, &wildcards, &mut findings);
     cycles::check(&world, &mut findings);
     if findings.have_errors() || tree.incomplete {
         return Checked { diagnostics: findings.finish(), ..Checked::default() };

@@ -2,23 +2,32 @@
 
 use pemba_model::{Diagnostic, SmolStr};
 
-use super::relations::{check_type, wildcard_within};
+use super::relations::check_type;
 use super::resolve::needs_flag;
+use super::wildcards::{Admitted, Wildcards};
 use super::{MemberNode, Resolved, World, about};
 use crate::findings::{Findings, near, shown};
 use crate::syntax::{ExpressionKind, ExpressionNode, Name, PermissionNode};
 
-pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
+/// Most subjects that all arrows of a schema may start from, each arrow counting what its relation takes.
+pub(super) const ARROW_SUBJECTS_MAX: usize = 5_000_000;
+
+pub(super) fn check(world: &World<'_>, wildcards: &Wildcards, findings: &mut Findings) {
+    let mut budget = ARROW_SUBJECTS_MAX;
     for (definition, resolved) in &world.definitions {
         for member in resolved.members.values() {
             let MemberNode::Permission(permission) = member else { continue };
-            Checker { world, definition, resolved, member, findings }.check(permission);
+            let budget = &mut budget;
+            Checker { world, wildcards, budget, definition, resolved, member, findings }.check(permission);
         }
     }
 }
 
 struct Checker<'a, 't> {
     world: &'a World<'t>,
+    wildcards: &'a Wildcards,
+    /// Subjects that further arrows may start from.
+    budget: &'a mut usize,
     definition: &'a SmolStr,
     resolved: &'a Resolved<'t>,
     member: &'a MemberNode<'t>,
@@ -85,8 +94,11 @@ impl Checker<'_, '_> {
 
     fn arrow(&mut self, relation: &Name, arrow: &ExpressionNode) {
         match self.resolved.members.get(&relation.text) {
-            Some(MemberNode::Relation(_)) => {
-                if let Some((subject, via)) = wildcard_within(self.world, self.definition, &relation.text) {
+            Some(MemberNode::Relation(node)) => {
+                self.spend(node.allowed.len(), arrow);
+                if let Some(Admitted { subject_type: subject, via }) =
+                    self.wildcards.within(self.definition, &relation.text)
+                {
                     let message = format!(
                         "the arrow starts from `{}`, which admits the wildcard `{subject}:*` by `{via}`",
                         relation.text
@@ -107,5 +119,15 @@ impl Checker<'_, '_> {
             None if self.resolved.complete => self.unknown(relation),
             None => {}
         }
+    }
+
+    fn spend(&mut self, subjects: usize, arrow: &ExpressionNode) {
+        if let Some(rest) = self.budget.checked_sub(subjects) {
+            *self.budget = rest;
+            return;
+        }
+        let message =
+            format!("the arrows of the schema start from more than {ARROW_SUBJECTS_MAX} subjects together");
+        self.add(Diagnostic::error("arrows-too-wide", arrow.span, message));
     }
 }

@@ -5,17 +5,18 @@ use std::collections::BTreeSet;
 use pemba_model::{Diagnostic, SmolStr};
 
 use super::resolve::needs_flag;
+use super::wildcards::{Admitted, Wildcards};
 use super::{MemberNode, World, about};
 use crate::findings::{Findings, near, shown};
 use crate::syntax::{AllowedNode, Name, RelationNode, ShapeNode};
 
-pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
+pub(super) fn check(world: &World<'_>, wildcards: &Wildcards, findings: &mut Findings) {
     for (definition, member) in world.members() {
         let MemberNode::Relation(relation) = member else { continue };
         check_duplicates(definition, member, relation, findings);
         for allowed in &relation.allowed {
             let about = |finding| about(finding, definition, member);
-            check_subject(world, allowed, findings, &about);
+            check_subject(world, wildcards, allowed, findings, &about);
             check_traits(world, allowed, findings, &about);
         }
     }
@@ -45,6 +46,7 @@ fn check_duplicates(
 
 fn check_subject(
     world: &World<'_>,
+    wildcards: &Wildcards,
     allowed: &AllowedNode,
     findings: &mut Findings,
     about: &dyn Fn(Diagnostic) -> Diagnostic,
@@ -58,7 +60,9 @@ fn check_subject(
         return;
     }
     let Some(relation) = relation else { return };
-    if let Some((subject, via)) = wildcard_within(world, &subject_type.text, &relation.text) {
+    if let Some(Admitted { subject_type: subject, via }) =
+        wildcards.within(&subject_type.text, &relation.text)
+    {
         let message = format!(
             "`{}#{}` includes the wildcard `{subject}:*` by `{via}`; a wildcard may only be taken directly",
             subject_type.text, relation.text
@@ -103,35 +107,6 @@ pub(super) fn check_type(
         findings.add(about(finding));
     }
     false
-}
-
-/// The wildcard that a relation admits, itself or by its usersets: the wildcard's type and the relation that takes it.
-pub(super) fn wildcard_within(
-    world: &World<'_>,
-    object_type: &str,
-    relation: &str,
-) -> Option<(SmolStr, String)> {
-    let mut seen = BTreeSet::new();
-    let mut open = vec![(SmolStr::new(object_type), SmolStr::new(relation))];
-    while let Some((object_type, name)) = open.pop() {
-        if !seen.insert((object_type.clone(), name.clone())) {
-            continue;
-        }
-        let Some(relation) = world.definitions.get(&object_type).and_then(|found| found.relation(&name))
-        else {
-            continue;
-        };
-        for allowed in &relation.allowed {
-            match &allowed.shape {
-                ShapeNode::Wildcard => {
-                    return Some((allowed.subject_type.text.clone(), format!("{object_type}#{name}")));
-                }
-                ShapeNode::Userset(next) => open.push((allowed.subject_type.text.clone(), next.text.clone())),
-                ShapeNode::Direct => {}
-            }
-        }
-    }
-    None
 }
 
 fn check_traits(

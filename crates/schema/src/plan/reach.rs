@@ -7,9 +7,9 @@ use pemba_model::SmolStr;
 use super::Plan;
 use crate::schema::{Relation, Schema, SubjectShape};
 
-/// Most bits that reachability may take (16 MiB). Of a larger schema everything is taken to be reachable: nothing is
+/// Most bits that reachability may take (4 MiB). Of a larger schema everything is taken to be reachable: nothing is
 /// pruned, no answer changes.
-const BITS_MAX: usize = 1 << 27;
+const BITS_MAX: usize = 1 << 25;
 
 /// Reachability of one schema. Kinds and predicates are numbered: predicate `p` is also the kind of its own userset,
 /// the kinds of whole objects follow.
