@@ -134,7 +134,8 @@ fn permission_text(permission: &Permission) -> String {
     out
 }
 
-/// Writes an expression. An operator below another is put in parentheses: nobody has to know which binds how.
+/// Writes an expression. An operator below another is put in parentheses, but for a union of names: `+` binds
+/// tightest.
 fn expression(out: &mut String, node: &Expression, below: bool) {
     let (operands, sign): (Vec<&Expression>, &str) = match node {
         Expression::Nil => return out.push_str("nil"),
@@ -150,6 +151,10 @@ fn expression(out: &mut String, node: &Expression, below: bool) {
         Expression::Intersection(operands) => (operands.iter().collect(), " & "),
         Expression::Exclusion(left, right) => (vec![left, right], " - "),
     };
+    let is_leaf = |operand: &&Expression| {
+        !matches!(operand, Expression::Union(_) | Expression::Intersection(_) | Expression::Exclusion(..))
+    };
+    let below = below && !(matches!(node, Expression::Union(_)) && operands.iter().all(is_leaf));
     if below {
         out.push('(');
     }

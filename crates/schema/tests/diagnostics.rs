@@ -51,6 +51,7 @@ const ACCEPTED: &[&str] = &[
     "…",
     "…relation viewer: user; relation editor: user; permission view = viewer",
     "…relation viewer: user#...",
+    "…relation viewer: user:* | doc#viewer\nrelation editor: doc#viewer",
     "…relation viewer: user | user:*\nrelation editor: user | doc#editor",
     "…relation viewer: user |\n  doc#viewer |\n  doc",
     "…relation viewer: user\npermission view = viewer +\n  viewer",
@@ -164,8 +165,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("…relation viewer: user with odd", "2:28 unknown-caveat"),
     ("…relation viewer: user with expiration", "2:28 missing-flag"),
     ("…relation viewer: user | user | user#...", "2:25 duplicate-subject, 2:32 duplicate-subject"),
-    ("…relation viewer: user:*\nrelation editor: doc#viewer", "3:18 wildcard-in-userset"),
-    ("…relation viewer: user:* | doc#viewer", "2:27 wildcard-in-userset"),
+    (
+        "definition user {}\ndefinition group { relation member: user:*; relation all_members: group#member }\n\
+         definition doc { relation viewer: group#member; relation editor: group#all_members }",
+        "3:35 wildcard-in-userset, 3:66 wildcard-in-userset",
+    ),
     // Permissions.
     ("…relation viewer: user\npermission view = viewr", "3:19 unknown-relation"),
     ("…permission view = parent->view", "2:19 unknown-relation"),
@@ -182,6 +186,10 @@ const REFUSED: &[(&str, &str)] = &[
     (
         "use typechecking\n…relation viewer: user | doc\npermission view: user = viewer",
         "4:12 annotation-incomplete",
+    ),
+    (
+        "…relation group: doc#members\nrelation members: user:*\npermission view = group->view2",
+        "4:19 arrow-over-wildcard",
     ),
     // Warnings.
     ("…relation to_doc: user", "2:10 relation-name-references-parent"),

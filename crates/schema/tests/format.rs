@@ -100,7 +100,7 @@ fn a_schema_prints_in_canonical_form() {
     let compiled = compile(text).unwrap();
     let expect = "use expiration\nuse self\n\n/** of odd */\ncaveat odd(n list<int>) {\n\tn == [1] &&\n    true\n}\n\n// of doc\ndefinition doc {\n\
                   \trelation viewer: user with odd and expiration | user:*\n\n\t/* of\n\tview */\n\
-                  \tpermission view = (self + viewer) - (viewer & nil)\n}\n\ndefinition user {}";
+                  \tpermission view = self + viewer - (viewer & nil)\n}\n\ndefinition user {}";
     assert_eq!(print(&compiled.schema), expect);
     assert_eq!(compiled.text, expect);
     assert_eq!(print(&compile("").unwrap().schema), "");

@@ -16,7 +16,7 @@ pub(super) fn check(world: &World<'_>, wildcards: &Wildcards, findings: &mut Fin
         check_duplicates(definition, member, relation, findings);
         for allowed in &relation.allowed {
             let about = |finding| about(finding, definition, member);
-            check_subject(world, wildcards, allowed, findings, &about);
+            check_subject(world, wildcards, definition, allowed, findings, &about);
             check_traits(world, allowed, findings, &about);
         }
     }
@@ -47,6 +47,7 @@ fn check_duplicates(
 fn check_subject(
     world: &World<'_>,
     wildcards: &Wildcards,
+    definition: &SmolStr,
     allowed: &AllowedNode,
     findings: &mut Findings,
     about: &dyn Fn(Diagnostic) -> Diagnostic,
@@ -60,6 +61,10 @@ fn check_subject(
         return;
     }
     let Some(relation) = relation else { return };
+    // Usersets of the same definition may hold a wildcard: `authzed.api.v1` schemas with such groups exist.
+    if subject_type.text == *definition {
+        return;
+    }
     if let Some(Admitted { subject_type: subject, via }) =
         wildcards.within(&subject_type.text, &relation.text)
     {
