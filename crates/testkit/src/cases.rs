@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use pemba_model::SmolStr;
 use pemba_schema::Expression;
+use proptest::strategy::Strategy;
 use proptest::test_runner::{Config, RngAlgorithm, TestCaseError, TestError, TestRng, TestRunner};
 
 use crate::compare::Difference;
@@ -35,12 +36,22 @@ fn number(variable: &str) -> Option<u64> {
 
 /// Checks a property on generated cases; panics with a minimal validation file when it does not hold.
 pub fn check(cases: u32, seed: u64, property: impl Fn(&Case) -> Result<(), Box<Difference>>) {
+    check_on(&generate::case(), cases, seed, property);
+}
+
+/// The same on cases of another kind.
+pub fn check_on(
+    strategy: &impl Strategy<Value = Case>,
+    cases: u32,
+    seed: u64,
+    property: impl Fn(&Case) -> Result<(), Box<Difference>>,
+) {
     let config =
         Config { cases, failure_persistence: None, max_shrink_iters: SHRINK_MAX, ..Config::default() };
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let mut runner = TestRunner::new_with_rng(config, TestRng::from_seed(RngAlgorithm::ChaCha, &bytes));
-    let outcome = runner.run(&generate::case(), |case| match property(&case) {
+    let outcome = runner.run(strategy, |case| match property(&case) {
         Ok(()) => Ok(()),
         Err(difference) => Err(TestCaseError::fail(difference.question)),
     });

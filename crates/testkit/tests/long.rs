@@ -17,11 +17,12 @@
 
 use std::time::{Duration, Instant};
 
-use pemba_testkit::{cases, compare};
+use pemba_testkit::{cases, compare, generate};
 
 /// One round of all properties with one seed.
 fn round(seed: u64, cases: u32) {
     cases::check(cases, seed, compare::compare_case);
+    cases::check_on(&generate::wide_case(), cases / 20, seed, compare::compare_wide_case);
     cases::check(cases / 10, seed, compare::snapshots_stay);
     cases::check(cases / 30, seed, compare::nothing_is_stale);
     cases::check(cases / 10, seed, compare::expiry_is_exact);

@@ -22,6 +22,12 @@ fn every_answer_at_every_revision_is_the_oracles() {
 }
 
 #[test]
+fn every_answer_on_wider_data_is_the_oracles() {
+    let wide = generate::wide_case();
+    cases::check_on(&wide, cases::count(60), cases::seed(3), compare::compare_wide_case);
+}
+
+#[test]
 fn guarantee_2_a_snapshot_never_changes() {
     cases::check(cases::count(200), cases::seed(2), compare::snapshots_stay);
 }

@@ -90,6 +90,12 @@ impl<'a> Scene<'a> {
         Scene { snapshot, state, now, caveats, mentioned, subjects, oracle, solutions }
     }
 
+    /// Leaves out all subjects but each one in `step`.
+    pub fn keep_each(&mut self, step: usize) {
+        self.subjects = self.subjects.iter().step_by(step).cloned().collect();
+        self.solutions = self.solutions.iter().step_by(step).cloned().collect();
+    }
+
     /// What queries are given.
     pub fn context(&self) -> QueryContext<'_> {
         QueryContext { now: self.now, steps_max: STEPS_MAX, caveats: &self.caveats }

@@ -14,7 +14,7 @@ mod scenario;
 pub use ask::{Scene, check_once};
 pub use guarantees::{expiry_is_exact, lookups_agree, nothing_is_stale, snapshots_stay};
 pub use report::Difference;
-pub use run::{History, Version, compare_case, replay};
+pub use run::{History, Version, compare_case, compare_wide_case, replay};
 pub use scenario::{compare_scenario, scenario};
 
 /// How many steps a question of the generated size may take; far more than any needs.

@@ -56,9 +56,14 @@ fn bound(schema: &Schema, caveat: &SmolStr, draw: u8) -> Context {
     parameters.map(|p| &p.name).enumerate().filter_map(value).collect()
 }
 
-fn relationship(schema: &Schema, allowed: &[Allowed], raw: &RawRelationship) -> Option<Relationship> {
+fn relationship(
+    schema: &Schema,
+    allowed: &[Allowed],
+    ids: usize,
+    raw: &RawRelationship,
+) -> Option<Relationship> {
     let (resource_type, relation, one) = allowed.get(usize::from(raw.kind).checked_rem(allowed.len())?)?;
-    let id = |draw: u8| IDS[usize::from(draw) % IDS.len()];
+    let id = |draw: u8| IDS[usize::from(draw) % ids.clamp(1, IDS.len())];
     let resource = ObjectRef::new(resource_type.clone(), id(raw.resource));
     let subject_type = one.subject_type.clone();
     let subject = match &one.shape {
@@ -107,7 +112,7 @@ fn in_use(state: &State) -> BTreeSet<Allowed> {
     state.relationships.values().map(kind).collect()
 }
 
-fn updates(state: &State, allowed: &[Allowed], raw: &[(u8, RawRelationship)]) -> Vec<Update> {
+fn updates(state: &State, allowed: &[Allowed], ids: usize, raw: &[(u8, RawRelationship)]) -> Vec<Update> {
     let existing = state.list();
     let mut updates: Vec<Update> = Vec::new();
     for (operation, raw) in raw {
@@ -117,7 +122,8 @@ fn updates(state: &State, allowed: &[Allowed], raw: &[(u8, RawRelationship)]) ->
             Some(Update { operation: Operation::Delete, relationship })
         } else {
             let operation = if *operation < 8 { Operation::Touch } else { Operation::Create };
-            relationship(&state.schema, allowed, raw).map(|relationship| Update { operation, relationship })
+            relationship(&state.schema, allowed, ids, raw)
+                .map(|relationship| Update { operation, relationship })
         };
         let fresh =
             |update: &Update| !updates.iter().any(|u| u.relationship.same_identity(&update.relationship));
@@ -126,16 +132,16 @@ fn updates(state: &State, allowed: &[Allowed], raw: &[(u8, RawRelationship)]) ->
     updates
 }
 
-/// The case of a draw.
-pub(super) fn build(raw: &RawCase) -> Case {
+/// The case of a draw, with so many different ids.
+pub(super) fn build(raw: &RawCase, ids: usize) -> Case {
     let start = schema::build(&raw.schema);
     let mut state = State { schema: start.clone(), relationships: BTreeMap::new() };
     let first: Vec<(u8, RawRelationship)> = raw.first.iter().map(|r| (9, r.clone())).collect();
-    let mut steps = vec![Step::Write(updates(&state, &all_allowed(&start), &first))];
+    let mut steps = vec![Step::Write(updates(&state, &all_allowed(&start), ids, &first))];
     state.apply(&steps[0]);
     for raw in &raw.steps {
         let step = match raw {
-            RawStep::Write(raw) => Step::Write(updates(&state, &all_allowed(&state.schema), raw)),
+            RawStep::Write(raw) => Step::Write(updates(&state, &all_allowed(&state.schema), ids, raw)),
             RawStep::Schema(raw) => Step::Schema(schema::change(&state.schema, raw, &in_use(&state))),
         };
         state.apply(&step);

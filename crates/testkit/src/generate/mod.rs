@@ -21,8 +21,8 @@ use crate::caveats::CaveatTable;
 pub use schema::admits_wildcard;
 pub use text::schema_text;
 
-/// Object ids; every type uses the same ones.
-pub const IDS: [&str; 3] = ["a", "b", "c"];
+/// Object ids; every type uses the same ones. Cases of the usual size use the first three.
+pub const IDS: [&str; 10] = ["a", "b", "c", "d", "e", "f", "g", "h", "i", "j"];
 /// An id that no relationship ever mentions.
 pub const STRANGER: &str = "zz";
 
@@ -138,9 +138,14 @@ impl Case {
     }
 }
 
-/// Cases of the usual size: 2 to 4 types, up to about 25 relationships, up to 4 steps after the first.
+/// Cases of the usual size: 2 to 4 types, 3 ids, up to about 25 relationships, up to 4 steps after the first.
 pub fn case() -> impl Strategy<Value = Case> {
-    raw::case().prop_map(|raw| data::build(&raw))
+    raw::case(4..=22).prop_map(|raw| data::build(&raw, 3))
+}
+
+/// Cases with 10 ids and about a hundred relationships: sets of more than a few, and longer ways through them.
+pub fn wide_case() -> impl Strategy<Value = Case> {
+    raw::case(60..=140).prop_map(|raw| data::build(&raw, IDS.len()))
 }
 
 /// Schemas alone.

@@ -121,8 +121,8 @@ fn step() -> impl Strategy<Value = RawStep> {
     ]
 }
 
-pub(super) fn case() -> impl Strategy<Value = RawCase> {
+pub(super) fn case(first: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = RawCase> {
     let given = [0u8..5, 0u8..5, 0u8..5];
-    (schema(), vec(relationship(), 4..=22), vec(step(), 0..=4), vec((any::<u8>(), 0u8..4), 1..=2), given)
+    (schema(), vec(relationship(), first), vec(step(), 0..=4), vec((any::<u8>(), 0u8..4), 1..=2), given)
         .prop_map(|(schema, first, steps, instants, given)| RawCase { schema, first, steps, instants, given })
 }
