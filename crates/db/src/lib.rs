@@ -39,14 +39,14 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use consistency::Consistency;
 pub use database::Database;
 pub use errors::{
-    BackupError, DeleteError, FilterError, ImportError, OpenError, RelationshipError, SchemaError, SchemaOperation,
-    VerifyError, ViewError, WatchError, WriteError,
+    BackupError, DeleteError, FilterError, ImportError, OpenError, RelationshipError, SchemaError,
+    SchemaOperation, VerifyError, ViewError, WatchError, WriteError,
 };
 pub use import::Import;
 pub use pending::Pending;
 pub use requests::{
-    BackupReport, COMMIT_MICROS_BOUNDS, Committed, Delete, Deleted, Imported, Options, State, Statistics, Storage,
-    StoredSchema, VerifyReport, WatchEvent, WatchRequest, Write,
+    BackupReport, COMMIT_MICROS_BOUNDS, Committed, Delete, Deleted, Imported, Options, State, Statistics,
+    Storage, StoredSchema, VerifyReport, WatchEvent, WatchRequest, Write,
 };
 pub use token::{Token, TokenError};
 pub use verification::verify_store;
