@@ -1,0 +1,470 @@
+//! Every row of the error table, provoked over gRPC: code, reason, metadata.
+
+use pemba_model::Limits;
+use pemba_proto::authzed::api::v1 as wire;
+use pemba_proto::authzed::api::v1::relationship_update::Operation;
+use tonic::{Code, Status};
+
+use crate::harness::*;
+
+fn precondition(operation: i32, filter: wire::RelationshipFilter) -> wire::Precondition {
+    wire::Precondition { operation, filter: Some(filter) }
+}
+
+async fn read(harness: &Harness, request: wire::ReadRelationshipsRequest) -> Result<usize, Status> {
+    let stream = harness.permissions().read_relationships(request).await?;
+    Ok(all(stream).await?.len())
+}
+
+async fn delete(harness: &Harness, request: wire::DeleteRelationshipsRequest) -> Status {
+    harness.permissions().delete_relationships(request).await.unwrap_err()
+}
+
+#[tokio::test]
+async fn limits_above_their_caps() {
+    let harness = Harness::start().await;
+    let expected = [("limit_provided", "1001"), ("maximum_limit_allowed", "1000")];
+    let check = |status: Status| {
+        assert_error(&status, Code::InvalidArgument, "EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT", &expected)
+    };
+    let filter = Some(type_filter("document"));
+    let request = wire::ReadRelationshipsRequest {
+        relationship_filter: filter.clone(),
+        optional_limit: 1001,
+        ..Default::default()
+    };
+    check(read(&harness, request).await.unwrap_err());
+    let request = wire::DeleteRelationshipsRequest {
+        relationship_filter: filter,
+        optional_limit: 1001,
+        ..Default::default()
+    };
+    check(delete(&harness, request).await);
+    let request = wire::LookupResourcesRequest {
+        resource_object_type: "document".into(),
+        permission: "view".into(),
+        subject: Some(subject("user:ada")),
+        optional_limit: 1001,
+        ..Default::default()
+    };
+    check(harness.permissions().lookup_resources(request).await.err().unwrap());
+    let request = wire::ExportBulkRelationshipsRequest { optional_limit: 10_001, ..Default::default() };
+    let status = harness.permissions().export_bulk_relationships(request).await.err().unwrap();
+    let expected = [("limit_provided", "10001"), ("maximum_limit_allowed", "10000")];
+    assert_error(&status, Code::InvalidArgument, "EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT", &expected);
+}
+
+#[tokio::test]
+async fn too_much_in_one_request() {
+    let harness = Harness::start().await;
+    let items = vec![bulk_item("document:a#view@user:a"); 10_001];
+    let request = wire::CheckBulkPermissionsRequest { items, ..Default::default() };
+    let status = harness.permissions().check_bulk_permissions(request).await.unwrap_err();
+    let expected = [("check_count", "10001"), ("maximum_checks_allowed", "10000")];
+    assert_error(&status, Code::InvalidArgument, "TOO_MANY_CHECKS_IN_REQUEST", &expected);
+
+    let updates =
+        (0..1001).map(|n| update(Operation::Touch, &format!("document:d{n}#owner@user:a"))).collect();
+    let request = wire::WriteRelationshipsRequest { updates, ..Default::default() };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    let expected = [("update_count", "1001"), ("maximum_updates_allowed", "1000")];
+    assert_error(&status, Code::InvalidArgument, "TOO_MANY_UPDATES_IN_REQUEST", &expected);
+
+    let optional_preconditions = vec![precondition(2, type_filter("document")); 1001];
+    let request = wire::WriteRelationshipsRequest {
+        optional_preconditions: optional_preconditions.clone(),
+        ..Default::default()
+    };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    let expected = [("precondition_count", "1001"), ("maximum_updates_allowed", "1000")];
+    assert_error(&status, Code::InvalidArgument, "TOO_MANY_PRECONDITIONS_IN_REQUEST", &expected);
+    let request = wire::DeleteRelationshipsRequest {
+        relationship_filter: Some(type_filter("document")),
+        optional_preconditions,
+        ..Default::default()
+    };
+    let status = delete(&harness, request).await;
+    assert_error(&status, Code::InvalidArgument, "TOO_MANY_PRECONDITIONS_IN_REQUEST", &expected);
+}
+
+#[tokio::test]
+async fn sizes_above_their_limits() {
+    let harness = Harness::start().await;
+    let context = Some(text_struct("level", &"x".repeat(5000)));
+    let request =
+        wire::CheckPermissionRequest { context: context.clone(), ..check_request("document:a#view@user:a") };
+    let status = harness.permissions().check_permission(request).await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "", &[]);
+    assert!(status.message().contains("4096"), "{status:?}");
+    let item = wire::CheckBulkPermissionsRequestItem { context, ..bulk_item("document:a#view@user:a") };
+    let request = wire::CheckBulkPermissionsRequest { items: vec![item], ..Default::default() };
+    assert_error(
+        &harness.permissions().check_bulk_permissions(request).await.unwrap_err(),
+        Code::InvalidArgument,
+        "",
+        &[],
+    );
+
+    let mut large = update(Operation::Touch, "document:a#viewer@user:a[on_call]");
+    large.relationship.as_mut().unwrap().optional_caveat.as_mut().unwrap().context =
+        Some(text_struct("level", &"x".repeat(26_000)));
+    let request = wire::WriteRelationshipsRequest { updates: vec![large.clone()], ..Default::default() };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    let expected = [("relationship", "document:a#viewer@user:a"), ("max_allowed_size", "25000")];
+    assert_error(&status, Code::InvalidArgument, "MAX_RELATIONSHIP_CONTEXT_SIZE", &expected);
+    let message = wire::ImportBulkRelationshipsRequest { relationships: vec![large.relationship.unwrap()] };
+    let status =
+        harness.permissions().import_bulk_relationships(tokio_stream::iter([message])).await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "MAX_RELATIONSHIP_CONTEXT_SIZE", &expected);
+
+    let metadata = Some(text_struct("who", &"x".repeat(66_000)));
+    let expected = [("maximum_allowed_metadata_byte_size", "65000")];
+    let request = wire::WriteRelationshipsRequest {
+        optional_transaction_metadata: metadata.clone(),
+        ..Default::default()
+    };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "TRANSACTION_METADATA_TOO_LARGE", &expected);
+    let request = wire::DeleteRelationshipsRequest {
+        relationship_filter: Some(type_filter("document")),
+        optional_transaction_metadata: metadata,
+        ..Default::default()
+    };
+    assert_error(
+        &delete(&harness, request).await,
+        Code::InvalidArgument,
+        "TRANSACTION_METADATA_TOO_LARGE",
+        &expected,
+    );
+}
+
+#[tokio::test]
+async fn preconditions_that_do_not_hold() {
+    let harness = Harness::start().await;
+    harness.touch(&["document:a#owner@user:ada"]).await;
+    let filter = wire::RelationshipFilter {
+        optional_resource_id: "b".into(),
+        optional_relation: "owner".into(),
+        optional_subject_filter: Some(wire::SubjectFilter {
+            subject_type: "user".into(),
+            optional_subject_id: "ada".into(),
+            optional_relation: None,
+        }),
+        ..type_filter("document")
+    };
+    let expected = [
+        ("precondition_operation", "OPERATION_MUST_MATCH"),
+        ("precondition_resource_type", "document"),
+        ("precondition_resource_id", "b"),
+        ("precondition_relation", "owner"),
+        ("precondition_subject_type", "user"),
+        ("precondition_subject_id", "ada"),
+    ];
+    let request = wire::WriteRelationshipsRequest {
+        updates: vec![update(Operation::Touch, "document:c#owner@user:ada")],
+        optional_preconditions: vec![precondition(2, filter)],
+        ..Default::default()
+    };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "WRITE_OR_DELETE_PRECONDITION_FAILURE", &expected);
+    assert_eq!(harness.answer("document:c#view@user:ada").await, NO);
+    let request = wire::DeleteRelationshipsRequest {
+        relationship_filter: Some(type_filter("document")),
+        optional_preconditions: vec![precondition(1, type_filter("document"))],
+        ..Default::default()
+    };
+    let expected = [("precondition_operation", "OPERATION_MUST_NOT_MATCH")];
+    let status = delete(&harness, request).await;
+    assert_error(&status, Code::FailedPrecondition, "WRITE_OR_DELETE_PRECONDITION_FAILURE", &expected);
+    let request = wire::WriteRelationshipsRequest {
+        optional_preconditions: vec![precondition(2, wire::RelationshipFilter::default())],
+        ..Default::default()
+    };
+    let status = harness.permissions().write_relationships(request).await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "INVALID_FILTER", &[("filter", "")]);
+}
+
+#[tokio::test]
+async fn writes_that_the_schema_or_the_data_refuse() {
+    let harness = Harness::start().await;
+    let write = async |operation, texts: &[&str]| harness.write(operation, texts).await.unwrap_err();
+    let twice = ["document:a#viewer@user:eve[on_call]", "document:a#viewer@user:eve"];
+    let expected = [("definition_name", "document"), ("relationship", "document:a#viewer@user:eve")];
+    assert_error(
+        &write(Operation::Touch, &twice).await,
+        Code::InvalidArgument,
+        "UPDATES_ON_SAME_RELATIONSHIP",
+        &expected,
+    );
+
+    harness.touch(&["document:a#owner@user:ada"]).await;
+    let status = write(Operation::Create, &["document:a#owner@user:ada"]).await;
+    let expected = [
+        ("relationship", "document:a#owner@user:ada"),
+        ("resource_type", "document"),
+        ("resource_object_id", "a"),
+        ("resource_relation", "owner"),
+        ("subject_type", "user"),
+        ("subject_object_id", "ada"),
+        ("subject_relation", ""),
+    ];
+    assert_error(&status, Code::AlreadyExists, "ATTEMPT_TO_RECREATE_RELATIONSHIP", &expected);
+    let message = wire::ImportBulkRelationshipsRequest {
+        relationships: vec![relationship("document:a#owner@user:ada")],
+    };
+    let status =
+        harness.permissions().import_bulk_relationships(tokio_stream::iter([message])).await.unwrap_err();
+    assert_error(&status, Code::AlreadyExists, "ATTEMPT_TO_RECREATE_RELATIONSHIP", &[]);
+
+    let status = write(Operation::Touch, &["document:a#view@user:ada"]).await;
+    let expected = [("definition_name", "document"), ("permission_name", "view")];
+    assert_error(&status, Code::InvalidArgument, "CANNOT_UPDATE_PERMISSION", &expected);
+
+    let status = write(Operation::Touch, &["document:a#owner@group:eng"]).await;
+    let expected = [("definition_name", "document"), ("relation_name", "owner"), ("subject_type", "group")];
+    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &expected);
+    let status = write(Operation::Touch, &["document:a#owner@user:*"]).await;
+    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("relation_name", "owner")]);
+    let status = write(Operation::Touch, &["document:a#viewer@user:eve[other_caveat]"]).await;
+    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("relation_name", "viewer")]);
+    let status = write(Operation::Touch, &["document:a#owner@user:eve[on_call]"]).await;
+    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("allowed_caveats", "")]);
+
+    let status = write(Operation::Touch, &[r#"document:a#viewer@user:eve[on_call:{"level":"high"}]"#]).await;
+    let expected = [("caveat_name", "on_call"), ("parameter_name", "level")];
+    assert_error(&status, Code::InvalidArgument, "CAVEAT_PARAMETER_TYPE_ERROR", &expected);
+    let status = write(Operation::Touch, &[r#"document:a#viewer@user:eve[on_call:{"lvl":1}]"#]).await;
+    assert_error(&status, Code::InvalidArgument, "CAVEAT_PARAMETER_TYPE_ERROR", &[("parameter_name", "lvl")]);
+
+    let status = write(Operation::Touch, &["folder:a#owner@user:ada"]).await;
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &[("definition_name", "folder")]);
+    let status = write(Operation::Touch, &["document:a#ownr@user:ada"]).await;
+    let expected = [("definition_name", "document"), ("relation_or_permission_name", "ownr")];
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &expected);
+    assert!(status.message().contains("owner"), "no near name: {status:?}");
+}
+
+#[tokio::test]
+async fn names_that_the_schema_lacks() {
+    let harness = Harness::start().await;
+    let definition = [("definition_name", "folder")];
+    let relation = [("definition_name", "document"), ("relation_or_permission_name", "vieww")];
+    let status = harness.check("folder:a#view@user:ada", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &definition);
+    let status = harness.check("document:a#view@folder:ada", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &definition);
+    let status = harness.check("document:a#vieww@user:ada", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &relation);
+
+    let expand = wire::ExpandPermissionTreeRequest {
+        resource: Some(object("document", "a")),
+        permission: "vieww".into(),
+        ..Default::default()
+    };
+    let status = harness.permissions().expand_permission_tree(expand).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &relation);
+    let lookup = wire::LookupResourcesRequest {
+        resource_object_type: "document".into(),
+        permission: "vieww".into(),
+        subject: Some(subject("user:ada")),
+        ..Default::default()
+    };
+    let status = harness.permissions().lookup_resources(lookup).await.err().unwrap();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &relation);
+    let lookup = wire::LookupSubjectsRequest {
+        resource: Some(object("folder", "a")),
+        permission: "view".into(),
+        subject_object_type: "user".into(),
+        ..Default::default()
+    };
+    let status = harness.permissions().lookup_subjects(lookup).await.err().unwrap();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &definition);
+
+    let filter = Some(type_filter("folder"));
+    let request =
+        wire::ReadRelationshipsRequest { relationship_filter: filter.clone(), ..Default::default() };
+    assert_error(
+        &read(&harness, request).await.unwrap_err(),
+        Code::FailedPrecondition,
+        "UNKNOWN_DEFINITION",
+        &definition,
+    );
+    let request = wire::DeleteRelationshipsRequest { relationship_filter: filter, ..Default::default() };
+    assert_error(
+        &delete(&harness, request).await,
+        Code::FailedPrecondition,
+        "UNKNOWN_DEFINITION",
+        &definition,
+    );
+    let filter = wire::RelationshipFilter { optional_relation: "vieww".into(), ..type_filter("document") };
+    let request = wire::ReadRelationshipsRequest { relationship_filter: Some(filter), ..Default::default() };
+    let status = read(&harness, request).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &relation);
+}
+
+#[tokio::test]
+async fn filters_that_select_nothing_in_particular() {
+    let harness = Harness::start().await;
+    let empty = wire::RelationshipFilter::default();
+    let both = wire::RelationshipFilter {
+        optional_resource_id: "a".into(),
+        optional_resource_id_prefix: "a".into(),
+        ..type_filter("document")
+    };
+    for filter in [empty, both] {
+        let check = |status: Status| assert_error(&status, Code::InvalidArgument, "INVALID_FILTER", &[]);
+        let relationship_filter = Some(filter.clone());
+        let request = wire::ReadRelationshipsRequest {
+            relationship_filter: relationship_filter.clone(),
+            ..Default::default()
+        };
+        check(read(&harness, request).await.unwrap_err());
+        let request = wire::DeleteRelationshipsRequest {
+            relationship_filter: relationship_filter.clone(),
+            ..Default::default()
+        };
+        check(delete(&harness, request).await);
+        let request = wire::ExportBulkRelationshipsRequest {
+            optional_relationship_filter: relationship_filter,
+            ..Default::default()
+        };
+        check(harness.permissions().export_bulk_relationships(request).await.err().unwrap());
+        let request =
+            wire::WatchRequest { optional_relationship_filters: vec![filter], ..Default::default() };
+        check(harness.watches().watch(request).await.err().unwrap());
+    }
+}
+
+#[tokio::test]
+async fn the_wildcard_asks_nothing() {
+    let harness = Harness::start().await;
+    let status = harness.check("document:a#view@user:*", None).await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject.object_id")]);
+    let request = wire::LookupResourcesRequest {
+        resource_object_type: "document".into(),
+        permission: "view".into(),
+        subject: Some(subject("user:*")),
+        ..Default::default()
+    };
+    let status = harness.permissions().lookup_resources(request).await.err().unwrap();
+    assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject_id")]);
+}
+
+#[tokio::test]
+async fn a_delete_of_more_than_its_limit() {
+    let harness = Harness::start().await;
+    harness.touch(&["document:a#owner@user:a", "document:b#owner@user:a", "document:c#owner@user:a"]).await;
+    let filter = wire::RelationshipFilter { optional_relation: "owner".into(), ..type_filter("document") };
+    let request = wire::DeleteRelationshipsRequest {
+        relationship_filter: Some(filter),
+        optional_limit: 2,
+        ..Default::default()
+    };
+    let expected = [("limit", "2"), ("filter_resource_type", "document"), ("filter_relation", "owner")];
+    let status = delete(&harness, request).await;
+    assert_error(
+        &status,
+        Code::InvalidArgument,
+        "TOO_MANY_RELATIONSHIPS_FOR_TRANSACTIONAL_DELETE",
+        &expected,
+    );
+    assert_eq!(harness.answer("document:a#view@user:a").await, HAS);
+}
+
+#[tokio::test]
+async fn a_query_that_takes_too_many_steps() {
+    let limits = Limits { query_steps_max: 20, ..Limits::default() };
+    let harness = Harness::start_with(limits, |_| ()).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    let texts: Vec<String> = (0..200).map(|n| format!("group:g{n}#member@group:g{}#member", n + 1)).collect();
+    harness.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    harness.touch(&["group:g200#member@user:ada", "document:a#viewer@group:g0#member"]).await;
+    let status = harness.check("document:a#view@user:ada", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+}
+
+#[tokio::test]
+async fn schemas_that_are_refused() {
+    let harness = Harness::start().await;
+    let status = harness.write_schema("definition user {\n  relation\n}").await.unwrap_err();
+    assert_error(&status, Code::InvalidArgument, "SCHEMA_PARSE_ERROR", &[]);
+    let info = tonic_types::StatusExt::get_details_error_info(&status).unwrap();
+    for key in [
+        "source_code",
+        "start_line_number",
+        "start_column_position",
+        "end_line_number",
+        "end_column_position",
+    ] {
+        assert!(info.metadata.contains_key(key), "{key}: {:?}", info.metadata);
+    }
+    let status = harness.write_schema("definition user { relation friend: person }").await.unwrap_err();
+    assert_eq!(status.code(), Code::FailedPrecondition);
+    assert_error(&status, Code::FailedPrecondition, "SCHEMA_TYPE_ERROR", &[]);
+
+    harness.touch(&["document:a#viewer@user:*", "document:a#owner@user:ada"]).await;
+    let without = |text: &str| SCHEMA.replace(text, "");
+    let status = harness.write_schema(&without(" | user:*")).await.unwrap_err();
+    let expected = [
+        ("operation", "remove_allowed_type"),
+        ("resource_type", "document"),
+        ("relation", "viewer"),
+        ("allowed_type", "user:*"),
+        ("relationship", "document:a#viewer@user:*"),
+    ];
+    assert_error(&status, Code::InvalidArgument, "SCHEMA_TYPE_ERROR", &expected);
+    let status = harness.write_schema("definition user {}").await.unwrap_err();
+    let expected = [("operation", "delete_object_definition"), ("resource_type", "document")];
+    assert_error(&status, Code::InvalidArgument, "SCHEMA_TYPE_ERROR", &expected);
+    let status = harness.write_schema(&SCHEMA.replace("level int", "level double")).await.unwrap_err();
+    let expected =
+        [("operation", "change_parameter_type"), ("caveat_name", "on_call"), ("parameter_name", "level")];
+    assert_error(&status, Code::InvalidArgument, "SCHEMA_TYPE_ERROR", &expected);
+}
+
+#[tokio::test]
+async fn no_schema_is_not_found() {
+    let harness = Harness::start_with(Limits::default(), |_| ()).await;
+    let status = harness.schemas().read_schema(wire::ReadSchemaRequest {}).await.unwrap_err();
+    assert_error(&status, Code::NotFound, "", &[]);
+    let status = harness.check("document:a#view@user:ada", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &[("definition_name", "document")]);
+}
+
+#[tokio::test]
+async fn what_is_not_there_says_so_by_name() {
+    use wire::experimental_service_client::ExperimentalServiceClient;
+    let harness = Harness::start().await;
+    let mut experimental = ExperimentalServiceClient::new(harness.channel.clone());
+    let mut schemas = harness.schemas();
+    #[expect(deprecated, reason = "old clients call it")]
+    let twin =
+        experimental.bulk_check_permission(wire::BulkCheckPermissionRequest::default()).await.err().unwrap();
+    let statuses = [
+        twin,
+        experimental
+            .experimental_count_relationships(wire::ExperimentalCountRelationshipsRequest::default())
+            .await
+            .err()
+            .unwrap(),
+        schemas.reflect_schema(wire::ReflectSchemaRequest::default()).await.err().unwrap(),
+        schemas.diff_schema(wire::DiffSchemaRequest::default()).await.err().unwrap(),
+        harness
+            .permissions()
+            .lookup_subjects(wire::LookupSubjectsRequest {
+                resource: Some(object("document", "a")),
+                permission: "view".into(),
+                subject_object_type: "user".into(),
+                optional_concrete_limit: 1,
+                ..Default::default()
+            })
+            .await
+            .err()
+            .unwrap(),
+    ];
+    let names = ["BulkCheckPermission", "Count", "ReflectSchema", "DiffSchema", "LookupSubjects"];
+    for (status, name) in statuses.iter().zip(names) {
+        assert_error(status, Code::Unimplemented, "", &[]);
+        assert!(status.message().contains(name), "{status:?}");
+    }
+}

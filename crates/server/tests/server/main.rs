@@ -1,0 +1,19 @@
+//! The server over real connections, with the generated client.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod abuse;
+mod consistency;
+mod errors;
+mod fields;
+mod harness;
+mod paging;
+mod permissions;
+mod serving;
+mod watch;
