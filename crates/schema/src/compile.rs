@@ -39,6 +39,18 @@ pub struct Rejected {
     pub diagnostics: Vec<Diagnostic>,
 }
 
+impl std::fmt::Display for Rejected {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(self.first().map_or("the schema is refused", |first| first.message.as_str()))?;
+        match self.diagnostics.len() {
+            0 | 1 => Ok(()),
+            all => write!(f, "; and {} more", all - 1),
+        }
+    }
+}
+
+impl std::error::Error for Rejected {}
+
 impl Rejected {
     /// Refuses a text for these errors.
     fn new(diagnostics: Vec<Diagnostic>) -> Rejected {

@@ -105,7 +105,10 @@ impl Linter<'_, '_> {
             {
                 Some(MemberNode::Relation(_)) => {
                     found = true;
-                    found_relation = Some(subject_type);
+                    // Recursion over a relation of the same definition (`parent->parent`) is usual.
+                    if subject_type != self.definition {
+                        found_relation = Some(subject_type);
+                    }
                 }
                 Some(MemberNode::Permission(_)) => found = true,
                 None => {}

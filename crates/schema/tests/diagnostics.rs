@@ -56,6 +56,7 @@ const ACCEPTED: &[&str] = &[
     "…relation viewer: user |\n  doc#viewer |\n  doc",
     "…relation viewer: user\npermission view = viewer +\n  viewer",
     "…relation viewer: user\npermission view: user | doc#viewer = viewer",
+    "…relation parent: doc\npermission view = parent->parent",
     "use expiration\n…relation viewer: user with expiration",
     "caveat odd(number int) { number % 2 == 1 }\n…relation viewer: user with odd | user:* with odd",
     "use expiration\ncaveat odd(number int) { number == 1 }\n…relation viewer: user with odd and expiration",
@@ -198,7 +199,10 @@ const REFUSED: &[(&str, &str)] = &[
         "…relation group: doc#group\npermission any_group = nil\npermission view = group->any_group",
         "4:19 arrow-walks-subject-relation",
     ),
-    ("…relation parent: doc\npermission view = parent->parent", "3:27 arrow-references-relation"),
+    (
+        "definition user { relation boss: user }\ndefinition doc { relation owner: user; permission view = owner->boss }",
+        "2:65 arrow-references-relation",
+    ),
     // Several at once, over all stages.
     (
         "…relation viewer: usr\nrelaton x\npermission view = viewer +\n\npermission edit = nothing->x\ncaveat odd(n it) { }",
