@@ -13,7 +13,10 @@ use crate::generate::STRANGER;
 use crate::oracle::{Answer, Value};
 
 /// A lookup's result by object id.
-type Found = BTreeMap<SmolStr, (Permissionship, Vec<SmolStr>)>;
+type Found = BTreeMap<SmolStr, Entry>;
+
+/// What a lookup says of one object: a value and the missing parameters.
+type Entry = (Permissionship, Vec<SmolStr>);
 
 impl Scene<'_> {
     fn id_of(&self, object_type: Option<TypeId>, ordinal: Ordinal) -> Option<SmolStr> {
@@ -272,11 +275,7 @@ impl Scene<'_> {
 fn point_differs(
     value: Value,
     missing: &[SmolStr],
-    (wildcard, concrete, excluded): (
-        Permissionship,
-        Option<&(Permissionship, Vec<SmolStr>)>,
-        Option<&(Permissionship, Vec<SmolStr>)>,
-    ),
+    (wildcard, concrete, excluded): (Permissionship, Option<&Entry>, Option<&Entry>),
     exact: bool,
 ) -> Option<&'static str> {
     let value = permissionship(value);

@@ -228,8 +228,17 @@ fn reads(formula: &Formula, under: bool, atoms: &mut BTreeSet<(usize, bool)>, wi
     }
 }
 
-/// All atoms that each atom leads to.
-fn closure(formulas: &[Formula]) -> (Vec<BTreeSet<(usize, bool)>>, Vec<BTreeSet<usize>>, Vec<bool>) {
+/// What leads where, by atom.
+struct Leads {
+    /// The atoms read, each with whether it is under an exclusion.
+    direct: Vec<BTreeSet<(usize, bool)>>,
+    /// All atoms that it leads to.
+    all: Vec<BTreeSet<usize>>,
+    /// Whether it reads a wildcard.
+    has_wildcard: Vec<bool>,
+}
+
+fn leads(formulas: &[Formula]) -> Leads {
     let mut direct = Vec::new();
     let mut has_wildcard = Vec::new();
     for formula in formulas {
@@ -244,7 +253,7 @@ fn closure(formulas: &[Formula]) -> (Vec<BTreeSet<(usize, bool)>>, Vec<BTreeSet<
         let next: Vec<BTreeSet<usize>> =
             all.iter().map(|to| to.iter().flat_map(|at| &all[*at]).chain(to).copied().collect()).collect();
         if next == all {
-            return (direct, all, has_wildcard);
+            return Leads { direct, all, has_wildcard };
         }
         all = next;
     }
@@ -257,7 +266,7 @@ fn instant_classes(case: &Case, state: &State, now: Timestamp, found: &mut BTree
     }
     let caveats = case.caveats(&state.schema);
     let oracle = Oracle::new(&state.schema, &relationships, &state.objects(), now, &caveats);
-    let (direct, all, has_wildcard) = closure(oracle.formulas());
+    let Leads { direct, all, has_wildcard } = leads(oracle.formulas());
     let negative_cycle = direct
         .iter()
         .enumerate()

@@ -37,14 +37,14 @@ fn caveats() -> BTreeMap<SmolStr, Caveat> {
 
 fn names_of(raw: &RawDefinition) -> Vec<SmolStr> {
     let relations = RELATIONS.iter().take(raw.relations.len());
-    relations.chain(PERMISSIONS.iter().take(raw.permissions.len())).map(|name| SmolStr::new(name)).collect()
+    relations.chain(PERMISSIONS.iter().take(raw.permissions.len())).map(SmolStr::new).collect()
 }
 
 /// Types with their draws; the user's is empty.
 fn typed(raw: &RawSchema) -> Vec<(SmolStr, RawDefinition)> {
     let user = RawDefinition { relations: Vec::new(), permissions: Vec::new() };
     let all = std::iter::once(user).chain(raw.definitions.iter().cloned());
-    TYPES.iter().map(|name| SmolStr::new(name)).zip(all).collect()
+    TYPES.iter().map(SmolStr::new).zip(all).collect()
 }
 
 fn allowed(types: &[(SmolStr, RawDefinition)], own: usize, raw: &RawAllowed) -> AllowedSubject {
@@ -201,7 +201,7 @@ fn break_cycles(definition: &mut Definition) {
 fn add_permissions(schema: &mut Schema, types: &[(SmolStr, RawDefinition)]) {
     for (type_name, raw) in types {
         let names = names_of(raw);
-        let walkable = RELATIONS.iter().take(raw.relations.len()).map(|name| SmolStr::new(name));
+        let walkable = RELATIONS.iter().take(raw.relations.len()).map(SmolStr::new);
         let walkable: Vec<SmolStr> =
             walkable.filter(|name| !admits_wildcard(schema, type_name, name)).collect();
         let permission = |(name, raw): (&&str, &RawExpression)| {
