@@ -314,8 +314,8 @@ fn work_that_multiplies_is_bounded() {
             &(0..count).map(|number| format!("permission view{number} = parent->view\n")).collect::<String>(),
         )
     };
-    assert_eq!(found(&arrows(1600)), "");
-    assert!(found(&arrows(1700)).contains("arrows-too-wide"));
+    assert_eq!(found(&arrows(300)), "");
+    assert!(found(&arrows(400)).contains("arrows-too-wide"));
     let types = vec!["type1"; 2000].join(" | ");
     assert_eq!(found(&wide(&format!("permission view: {types} = nil"))), "3004:12 too-many-annotations");
 }

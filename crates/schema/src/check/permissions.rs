@@ -10,7 +10,7 @@ use crate::findings::{Findings, near, shown};
 use crate::syntax::{ExpressionKind, ExpressionNode, Name, PermissionNode};
 
 /// Most subjects that all arrows of a schema may start from, each arrow counting what its relation takes.
-pub(super) const ARROW_SUBJECTS_MAX: usize = 5_000_000;
+pub(super) const ARROW_SUBJECTS_MAX: usize = 1_000_000;
 
 pub(super) fn check(world: &World<'_>, wildcards: &Wildcards, findings: &mut Findings) {
     let mut budget = ARROW_SUBJECTS_MAX;
