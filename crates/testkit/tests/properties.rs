@@ -12,6 +12,9 @@
     reason = "tests"
 )]
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pemba_testkit::generate::coverage::{Class, classes};
 use pemba_testkit::{cases, compare, generate};
 use proptest::strategy::{Strategy, ValueTree};
 use proptest::test_runner::TestRunner;
@@ -45,6 +48,20 @@ fn guarantee_5_a_relationship_ends_at_its_instant() {
 #[test]
 fn guarantee_7_lookups_and_checks_agree() {
     cases::check(cases::count(200), cases::seed(7), compare::lookups_agree);
+}
+
+#[test]
+fn guarantee_8_cycles_are_answered() {
+    let cyclic = AtomicU32::new(0);
+    cases::check(cases::count(300), cases::seed(8), |case| {
+        if !classes(case).contains(&Class::Cycle) {
+            return Ok(());
+        }
+        cyclic.fetch_add(1, Ordering::Relaxed);
+        compare::compare_case(case)
+    });
+    let cyclic = cyclic.into_inner();
+    assert!(cyclic >= cases::count(300) / 5, "only {cyclic} cases had a cycle");
 }
 
 #[test]

@@ -142,6 +142,53 @@ fn sets_grow_to_bitmaps_and_shrink_again_and_old_revisions_keep_theirs() {
 }
 
 #[test]
+fn a_ring_of_twenty_thousand_groups_is_answered() {
+    const GROUPS: u64 = 20_000;
+    const RING: &str = "definition user {}
+        definition group {
+            relation member: user | group#member
+            relation parent: group
+            relation barred: user
+            permission inside = (member + parent->inside) - barred
+        }";
+    let mut transaction = Snapshot::empty().transaction();
+    transaction.set_schema(compiled(RING));
+    let group = |n: u64| ObjectRef::new("group", (n % GROUPS).to_string());
+    let mut put = |object: ObjectRef, relation: &str, subject: SubjectRef| {
+        transaction.put(&Relationship::new(object, relation, subject)).unwrap();
+    };
+    for n in 0..GROUPS {
+        let next = group(n + 1);
+        put(group(n), "member", SubjectRef { object: next.clone(), relation: Some("member".into()) });
+        put(group(n), "parent", SubjectRef { object: next, relation: None });
+    }
+    let (inside, outside) = (SubjectRef::direct("user", "inside"), SubjectRef::direct("user", "outside"));
+    put(group(GROUPS / 2), "member", inside.clone());
+    put(group(3), "barred", inside.clone());
+    let snapshot = transaction.finish(Revision(1));
+    let caveats = CaveatTable::default();
+    let (program, context) = (snapshot.program(), context(&caveats));
+    for (n, name, subject, expected) in [
+        (0, "member", &inside, Permissionship::Yes),
+        (GROUPS - 1, "member", &inside, Permissionship::Yes),
+        (7, "member", &outside, Permissionship::No),
+        (2, "inside", &inside, Permissionship::Yes),
+        (3, "inside", &inside, Permissionship::No),
+        (7, "inside", &outside, Permissionship::No),
+    ] {
+        let got = check(&snapshot, program, &group(n), name, subject, &context).unwrap();
+        assert_eq!(got.permissionship, expected, "group {n} {name}");
+    }
+    let all = |name: &str, subject: &SubjectRef| {
+        lookup_resources(&snapshot, program, "group", name, subject, &context).unwrap().definite.len()
+    };
+    assert_eq!((all("member", &inside), all("member", &outside)), (GROUPS, 0));
+    assert_eq!((all("inside", &inside), all("inside", &outside)), (GROUPS - 1, 0));
+    let found = lookup_subjects(&snapshot, program, &group(9), "inside", "user", None, &context).unwrap();
+    assert_eq!(found.concrete.len(), 1);
+}
+
+#[test]
 fn the_support_desk_answers_its_own_truth() {
     let desk = SupportDesk::new(30_000, 11);
     let mut transaction = Snapshot::empty().transaction();
