@@ -10,13 +10,16 @@ mod faulty;
 mod memory;
 #[cfg(feature = "rocks")]
 mod rocks;
-#[cfg(all(test, feature = "rocks"))]
+#[cfg(test)]
+#[cfg(feature = "rocks")]
 mod rocks_crash_tests;
-#[cfg(all(test, feature = "rocks"))]
+#[cfg(test)]
+#[cfg(feature = "rocks")]
 mod rocks_damage_tests;
 #[cfg(feature = "rocks")]
 mod rocks_folder;
-#[cfg(all(test, feature = "rocks"))]
+#[cfg(test)]
+#[cfg(feature = "rocks")]
 mod rocks_tests;
 #[cfg(test)]
 mod suite;
