@@ -90,7 +90,7 @@ mod tests {
         assert_eq!(text(-0.0), r#"{"n":0}"#);
         assert_eq!(text(0.5), r#"{"n":0.5}"#);
         assert_eq!(text(9_007_199_254_740_992.0), r#"{"n":9007199254740992}"#);
-        assert_eq!(text(1e300), r#"{"n":1e300}"#);
+        assert_eq!(text(1e300), r#"{"n":1e+300}"#);
     }
 
     #[test]

@@ -118,7 +118,7 @@ struct CommitCollector(CommitTimes);
 impl Collector for CommitCollector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> Result<(), std::fmt::Error> {
         let Some((counts, total_micros)) = *self.0.lock() else { return Ok(()) };
-        let bounds = COMMIT_MICROS_BOUNDS.iter().map(|micros| seconds(*micros)).chain([f64::MAX]);
+        let bounds = COMMIT_MICROS_BOUNDS.iter().map(|micros| seconds(*micros)).chain([f64::INFINITY]);
         let buckets: Vec<(f64, u64)> = bounds.zip(counts).collect();
         let help = "Time from taking a commit group to acknowledging it";
         encoder

@@ -162,3 +162,41 @@ async fn one_more_connection_than_allowed_is_closed() {
     assert!(ended.is_ok(), "the connection stays open");
     assert_eq!(harness.answer("document:a#view@user:ada").await, NO);
 }
+
+#[tokio::test]
+async fn a_watcher_that_falls_behind_is_told_and_loses_nothing() {
+    use pemba_proto::authzed::api::v1::watch_service_client::WatchServiceClient;
+    let limits = Limits { stream_stall_max_ms: 300, ..Limits::default() };
+    let harness = Harness::start_with(limits, |_| ()).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    let address = harness.server.addresses()[0];
+    let lazy = Endpoint::from_shared(format!("http://{address}")).unwrap();
+    let lazy = lazy.initial_stream_window_size(64 * 1024).initial_connection_window_size(64 * 1024);
+    let mut lazy = WatchServiceClient::new(lazy.connect().await.unwrap());
+    let mut stream = lazy.watch(wire::WatchRequest::default()).await.unwrap().into_inner();
+    for page in 0..40 {
+        let texts: Vec<String> =
+            (0..1000).map(|n| format!("document:document-{page:08}-{n:08}#owner@user:user-{n:08}")).collect();
+        harness.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    tokio::time::sleep(Duration::from_millis(1000)).await;
+    let (mut told, mut through) = (0, None);
+    let status = loop {
+        match stream.message().await {
+            Ok(Some(message)) => {
+                told += message.updates.len();
+                through = message.changes_through;
+            }
+            Ok(None) => panic!("the watch ended without a reason"),
+            Err(status) => break status,
+        }
+    };
+    assert_error(&status, Code::ResourceExhausted, "", &[]);
+    assert!(told < 40_000, "{told}");
+    let request = wire::WatchRequest { optional_start_cursor: through, ..Default::default() };
+    let mut stream = harness.watches().watch(request).await.unwrap().into_inner();
+    while told < 40_000 {
+        told += stream.message().await.unwrap().unwrap().updates.len();
+    }
+    assert_eq!(told, 40_000);
+}

@@ -67,3 +67,37 @@ async fn a_revision_that_is_no_longer_in_memory_is_rebuilt() {
     let answer = harness.check(QUESTION, at_exact_snapshot(&granted)).await.unwrap();
     assert_eq!((answer.permissionship, answer.checked_at), (HAS, Some(granted)));
 }
+
+#[tokio::test]
+async fn what_was_collected_is_out_of_range() {
+    let limits = pemba_model::Limits {
+        history_window_ms: 1,
+        snapshots_retained_max: 1,
+        ..pemba_model::Limits::default()
+    };
+    let harness = Harness::start_with(limits, |_| ()).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    let old = harness.touch(&["document:a#owner@user:ada"]).await;
+    for n in 0..10 {
+        harness.touch(&[&format!("document:other{n}#owner@user:ada")]).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    harness.database.collect_garbage();
+    let mut left = 100;
+    let status = loop {
+        match harness.check(QUESTION, at_exact_snapshot(&old)).await {
+            Err(status) => break status,
+            Ok(_) => left -= 1,
+        }
+        assert!(left > 0, "the history stays");
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+    };
+    assert_error(&status, Code::OutOfRange, "", &[]);
+    assert_eq!(harness.check(QUESTION, at_least_as_fresh(&old)).await.unwrap().permissionship, HAS);
+    let request = wire::WatchRequest { optional_start_cursor: Some(old), ..Default::default() };
+    let status = match harness.watches().watch(request).await {
+        Err(status) => status,
+        Ok(stream) => stream.into_inner().message().await.unwrap_err(),
+    };
+    assert_error(&status, Code::OutOfRange, "", &[]);
+}
