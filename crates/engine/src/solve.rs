@@ -81,7 +81,8 @@ pub(crate) fn solve<V: Value>(
 impl<V: Value> Solution<V> {
     /// The value of a node; `None` where none follows.
     pub(crate) fn value(&self, node: u32) -> Option<&V> {
-        if self.high.contains_key(&node) { None } else { self.low.get(node as usize) }
+        let low = self.low.get(node as usize)?;
+        self.high.get(&node).is_none_or(|high| high.agrees(low)).then_some(low)
     }
 
     /// An object and predicate that depends on its own absence, if some node has no value.

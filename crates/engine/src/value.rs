@@ -20,6 +20,10 @@ pub(crate) trait Value: Clone + PartialEq {
     fn meet(&mut self, other: &Self);
     /// Who is left out.
     fn negated(&self) -> Self;
+    /// Whether both say the same of every subject, however they came to it.
+    fn agrees(&self, other: &Self) -> bool {
+        self == other
+    }
     /// How much work an operation on it is, in steps; at least 1.
     fn weight(&self) -> u64;
 }

@@ -169,6 +169,11 @@ impl Value for Subjects {
         }
     }
 
+    fn agrees(&self, other: &Self) -> bool {
+        // A grant by name that may or may not count is no contradiction where the value is the same with and without it.
+        self.definite == other.definite && self.possible == other.possible
+    }
+
     fn weight(&self) -> u64 {
         // A bitmap works in words of 64 members at best and member by member at worst.
         1 + (self.possible.exceptions.len() + self.definite.exceptions.len() + self.named.len()) / 16

@@ -46,6 +46,26 @@ fn lookup_through_recursive_all_with_a_conditional_edge() {
     agrees(&scenario(schema, &relationships, NOW, &[]));
 }
 
+/// Whether a grant by name counts may be open where the value is the same without it.
+#[test]
+fn lookup_of_subjects_where_only_the_naming_is_open() {
+    let schema = "use self
+        definition folder {
+            relation member: folder:*
+            relation parent: folder#edit
+            permission edit = self - parent->edit
+            permission view = edit + member
+        }";
+    agrees(&scenario(schema, &["folder:c#member@folder:*", "folder:c#parent@folder:c#edit"], NOW, &[]));
+    let schema = "caveat two(pb bool, pc bool) { pb && pc }
+        definition group {
+            relation member: group with two | group
+            permission edit = member.all(view)
+            permission view = member - member->view
+        }";
+    agrees(&scenario(schema, &["group:a#member@group:c[two]", "group:c#member@group:c"], NOW, &[]));
+}
+
 const RING: &str = "definition user {}
     definition group { relation member: user | group#member }";
 
