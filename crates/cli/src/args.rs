@@ -88,9 +88,9 @@ pub struct ServeArgs {
     /// Keep the data in memory only; it is gone when the server stops.
     #[arg(long, env = "PEMBA_MEMORY")]
     pub memory: bool,
-    /// The address to serve gRPC on.
-    #[arg(long, env = "PEMBA_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
-    pub listen: String,
+    /// The address to serve gRPC on; may be repeated. The environment twin separates addresses by commas.
+    #[arg(long, env = "PEMBA_LISTEN", value_name = "ADDR", value_delimiter = ',', default_value = "127.0.0.1:50051")]
+    pub listen: Vec<String>,
     /// A key that clients must present; may be repeated. The environment twin separates keys by commas.
     #[arg(long = "preshared-key", env = "PEMBA_PRESHARED_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
     pub preshared_keys: Vec<String>,
@@ -109,6 +109,12 @@ pub struct ServeArgs {
     /// Threads that serve requests; 0 means one a core.
     #[arg(long, env = "PEMBA_THREADS", default_value_t = 0)]
     pub threads: usize,
+    /// Most open connections; one more is closed at once.
+    #[arg(long, env = "PEMBA_CONNECTIONS_MAX", value_name = "N", default_value_t = 10_000)]
+    pub connections_max: usize,
+    /// Most streaming answers in progress; one more is refused.
+    #[arg(long, env = "PEMBA_STREAMS_MAX", value_name = "N", default_value_t = 4096)]
+    pub streams_max: usize,
     /// Longest wait for running requests on shutdown, in milliseconds.
     #[arg(long, env = "PEMBA_SHUTDOWN_GRACE_MS", default_value_t = 5000)]
     pub shutdown_grace_ms: u64,
@@ -118,6 +124,7 @@ pub struct ServeArgs {
     /// Log one JSON object a line.
     #[arg(long, env = "PEMBA_LOG_JSON")]
     pub log_json: bool,
+    /// The bounds.
     #[command(flatten)]
     pub limits: crate::limit_flags::LimitFlags,
 }
@@ -140,11 +147,13 @@ pub enum SchemaCommand {
     Write {
         /// The schema file; `-` for standard input.
         file: PathBuf,
+        /// The server.
         #[command(flatten)]
         connection: Connection,
     },
     /// Print the server's schema.
     Read {
+        /// The server.
         #[command(flatten)]
         connection: Connection,
     },
@@ -176,6 +185,7 @@ pub enum RelationshipCommand {
         /// Fail if one exists already.
         #[arg(long)]
         create: bool,
+        /// The server.
         #[command(flatten)]
         connection: Connection,
     },
@@ -184,17 +194,22 @@ pub enum RelationshipCommand {
         /// Relationships, each one argument.
         #[arg(required_unless_present = "resource_type", conflicts_with = "resource_type")]
         relationships: Vec<String>,
+        /// Which.
         #[command(flatten)]
         filter: FilterArgs,
+        /// The server.
         #[command(flatten)]
         connection: Connection,
     },
     /// Print relationships that match a filter.
     Read {
+        /// Which.
         #[command(flatten)]
         filter: FilterArgs,
+        /// How fresh.
         #[command(flatten)]
         freshness: Freshness,
+        /// The server.
         #[command(flatten)]
         connection: Connection,
     },
@@ -232,8 +247,10 @@ pub struct CheckArgs {
     /// Caveat context, a JSON object.
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
+    /// How fresh.
     #[command(flatten)]
     pub freshness: Freshness,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -245,8 +262,10 @@ pub struct ExpandArgs {
     pub resource: String,
     /// The permission or relation.
     pub permission: String,
+    /// How fresh.
     #[command(flatten)]
     pub freshness: Freshness,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -263,8 +282,10 @@ pub struct LookupResourcesArgs {
     /// Caveat context, a JSON object.
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
+    /// How fresh.
     #[command(flatten)]
     pub freshness: Freshness,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -281,8 +302,10 @@ pub struct LookupSubjectsArgs {
     /// Caveat context, a JSON object.
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,
+    /// How fresh.
     #[command(flatten)]
     pub freshness: Freshness,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -298,6 +321,7 @@ pub struct WatchArgs {
     /// Report schema changes too.
     #[arg(long)]
     pub schema: bool,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -307,6 +331,7 @@ pub struct WatchArgs {
 pub struct ImportArgs {
     /// The file: relationships, one a line; `//` starts a comment line; `-` for standard input.
     pub file: PathBuf,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }
@@ -316,8 +341,10 @@ pub struct ImportArgs {
 pub struct ExportArgs {
     /// The file to write; `-` for standard output.
     pub file: PathBuf,
+    /// How fresh.
     #[command(flatten)]
     pub freshness: Freshness,
+    /// The server.
     #[command(flatten)]
     pub connection: Connection,
 }

@@ -1,7 +1,7 @@
 //! `pemba demo`: the support desk on an embedded store, one question after the other, then served for clients.
 
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
 use anyhow::{Context as _, Result};
 use pemba_db::{Consistency, Database, Options, Storage, View, Write};
@@ -35,15 +35,14 @@ pub fn demo(args: &DemoArgs, output: &mut Output) -> Result<bool> {
 fn serve(args: &DemoArgs, database: Database, output: &mut Output) -> Result<bool> {
     let listen: SocketAddr = args.listen.parse().with_context(|| format!("`--listen {}`", args.listen))?;
     let options = ServerOptions {
-        listen,
-        metrics_listen: None,
+        listen: vec![listen],
         preshared_keys: vec![DEMO_KEY.to_owned()],
-        tls: None,
-        threads: 1,
+        worker_threads: 1,
+        database: Some(database.clone()),
+        ..ServerOptions::default()
     };
-    let server = Server::start(options, pemba_model::Limits::default())
+    let server = Server::start(options)
         .with_context(|| format!("cannot serve on {listen}; name a free address with `--listen`"))?;
-    server.ready(database.clone());
     output.line(&format!("\nServing authzed.api.v1 on {listen}, key `{DEMO_KEY}`. Try, in another terminal:\n"))?;
     let program = std::env::current_exe().map_or("pemba".to_owned(), |path| path.display().to_string());
     output.line(&format!("  export PEMBA_ENDPOINT=http://{listen} PEMBA_KEY={DEMO_KEY}"))?;
@@ -55,7 +54,7 @@ fn serve(args: &DemoArgs, database: Database, output: &mut Output) -> Result<boo
     output.line(&format!("  client = InsecureClient(\"{listen}\", \"{DEMO_KEY}\")"))?;
     output.line("\nCtrl-C stops it; the demo's data goes with it.")?;
     crate::serve::wait_for_stop()?;
-    server.shutdown(Duration::from_millis(1000));
+    server.shutdown();
     database.close();
     Ok(true)
 }
@@ -146,16 +145,16 @@ impl Show<'_> {
 
     fn token(&mut self) -> Result<()> {
         self.title("Tokens: a revocation that no reader can miss, and a past that stays readable")?;
-        let before = self.view()?.token().to_string();
+        let before = self.view()?.token();
         let relationship = text::parse_relationship("customer:acme#agent@agent:acme-assistant")?;
         let update = Update { operation: Operation::Delete, relationship };
         let write = Write { updates: vec![update], preconditions: Vec::new(), metadata: None };
         let committed = self.database.write(write).wait()?;
-        let after = committed.token.to_string();
+        let after = committed.token;
         self.output.line(&format!("  revoked customer:acme#agent@agent:acme-assistant -> token {after}"))?;
         let question = ("ticket:1001", "reply", "agent:acme-assistant");
-        let fresh = self.database.view(&Consistency::AtLeastAsFresh(self.database.decode_token(&after)?))?;
-        let past = self.database.view(&Consistency::AtExactSnapshot(self.database.decode_token(&before)?))?;
+        let fresh = self.database.view(&Consistency::AtLeastAsFresh(after))?;
+        let past = self.database.view(&Consistency::AtExactSnapshot(before))?;
         let now = self.check(&fresh, question.0, question.1, question.2)?;
         let then = self.check(&past, question.0, question.1, question.2)?;
         self.output.line(&format!("  {now:<8} ticket:1001#reply@agent:acme-assistant   at least as fresh as that token"))?;

@@ -1,7 +1,5 @@
 //! The reference page of the command line, generated from the flags so that it cannot be wrong.
 
-use std::fmt::Write as _;
-
 use clap::CommandFactory as _;
 
 use crate::args::Cli;
@@ -27,8 +25,9 @@ fn section(page: &mut String, command: &clap::Command, parent: &str) {
         return;
     }
     let about = command.get_about().map(ToString::to_string).unwrap_or_default();
-    // Writing to a String cannot fail.
-    drop(write!(page, "\n## `{name}`\n\n{about}.\n\n| argument | environment | default | meaning |\n|---|---|---|---|\n"));
+    page.push_str(&format!(
+        "\n## `{name}`\n\n{about}.\n\n| argument | environment | default | meaning |\n|---|---|---|---|\n"
+    ));
     for argument in command.get_arguments() {
         row(page, argument);
     }
@@ -47,5 +46,5 @@ fn row(page: &mut String, argument: &clap::Arg) {
     let default = default.filter(|_| takes_value).collect::<Vec<_>>().join(", ");
     let default = if default.is_empty() { String::new() } else { format!("`{default}`") };
     let help = argument.get_help().map(ToString::to_string).unwrap_or_default();
-    drop(writeln!(page, "| `{shown}` | {environment} | {default} | {help} |"));
+    page.push_str(&format!("| `{shown}` | {environment} | {default} | {help} |\n"));
 }

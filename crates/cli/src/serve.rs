@@ -1,11 +1,12 @@
 //! `pemba serve`: opens the store and serves it until it is told to stop.
 
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
+use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pemba_db::{Database, Options, Storage};
-use pemba_server::{Server, ServerOptions, TlsFiles};
+use pemba_server::{Server, ServerOptions, TlsOptions};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
@@ -19,46 +20,66 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
         None => Storage::Memory,
     };
     let place = args.data.as_ref().map_or("memory".to_owned(), |folder| folder.display().to_string());
-    let limits = args.limits.limits();
-    let server = Server::start(options, limits.clone()).context("cannot start the server")?;
+    let limits = options.limits.clone();
+    let server = Server::start(options).context("cannot start the server")?;
     let opened = Database::open(storage, Options { limits, ..Options::default() });
     let database = opened.with_context(|| format!("cannot open the data in {place}"))?;
     let statistics = database.statistics();
-    server.ready(database.clone());
+    server.attach(database.clone());
     tracing::info!(
         addresses = ?server.addresses(), data = place, revision = statistics.head.0,
-        relationships = statistics.relationships, "serving"
+        relationships = statistics.relationships, "ready"
     );
     wait_for_stop()?;
     tracing::info!(grace_ms = args.shutdown_grace_ms, "stopping");
-    server.shutdown(Duration::from_millis(args.shutdown_grace_ms));
+    server.shutdown();
     database.close();
-    tracing::info!("stopped");
     Ok(true)
 }
 
 fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
-    let listen: SocketAddr =
-        args.listen.parse().with_context(|| format!("`--listen {}` is no address such as 0.0.0.0:50051", args.listen))?;
+    let listen = args.listen.iter().map(|text| address("--listen", text)).collect::<Result<Vec<_>>>()?;
     let metrics_listen = match args.metrics_listen.as_str() {
         "" => None,
-        text => Some(text.parse().with_context(|| format!("`--metrics-listen {text}` is no address"))?),
+        text => Some(address("--metrics-listen", text)?),
     };
     if args.preshared_keys.iter().any(String::is_empty) {
         bail!("a preshared key must not be empty");
     }
-    let local = match listen.ip() {
-        IpAddr::V4(ip) => ip.is_loopback(),
-        IpAddr::V6(ip) => ip.is_loopback(),
-    };
-    if args.preshared_keys.is_empty() && !local && !args.insecure_no_key {
-        bail!("without `--preshared-key` anyone who reaches {listen} could read and change everything: give a key, or `--insecure-no-key`");
+    let exposed = listen.iter().find(|address| !address.ip().is_loopback());
+    if let Some(exposed) = exposed.filter(|_| args.preshared_keys.is_empty() && !args.insecure_no_key) {
+        bail!(
+            "without `--preshared-key` anyone who reaches {exposed} could read and change everything: give a key, or \
+             `--insecure-no-key`"
+        );
     }
     let tls = match (&args.tls_cert, &args.tls_key) {
-        (Some(cert), Some(key)) => Some(TlsFiles { certificate: cert.clone(), key: key.clone() }),
+        (Some(certificate), Some(key)) => {
+            Some(TlsOptions { certificate_pem: read_text(certificate)?, key_pem: read_text(key)? })
+        }
         _ => None,
     };
-    Ok(ServerOptions { listen, metrics_listen, preshared_keys: args.preshared_keys.clone(), tls, threads: args.threads })
+    let defaults = ServerOptions::default();
+    Ok(ServerOptions {
+        listen,
+        tls,
+        preshared_keys: args.preshared_keys.clone(),
+        limits: args.limits.limits(),
+        metrics_listen,
+        worker_threads: if args.threads == 0 { defaults.worker_threads } else { args.threads },
+        connections_max: args.connections_max,
+        streams_max: args.streams_max,
+        drain_max: Duration::from_millis(args.shutdown_grace_ms),
+        database: None,
+    })
+}
+
+fn address(flag: &str, text: &str) -> Result<SocketAddr> {
+    text.parse().with_context(|| format!("`{flag} {text}` is no address such as 0.0.0.0:50051"))
+}
+
+fn read_text(file: &Path) -> Result<String> {
+    std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
 fn start_log(filter: &str, json: bool) -> Result<()> {

@@ -23,16 +23,16 @@ pub fn verify(args: &VerifyArgs, output: &mut Output) -> Result<bool> {
 }
 
 fn report(done: &str, folder: &std::path::Path, output: &mut Output) -> Result<bool> {
-    let report = Database::verify(folder).with_context(|| format!("{} is not whole", folder.display()))?;
+    let report = pemba_db::verify(folder).with_context(|| format!("{} is not whole", folder.display()))?;
     let text = format!(
         "{done} {}: revision {}, {} relationships, {} objects",
         folder.display(),
-        report.revision,
+        report.head,
         report.relationships,
         report.objects
     );
     let value = json!({
-        "folder": folder.display().to_string(), "revision": report.revision.0,
+        "folder": folder.display().to_string(), "revision": report.head.0,
         "relationships": report.relationships, "objects": report.objects,
     });
     output.either(&text, &value)?;

@@ -156,7 +156,7 @@ fn found_subjects(
     let mut found = BTreeMap::new();
     for (subject, relations) in &through {
         if subject.object.object_id == WILDCARD_ID {
-            for line in wildcard_lines(view, resource, permission, &subject.object.object_type)? {
+            if let Some(line) = wildcard_line(view, resource, permission, &subject.object.object_type)? {
                 found.insert(line, relations.clone());
             }
             continue;
@@ -172,7 +172,7 @@ fn found_subjects(
 }
 
 /// The line of a wildcard grant with its exclusions; none when the wildcard does not reach the permission.
-fn wildcard_lines(
+fn wildcard_line(
     view: &View,
     resource: &ObjectRef,
     permission: &str,
