@@ -16,7 +16,10 @@ pub fn files() -> Vec<PathBuf> {
             let path = entry.unwrap().path();
             let name = path.file_name().unwrap().to_string_lossy().into_owned();
             if path.is_dir() {
-                if !matches!(name.as_str(), ".git" | "target" | "node_modules" | "corpus" | "artifacts" | "__pycache__") {
+                if !matches!(
+                    name.as_str(),
+                    ".git" | "target" | "node_modules" | "corpus" | "artifacts" | "__pycache__"
+                ) {
                     folders.push(path);
                 }
             } else {

@@ -35,7 +35,17 @@ impl ServerProcess {
         let port = free_port();
         let address = format!("127.0.0.1:{port}");
         let mut command = Command::new(binary());
-        command.args(["serve", "--listen", &address, "--preshared-key", KEY, "--metrics-listen", "", "--log", "warn"]);
+        command.args([
+            "serve",
+            "--listen",
+            &address,
+            "--preshared-key",
+            KEY,
+            "--metrics-listen",
+            "",
+            "--log",
+            "warn",
+        ]);
         match data {
             Some(folder) => command.arg("--data").arg(folder),
             None => command.arg("--memory"),

@@ -47,7 +47,8 @@ impl Wire {
 
     /// Applies updates in one request and returns the token.
     pub async fn write(&mut self, updates: Vec<(Operation, Relationship)>) -> Result<String, Status> {
-        let updates = updates.into_iter().map(|(operation, relationship)| update(operation, &relationship)).collect();
+        let updates =
+            updates.into_iter().map(|(operation, relationship)| update(operation, &relationship)).collect();
         let request = wire::WriteRelationshipsRequest { updates, ..Default::default() };
         let response = self.permissions.write_relationships(request).await?.into_inner();
         Ok(response.written_at.unwrap().token)
@@ -74,7 +75,10 @@ impl Wire {
 
 /// An object on the wire.
 pub fn object(object: &ObjectRef) -> wire::ObjectReference {
-    wire::ObjectReference { object_type: object.object_type.to_string(), object_id: object.object_id.to_string() }
+    wire::ObjectReference {
+        object_type: object.object_type.to_string(),
+        object_id: object.object_id.to_string(),
+    }
 }
 
 /// A subject on the wire.

@@ -40,7 +40,11 @@ fn validate_passes_every_file_without_caveats() {
         passed += outcome.passed;
         failures.extend(outcome.failures.iter().map(|failure| format!("{}: {failure}", file.path.display())));
     }
-    println!("{} files, {passed} passed, {} failed; {skipped} files with caveats SKIPPED", files.len(), failures.len());
+    println!(
+        "{} files, {passed} passed, {} failed; {skipped} files with caveats SKIPPED",
+        files.len(),
+        failures.len()
+    );
     assert!(failures.is_empty(), "{}", failures.join("\n"));
     assert!(passed > 50, "only {passed} assertions were run");
 }
@@ -74,7 +78,8 @@ async fn bulk(wire: &mut Wire, assertions: &[&Assertion]) -> Vec<Permissionship>
             context: None,
         })
         .collect();
-    let request = wire::CheckBulkPermissionsRequest { consistency: fully_consistent(), items, ..Default::default() };
+    let request =
+        wire::CheckBulkPermissionsRequest { consistency: fully_consistent(), items, ..Default::default() };
     let pairs = wire.permissions.check_bulk_permissions(request).await.unwrap().into_inner().pairs;
     pairs
         .into_iter()
@@ -135,12 +140,20 @@ async fn run_over_grpc(file: &ValidationFile) -> usize {
         if !lookups.contains_key(&key) {
             let whole = lookup(&mut wire, assertion, 0).await;
             for page in [1, 2, 7] {
-                assert_eq!(lookup(&mut wire, assertion, page).await, whole, "{name}: {key} in pages of {page}");
+                assert_eq!(
+                    lookup(&mut wire, assertion, page).await,
+                    whole,
+                    "{name}: {key} in pages of {page}"
+                );
             }
             lookups.insert(key.clone(), whole);
         }
         let listed = lookups[&key].contains(resource.object_id.as_str());
-        assert_eq!(listed, answer != Permissionship::NoPermission, "{name}: {text}: LookupResources disagrees");
+        assert_eq!(
+            listed,
+            answer != Permissionship::NoPermission,
+            "{name}: {text}: LookupResources disagrees"
+        );
     }
     assertions.len()
 }
@@ -152,6 +165,9 @@ async fn every_file_without_caveats_holds_over_grpc() {
     for file in &files {
         assertions += run_over_grpc(file).await;
     }
-    println!("{} files, {assertions} assertions over gRPC; {skipped} files with caveats SKIPPED", files.len());
+    println!(
+        "{} files, {assertions} assertions over gRPC; {skipped} files with caveats SKIPPED",
+        files.len()
+    );
     assert!(assertions > 50, "only {assertions} assertions were run");
 }

@@ -55,7 +55,8 @@ async fn write_pairs(endpoint: String, round: u64, writer: u64) -> Acknowledged 
 
 /// Everything stored, as `id` to the relations it has.
 async fn stored(wire: &mut Wire) -> BTreeMap<String, BTreeSet<String>> {
-    let request = wire::ExportBulkRelationshipsRequest { consistency: fully_consistent(), ..Default::default() };
+    let request =
+        wire::ExportBulkRelationshipsRequest { consistency: fully_consistent(), ..Default::default() };
     let mut stream = wire.permissions.export_bulk_relationships(request).await.unwrap().into_inner();
     let mut found: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
     while let Some(message) = stream.next().await {
@@ -115,7 +116,11 @@ async fn kill_nine_loses_nothing_and_halves_nothing() {
     }
     let server = ServerProcess::start(Some(&data), &[]);
     verify(&mut Wire::connect(&server.endpoint()).await, &all, &newest).await;
-    assert!(all.len() as u64 > rounds * 10, "only {} writes were acknowledged: the rounds tried nothing", all.len());
+    assert!(
+        all.len() as u64 > rounds * 10,
+        "only {} writes were acknowledged: the rounds tried nothing",
+        all.len()
+    );
     println!("{} acknowledged writes survived {rounds} kills", all.len());
 }
 

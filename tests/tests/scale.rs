@@ -2,7 +2,14 @@
 //! on a sample, and compared again after a restart. Prints what it measured; asserts no timing.
 //!
 //! `PEMBA_SCALE` sets the relationships (1,000,000 without it).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, clippy::disallowed_methods, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::disallowed_methods,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::collections::BTreeSet;
 use std::time::Instant;
@@ -51,24 +58,36 @@ async fn compare_checks(wire: &mut Wire, desk: &SupportDesk) {
                 context: None,
             })
             .collect();
-        let request = wire::CheckBulkPermissionsRequest { consistency: fully_consistent(), items, ..Default::default() };
+        let request = wire::CheckBulkPermissionsRequest {
+            consistency: fully_consistent(),
+            items,
+            ..Default::default()
+        };
         let pairs = wire.permissions.check_bulk_permissions(request).await.unwrap().into_inner().pairs;
         assert_eq!(pairs.len(), questions.len());
         for (question, pair) in questions.iter().zip(pairs) {
             let Some(wire::check_bulk_permissions_pair::Response::Item(item)) = pair.response else {
                 panic!("{question:?} has no answer")
             };
-            assert_eq!(item.permissionship() == Permissionship::HasPermission, question.expected, "{question:?}");
+            assert_eq!(
+                item.permissionship() == Permissionship::HasPermission,
+                question.expected,
+                "{question:?}"
+            );
             granted += u64::from(question.expected);
         }
     }
-    assert!(granted > SAMPLE / 10 && granted < SAMPLE * 9 / 10, "a sample with {granted} yes of {SAMPLE} proves little");
+    assert!(
+        granted > SAMPLE / 10 && granted < SAMPLE * 9 / 10,
+        "a sample with {granted} yes of {SAMPLE} proves little"
+    );
 }
 
 async fn compare_lookup(wire: &mut Wire, desk: &SupportDesk, principal: Principal) {
     let expected: BTreeSet<String> =
         desk.tickets_of(principal).map(|ticket| desk.ticket(ticket).object_id.to_string()).collect();
-    let who = wire::SubjectReference { object: Some(object(&desk.principal(principal))), ..Default::default() };
+    let who =
+        wire::SubjectReference { object: Some(object(&desk.principal(principal))), ..Default::default() };
     let request = wire::LookupResourcesRequest {
         consistency: fully_consistent(),
         resource_object_type: "ticket".to_owned(),
@@ -86,7 +105,9 @@ async fn compare_lookup(wire: &mut Wire, desk: &SupportDesk, principal: Principa
 
 async fn compare(wire: &mut Wire, desk: &SupportDesk) {
     compare_checks(wire, desk).await;
-    for principal in [Principal::User(3), Principal::User(500 % desk.users), Principal::Agent(1), Principal::Agent(7)] {
+    for principal in
+        [Principal::User(3), Principal::User(500 % desk.users), Principal::Agent(1), Principal::Agent(7)]
+    {
         compare_lookup(wire, desk, principal).await;
     }
 }
@@ -106,8 +127,15 @@ async fn a_million_relationships_hold_before_and_after_a_restart() {
     let started = Instant::now();
     assert_eq!(import(&mut wire, desk).await, count);
     let took = started.elapsed();
-    println!("import: {count} relationships in {:.2} s, {:.0} a second", took.as_secs_f64(), count as f64 / took.as_secs_f64());
-    println!("resident after import: {:.0} bytes a relationship", (server.resident_bytes() - before_bytes) as f64 / count as f64);
+    println!(
+        "import: {count} relationships in {:.2} s, {:.0} a second",
+        took.as_secs_f64(),
+        count as f64 / took.as_secs_f64()
+    );
+    println!(
+        "resident after import: {:.0} bytes a relationship",
+        (server.resident_bytes() - before_bytes) as f64 / count as f64
+    );
     compare(&mut wire, &desk).await;
     drop(wire);
     server.stop();
@@ -115,7 +143,10 @@ async fn a_million_relationships_hold_before_and_after_a_restart() {
     let started = Instant::now();
     let server = ServerProcess::start(Some(&data), &[]);
     println!("restart until served: {:.2} s", started.elapsed().as_secs_f64());
-    println!("resident after restart: {:.0} bytes a relationship", server.resident_bytes() as f64 / count as f64);
+    println!(
+        "resident after restart: {:.0} bytes a relationship",
+        server.resident_bytes() as f64 / count as f64
+    );
     let mut wire = Wire::connect(&server.endpoint()).await;
     compare(&mut wire, &desk).await;
     let one = desk.relationships().next().unwrap();

@@ -17,7 +17,9 @@ fn is_generated(path: &Path) -> bool {
 }
 
 fn with_extension<'a>(all: &'a [std::path::PathBuf], extension: &'a str) -> impl Iterator<Item = &'a Path> {
-    all.iter().map(std::path::PathBuf::as_path).filter(move |path| path.extension().is_some_and(|e| e == extension))
+    all.iter()
+        .map(std::path::PathBuf::as_path)
+        .filter(move |path| path.extension().is_some_and(|e| e == extension))
 }
 
 #[test]
@@ -35,9 +37,18 @@ fn files_are_short() {
 fn banned_words_do_not_occur() {
     // Spelled apart so that this file does not find itself.
     let banned = [
-        concat!("to", "do!("), concat!("unimple", "mented!("), concat!("db", "g!("), concat!("FIX", "ME"), concat!("XX", "X"),
-        concat!("struct Man", "ager"), concat!("Hel", "per"), concat!("mod ut", "il"), concat!("mod com", "mon"),
-        concat!("#[igno", "re"), concat!("/ro", "ot/"), concat!("/wo", "rk/"),
+        concat!("to", "do!("),
+        concat!("unimple", "mented!("),
+        concat!("db", "g!("),
+        concat!("FIX", "ME"),
+        concat!("XX", "X"),
+        concat!("struct Man", "ager"),
+        concat!("Hel", "per"),
+        concat!("mod ut", "il"),
+        concat!("mod com", "mon"),
+        concat!("#[igno", "re"),
+        concat!("/ro", "ot/"),
+        concat!("/wo", "rk/"),
     ];
     let mut found = Vec::new();
     for path in files() {
@@ -60,7 +71,9 @@ fn links_in_documents_lead_somewhere() {
     let mut broken = Vec::new();
     let all = files();
     for path in with_extension(&all, "md") {
-        for target in read(path).split("](").skip(1).filter_map(|rest| rest.split(')').next().map(str::to_owned)) {
+        for target in
+            read(path).split("](").skip(1).filter_map(|rest| rest.split(')').next().map(str::to_owned))
+        {
             let file = target.split('#').next().unwrap_or("");
             if file.is_empty() || target.contains("://") {
                 continue;
@@ -89,7 +102,8 @@ fn dependencies(manifest: &str) -> BTreeSet<String> {
     let mut names = BTreeSet::new();
     for line in manifest.lines() {
         if let Some(section) = line.strip_prefix('[') {
-            inside = section.trim_end_matches(']').ends_with("dependencies") && !section.contains("dev-dependencies");
+            inside = section.trim_end_matches(']').ends_with("dependencies")
+                && !section.contains("dev-dependencies");
         } else if inside && line.contains('=') {
             let name = line.split(['=', '.']).next().unwrap_or("").trim();
             names.insert(name.to_owned());
@@ -122,7 +136,10 @@ fn dependencies_go_one_way() {
     for name in grpc {
         let manifest = read(Path::new(&format!("crates/{name}/Cargo.toml")));
         let names = dependencies(&manifest);
-        assert!(!names.iter().any(|name| name.starts_with("tonic") || name.starts_with("prost")), "{name} knows gRPC");
+        assert!(
+            !names.iter().any(|name| name.starts_with("tonic") || name.starts_with("prost")),
+            "{name} knows gRPC"
+        );
     }
 }
 
@@ -130,7 +147,9 @@ fn dependencies_go_one_way() {
 fn every_direct_dependency_has_its_reason() {
     let reasons = read(Path::new("docs/dependencies.md"));
     let mut missing = BTreeSet::new();
-    for manifest in files().iter().filter(|path| path.ends_with("Cargo.toml") && path.components().count() > 1) {
+    for manifest in
+        files().iter().filter(|path| path.ends_with("Cargo.toml") && path.components().count() > 1)
+    {
         for name in dependencies(&read(manifest)).into_iter().filter(|name| !name.starts_with("pemba-")) {
             if !reasons.contains(&format!("`{name}`")) {
                 missing.insert(name);

@@ -83,16 +83,34 @@ pub struct Freshness {
 #[derive(Debug, Clone, Args)]
 pub struct ServeArgs {
     /// Keep the data in this folder; it is made if it does not exist.
-    #[arg(long, env = "PEMBA_DATA", value_name = "DIR", required_unless_present = "memory", conflicts_with = "memory")]
+    #[arg(
+        long,
+        env = "PEMBA_DATA",
+        value_name = "DIR",
+        required_unless_present = "memory",
+        conflicts_with = "memory"
+    )]
     pub data: Option<PathBuf>,
     /// Keep the data in memory only; it is gone when the server stops.
     #[arg(long, env = "PEMBA_MEMORY")]
     pub memory: bool,
     /// The address to serve gRPC on; may be repeated. The environment twin separates addresses by commas.
-    #[arg(long, env = "PEMBA_LISTEN", value_name = "ADDR", value_delimiter = ',', default_value = "127.0.0.1:50051")]
+    #[arg(
+        long,
+        env = "PEMBA_LISTEN",
+        value_name = "ADDR",
+        value_delimiter = ',',
+        default_value = "127.0.0.1:50051"
+    )]
     pub listen: Vec<String>,
     /// A key that clients must present; may be repeated. The environment twin separates keys by commas.
-    #[arg(long = "preshared-key", env = "PEMBA_PRESHARED_KEY", value_name = "KEY", value_delimiter = ',', hide_env_values = true)]
+    #[arg(
+        long = "preshared-key",
+        env = "PEMBA_PRESHARED_KEY",
+        value_name = "KEY",
+        value_delimiter = ',',
+        hide_env_values = true
+    )]
     pub preshared_keys: Vec<String>,
     /// Serve clients that present no key. Refused on an address other machines can reach unless given.
     #[arg(long, env = "PEMBA_INSECURE_NO_KEY")]

@@ -43,7 +43,9 @@ fn serve(args: &DemoArgs, database: Database, output: &mut Output) -> Result<boo
     };
     let server = Server::start(options)
         .with_context(|| format!("cannot serve on {listen}; name a free address with `--listen`"))?;
-    output.line(&format!("\nServing authzed.api.v1 on {listen}, key `{DEMO_KEY}`. Try, in another terminal:\n"))?;
+    output.line(&format!(
+        "\nServing authzed.api.v1 on {listen}, key `{DEMO_KEY}`. Try, in another terminal:\n"
+    ))?;
     let program = std::env::current_exe().map_or("pemba".to_owned(), |path| path.display().to_string());
     output.line(&format!("  export PEMBA_ENDPOINT=http://{listen} PEMBA_KEY={DEMO_KEY}"))?;
     output.line(&format!("  {program} check ticket:1001 view agent:acme-assistant"))?;
@@ -71,11 +73,14 @@ impl Show<'_> {
         let relationships = ValidationFile::parse(VALIDATION, SCHEMA)?.relationships;
         self.database.write_schema(SCHEMA.to_owned()).wait().context("schema")?;
         let count = relationships.len();
-        let updates =
-            relationships.into_iter().map(|relationship| Update { operation: Operation::Create, relationship });
+        let updates = relationships
+            .into_iter()
+            .map(|relationship| Update { operation: Operation::Create, relationship });
         let write = Write { updates: updates.collect(), preconditions: Vec::new(), metadata: None };
         self.database.write(write).wait().context("relationships")?;
-        self.output.line(&format!("  schema/support-desk/schema.zed, {count} relationships, one fsync each write\n"))?;
+        self.output.line(&format!(
+            "  schema/support-desk/schema.zed, {count} relationships, one fsync each write\n"
+        ))?;
         self.checks()?;
         self.lookup()?;
         self.expand()?;
@@ -109,7 +114,8 @@ impl Show<'_> {
     }
 
     fn check(&self, view: &View, resource: &str, permission: &str, subject: &str) -> Result<&'static str> {
-        let answer = view.check(&text::parse_object(resource)?, permission, &text::parse_subject(subject)?, None)?;
+        let answer =
+            view.check(&text::parse_object(resource)?, permission, &text::parse_subject(subject)?, None)?;
         Ok(match answer.permissionship {
             Permissionship::Yes => "ALLOWED",
             Permissionship::Conditional => "DEPENDS",
@@ -125,7 +131,8 @@ impl Show<'_> {
         let found = view.lookup_resources("ticket", "view", &subject, None)?;
         let took = started.elapsed();
         let of = found.resource_type;
-        let ids = found.definite.iter().filter_map(|ordinal| view.object_id(of?, pemba_engine::Ordinal(ordinal)));
+        let ids =
+            found.definite.iter().filter_map(|ordinal| view.object_id(of?, pemba_engine::Ordinal(ordinal)));
         let ids: Vec<_> = ids.map(|id| format!("ticket:{id}")).collect();
         self.output.line(&format!("  {}   ({} us)\n", ids.join(", "), took.as_micros()))?;
         Ok(())
@@ -133,7 +140,8 @@ impl Show<'_> {
 
     fn expand(&mut self) -> Result<()> {
         self.title("Expand: what customer:globex#view is made of")?;
-        let tree = crate::tree::from_engine(self.view()?.expand(&ObjectRef::new("customer", "globex"), "view")?);
+        let tree =
+            crate::tree::from_engine(self.view()?.expand(&ObjectRef::new("customer", "globex"), "view")?);
         let mut lines = Vec::new();
         crate::tree::lines(&tree, 1, &mut lines);
         for line in lines {
@@ -157,7 +165,9 @@ impl Show<'_> {
         let past = self.database.view(&Consistency::AtExactSnapshot(before))?;
         let now = self.check(&fresh, question.0, question.1, question.2)?;
         let then = self.check(&past, question.0, question.1, question.2)?;
-        self.output.line(&format!("  {now:<8} ticket:1001#reply@agent:acme-assistant   at least as fresh as that token"))?;
+        self.output.line(&format!(
+            "  {now:<8} ticket:1001#reply@agent:acme-assistant   at least as fresh as that token"
+        ))?;
         self.output.line(&format!("  {then:<8} the same question, exactly at the token before"))?;
         Ok(())
     }

@@ -5,7 +5,8 @@ use pemba_model::{Diagnostic, Severity};
 
 /// Renders diagnostics about `source`, which was read from `name`; no colours.
 pub fn render(name: &str, source: &str, diagnostics: &[Diagnostic]) -> String {
-    let texts: Vec<String> = diagnostics.iter().map(|diagnostic| render_one(name, source, diagnostic)).collect();
+    let texts: Vec<String> =
+        diagnostics.iter().map(|diagnostic| render_one(name, source, diagnostic)).collect();
     texts.join("\n\n")
 }
 
@@ -31,8 +32,8 @@ mod tests {
 
     #[test]
     fn the_place_and_the_help_are_shown() {
-        let diagnostic =
-            Diagnostic::error("unknown-type", Span::new(11, 15), "no type `usre`").with_help("did you mean `user`?");
+        let diagnostic = Diagnostic::error("unknown-type", Span::new(11, 15), "no type `usre`")
+            .with_help("did you mean `user`?");
         let text = render("a.zed", "relation x: usre", &[diagnostic]);
         for part in ["unknown-type", "no type `usre`", "a.zed:1:12", "did you mean"] {
             assert!(text.contains(part), "{part} in {text}");

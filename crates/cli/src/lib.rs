@@ -45,9 +45,10 @@ pub fn run(cli: Cli) -> ExitCode {
 
 /// Whoever read our output has seen enough, as `head` does.
 fn is_broken_pipe(error: &anyhow::Error) -> bool {
-    error.chain().filter_map(|cause| cause.downcast_ref::<std::io::Error>()).any(|cause| {
-        cause.kind() == std::io::ErrorKind::BrokenPipe
-    })
+    error
+        .chain()
+        .filter_map(|cause| cause.downcast_ref::<std::io::Error>())
+        .any(|cause| cause.kind() == std::io::ErrorKind::BrokenPipe)
 }
 
 fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
@@ -58,7 +59,9 @@ fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
         Command::Backup(args) => storage::backup(&args, output),
         Command::Verify(args) => storage::verify(&args, output),
         Command::Schema(args::SchemaCommand::Check { files }) => schema_files::check(&files, output),
-        Command::Schema(args::SchemaCommand::Fmt { files, check }) => schema_files::format(&files, check, output),
+        Command::Schema(args::SchemaCommand::Fmt { files, check }) => {
+            schema_files::format(&files, check, output)
+        }
         remote => remote::run(remote, output),
     }
 }

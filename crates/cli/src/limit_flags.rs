@@ -79,7 +79,9 @@ impl LimitFlags {
         Limits {
             write_updates_max: self.write_updates_max.unwrap_or(default.write_updates_max),
             preconditions_max: self.preconditions_max.unwrap_or(default.preconditions_max),
-            request_context_max_bytes: self.request_context_max_bytes.unwrap_or(default.request_context_max_bytes),
+            request_context_max_bytes: self
+                .request_context_max_bytes
+                .unwrap_or(default.request_context_max_bytes),
             relationship_context_max_bytes: self
                 .relationship_context_max_bytes
                 .unwrap_or(default.relationship_context_max_bytes),
@@ -90,15 +92,21 @@ impl LimitFlags {
             delete_limit_max: self.delete_limit_max.unwrap_or(default.delete_limit_max),
             lookup_limit_max: self.lookup_limit_max.unwrap_or(default.lookup_limit_max),
             export_page_max: self.export_page_max.unwrap_or(default.export_page_max),
-            import_relationships_max: self.import_relationships_max.unwrap_or(default.import_relationships_max),
-            delete_relationships_max: self.delete_relationships_max.unwrap_or(default.delete_relationships_max),
+            import_relationships_max: self
+                .import_relationships_max
+                .unwrap_or(default.import_relationships_max),
+            delete_relationships_max: self
+                .delete_relationships_max
+                .unwrap_or(default.delete_relationships_max),
             query_steps_max: self.query_steps_max.unwrap_or(default.query_steps_max),
             write_queue_max: self.write_queue_max.unwrap_or(default.write_queue_max),
             commit_group_max: self.commit_group_max.unwrap_or(default.commit_group_max),
             watch_buffer_max: self.watch_buffer_max.unwrap_or(default.watch_buffer_max),
             stream_stall_max_ms: self.stream_stall_max_ms.unwrap_or(default.stream_stall_max_ms),
             message_max_bytes: self.message_max_bytes.unwrap_or(default.message_max_bytes),
-            streams_per_connection_max: self.streams_per_connection_max.unwrap_or(default.streams_per_connection_max),
+            streams_per_connection_max: self
+                .streams_per_connection_max
+                .unwrap_or(default.streams_per_connection_max),
             concurrent_queries_max: self.concurrent_queries_max.unwrap_or(default.concurrent_queries_max),
             history_window_ms: self.history_window_ms.unwrap_or(default.history_window_ms),
             snapshots_retained_max: self.snapshots_retained_max.unwrap_or(default.snapshots_retained_max),

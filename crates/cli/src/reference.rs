@@ -41,7 +41,8 @@ fn row(page: &mut String, argument: &clap::Arg) {
         (Some(long), _) => format!("--{long}"),
         (None, value) => value.unwrap_or_else(|| argument.get_id().to_string().to_uppercase()),
     };
-    let environment = argument.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
+    let environment =
+        argument.get_env().map(|name| format!("`{}`", name.to_string_lossy())).unwrap_or_default();
     let default = argument.get_default_values().iter().map(|value| value.to_string_lossy().into_owned());
     let default = default.filter(|_| takes_value).collect::<Vec<_>>().join(", ");
     let default = if default.is_empty() { String::new() } else { format!("`{default}`") };

@@ -18,6 +18,7 @@ pub fn lines(tree: &PermissionTree, level: usize, into: &mut Vec<String>) {
         TreeNode::Intersection(children) => ("all of", children),
         TreeNode::Exclusion(children) => ("the first without the others", children),
     };
+    let word = if children.is_empty() { "nobody" } else { word };
     into.push(format!("{indent}{}#{}: {word}", tree.object, tree.relation));
     children.iter().for_each(|child| lines(child, level + 1, into));
 }

@@ -9,5 +9,8 @@ fn the_reference_page_is_fresh() {
         std::fs::write(path, &page).unwrap();
     }
     let committed = std::fs::read_to_string(path).unwrap_or_default();
-    assert!(committed == page, "docs/cli.md is stale: PEMBA_UPDATE=1 cargo test -p pemba-cli --test reference");
+    assert!(
+        committed == page,
+        "docs/cli.md is stale: PEMBA_UPDATE=1 cargo test -p pemba-cli --test reference"
+    );
 }

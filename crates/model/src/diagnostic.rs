@@ -117,7 +117,8 @@ pub struct LineIndex<'a> {
 impl<'a> LineIndex<'a> {
     /// Indexes the text; takes time linear in it.
     pub fn new(source: &'a str) -> LineIndex<'a> {
-        let after_breaks = source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
+        let after_breaks =
+            source.bytes().enumerate().filter(|(_, byte)| *byte == b'\n').map(|(at, _)| at + 1);
         LineIndex { source, line_starts: std::iter::once(0).chain(after_breaks).collect() }
     }
 

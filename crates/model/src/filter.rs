@@ -108,7 +108,10 @@ mod tests {
             RelationshipFilter { resource_type: Some("doc".into()), ..Default::default() },
             RelationshipFilter { resource_id_prefix: Some("ab".into()), ..Default::default() },
             RelationshipFilter { subject: subject(RelationFilter::Any), ..Default::default() },
-            RelationshipFilter { subject: subject(RelationFilter::Is("member".into())), ..Default::default() },
+            RelationshipFilter {
+                subject: subject(RelationFilter::Is("member".into())),
+                ..Default::default()
+            },
         ];
         let no = [
             RelationshipFilter { resource_type: Some("docs".into()), ..Default::default() },

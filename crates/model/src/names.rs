@@ -96,7 +96,8 @@ pub fn check_relation(text: &str) -> Result<(), InvalidName> {
     let reason = if text.len() > RELATION_MAX_BYTES {
         format!("is {} bytes long; at most {RELATION_MAX_BYTES} are allowed", text.len())
     } else {
-        "must be 3 to 64 of `a-z`, `0-9`, `_`, starting with a letter and ending with a letter or digit".to_owned()
+        "must be 3 to 64 of `a-z`, `0-9`, `_`, starting with a letter and ending with a letter or digit"
+            .to_owned()
     };
     Err(InvalidName::new("relation", text, reason))
 }

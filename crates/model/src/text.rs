@@ -53,8 +53,10 @@ pub fn parse_object_relation(text: &str) -> Result<(ObjectRef, SmolStr), Invalid
 /// Reads a relationship with its optional caveat and expiry.
 pub fn parse_relationship(text: &str) -> Result<Relationship, InvalidText> {
     if text.len() > RELATIONSHIP_TEXT_MAX_BYTES {
-        let message =
-            format!("the relationship is {} bytes long; at most {RELATIONSHIP_TEXT_MAX_BYTES} are allowed", text.len());
+        let message = format!(
+            "the relationship is {} bytes long; at most {RELATIONSHIP_TEXT_MAX_BYTES} are allowed",
+            text.len()
+        );
         return Err(invalid(text, message));
     }
     let (edge, attributes) = match text.find('[') {
@@ -114,7 +116,10 @@ fn parse_attributes(text: &str, whole: &str) -> Result<(Option<CaveatRef>, Optio
         rest = remaining;
     }
     if !rest.is_empty() {
-        return Err(invalid(whole, format!("unexpected `{}` after the relationship", rest.chars().take(20).collect::<String>())));
+        return Err(invalid(
+            whole,
+            format!("unexpected `{}` after the relationship", rest.chars().take(20).collect::<String>()),
+        ));
     }
     Ok((caveat, expires_at))
 }
@@ -130,7 +135,9 @@ fn parse_caveat<'a>(text: &'a str, whole: &str) -> Result<(CaveatRef, &'a str), 
             let mut values = serde_json::Deserializer::from_str(json).into_iter::<Context>();
             let context = match values.next() {
                 Some(Ok(context)) => context,
-                Some(Err(error)) => return Err(invalid(whole, format!("the caveat context is no JSON object: {error}"))),
+                Some(Err(error)) => {
+                    return Err(invalid(whole, format!("the caveat context is no JSON object: {error}")));
+                }
                 None => return Err(invalid(whole, "expected a JSON object after `:`")),
             };
             (context, json.get(values.byte_offset()..).unwrap_or(""))

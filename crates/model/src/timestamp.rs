@@ -11,7 +11,9 @@ pub struct Timestamp {
 
 /// Text or numbers that name no instant between the years 1 and 9999.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("`{0}` is not a time between 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z in RFC 3339 form")]
+#[error(
+    "`{0}` is not a time between 0001-01-01T00:00:00Z and 9999-12-31T23:59:59.999999999Z in RFC 3339 form"
+)]
 pub struct InvalidTimestamp(String);
 
 /// 0001-01-01T00:00:00Z, in seconds since 1970.

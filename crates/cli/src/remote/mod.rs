@@ -29,7 +29,11 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
             Command::Watch(args) => watch::run(args, output).await,
             Command::Import(args) => transfer::import(args, output).await,
             Command::Export(args) => transfer::export(args, output).await,
-            Command::Serve(_) | Command::Demo(_) | Command::Backup(_) | Command::Verify(_) | Command::Validate(_) => {
+            Command::Serve(_)
+            | Command::Demo(_)
+            | Command::Backup(_)
+            | Command::Verify(_)
+            | Command::Validate(_) => {
                 bail!("this command does not ask a server")
             }
         }
@@ -46,7 +50,9 @@ async fn connect(connection: &Connection) -> Result<Client> {
         None if connection.endpoint.starts_with("https://") => options.tls(Tls::SystemRoots),
         None => options,
     };
-    Client::connect(options).await.with_context(|| format!("cannot reach a server at {}", connection.endpoint))
+    Client::connect(options)
+        .await
+        .with_context(|| format!("cannot reach a server at {}", connection.endpoint))
 }
 
 fn read(file: &Path) -> Result<Vec<u8>> {
@@ -63,5 +69,7 @@ fn consistency(freshness: &Freshness) -> Consistency {
 }
 
 fn context(text: Option<&str>) -> Result<Context> {
-    text.map_or(Ok(Context::new()), |text| serde_json::from_str(text).context("`--context` is no JSON object"))
+    text.map_or(Ok(Context::new()), |text| {
+        serde_json::from_str(text).context("`--context` is no JSON object")
+    })
 }

@@ -64,13 +64,15 @@ pub(super) async fn expand(args: ExpandArgs, output: &mut Output) -> Result<bool
 }
 
 pub(super) async fn lookup_resources(args: LookupResourcesArgs, output: &mut Output) -> Result<bool> {
-    let lookup = LookupResources::new(args.resource_type.as_str(), args.permission, parse_subject(&args.subject)?)
-        .at(consistency(&args.freshness))
-        .context(context(args.context.as_deref())?);
+    let lookup =
+        LookupResources::new(args.resource_type.as_str(), args.permission, parse_subject(&args.subject)?)
+            .at(consistency(&args.freshness))
+            .context(context(args.context.as_deref())?);
     let mut found = connect(&args.connection).await?.lookup_resources(lookup);
     while let Some(resource) = found.next().await {
         let resource = resource?;
-        let text = format!("{}:{}{}", args.resource_type, resource.object_id, condition(&resource.permissionship));
+        let text =
+            format!("{}:{}{}", args.resource_type, resource.object_id, condition(&resource.permissionship));
         let value = json!({
             "resource": format!("{}:{}", args.resource_type, resource.object_id),
             "permissionship": word(&resource.permissionship), "missing": missing(&resource.permissionship),
@@ -95,8 +97,10 @@ pub(super) async fn lookup_subjects(args: LookupSubjectsArgs, output: &mut Outpu
     while let Some(subject) = found.next().await {
         let subject = subject?;
         let suffix = relation.map(|relation| format!("#{relation}")).unwrap_or_default();
-        let excluded: Vec<_> = subject.excluded.iter().map(|one| format!("{subject_type}:{}", one.object_id)).collect();
-        let but = if excluded.is_empty() { String::new() } else { format!(" but not {}", excluded.join(", ")) };
+        let excluded: Vec<_> =
+            subject.excluded.iter().map(|one| format!("{subject_type}:{}", one.object_id)).collect();
+        let but =
+            if excluded.is_empty() { String::new() } else { format!(" but not {}", excluded.join(", ")) };
         let name = format!("{subject_type}:{}{suffix}", subject.object_id);
         let value = json!({
             "subject": name, "permissionship": word(&subject.permissionship),

@@ -61,12 +61,20 @@ fn filter_of(args: &FilterArgs) -> Result<RelationshipFilter> {
 
 fn subject_filter(text: &str) -> Result<SubjectFilter> {
     if !text.contains(':') {
-        return Ok(SubjectFilter { subject_type: text.into(), subject_id: None, relation: RelationFilter::Any });
+        return Ok(SubjectFilter {
+            subject_type: text.into(),
+            subject_id: None,
+            relation: RelationFilter::Any,
+        });
     }
     let subject = parse_subject(text).context("`--subject` is `type`, `type:id` or `type:id#relation`")?;
     let relation = match subject.relation {
         Some(relation) => RelationFilter::Is(relation),
         None => RelationFilter::NoRelation,
     };
-    Ok(SubjectFilter { subject_type: subject.object.object_type, subject_id: Some(subject.object.object_id), relation })
+    Ok(SubjectFilter {
+        subject_type: subject.object.object_type,
+        subject_id: Some(subject.object.object_id),
+        relation,
+    })
 }

@@ -15,7 +15,10 @@ pub(super) async fn run(command: SchemaCommand, output: &mut Output) -> Result<b
             let text = read_schema(&file)?;
             if let Err(rejected) = pemba_schema::compile(&text) {
                 let name = file.display().to_string();
-                bail!("the schema is refused\n{}", crate::diagnostics::render(&name, &text, &rejected.diagnostics));
+                bail!(
+                    "the schema is refused\n{}",
+                    crate::diagnostics::render(&name, &text, &rejected.diagnostics)
+                );
             }
             let token = connect(&connection).await?.write_schema(text).await?;
             output.either(&format!("schema written at {token}"), &json!({"written_at": token.as_str()}))?;
@@ -27,7 +30,9 @@ pub(super) async fn run(command: SchemaCommand, output: &mut Output) -> Result<b
             Err(error) if error.code() == Code::NotFound => bail!("the server has no schema yet"),
             Err(error) => return Err(error.into()),
         },
-        SchemaCommand::Check { .. } | SchemaCommand::Fmt { .. } => bail!("this command does not ask a server"),
+        SchemaCommand::Check { .. } | SchemaCommand::Fmt { .. } => {
+            bail!("this command does not ask a server")
+        }
     }
     Ok(true)
 }

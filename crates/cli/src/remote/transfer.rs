@@ -30,7 +30,9 @@ impl Progress {
     fn new(unit: &str) -> Progress {
         let bar = io::stderr().is_terminal().then(|| {
             let bar = ProgressBar::new_spinner();
-            if let Ok(style) = ProgressStyle::with_template("{spinner} {human_pos} {msg} ({per_sec}, {elapsed})") {
+            if let Ok(style) =
+                ProgressStyle::with_template("{spinner} {human_pos} {msg} ({per_sec}, {elapsed})")
+            {
                 bar.set_style(style);
             }
             bar.with_message(unit.to_owned())
@@ -43,7 +45,9 @@ impl Progress {
         match &self.bar {
             Some(bar) => bar.inc(1),
             // A closed standard error is no reason to stop the transfer.
-            None if self.done.is_multiple_of(LINE_EVERY) => drop(writeln!(io::stderr(), "{} relationships", self.done)),
+            None if self.done.is_multiple_of(LINE_EVERY) => {
+                drop(writeln!(io::stderr(), "{} relationships", self.done))
+            }
             None => {}
         }
     }
@@ -138,7 +142,8 @@ pub(super) async fn export(args: ExportArgs, output: &mut Output) -> Result<bool
     let mut sink: Box<dyn Write> = if to_standard {
         Box::new(BufWriter::new(io::stdout()))
     } else {
-        let file = File::create(&args.file).with_context(|| format!("cannot write {}", args.file.display()))?;
+        let file =
+            File::create(&args.file).with_context(|| format!("cannot write {}", args.file.display()))?;
         Box::new(BufWriter::with_capacity(1 << 20, file))
     };
     let mut progress = Progress::new("relationships received");

@@ -89,8 +89,8 @@ impl ValidationFile {
     /// Reads a validation file and the schema file it names. Errors name the file, and the line or entry within it.
     pub fn read(path: &Path) -> Result<ValidationFile> {
         let source = read_bounded(path)?;
-        let yaml: Yaml =
-            serde_saphyr::from_str(&source).with_context(|| format!("{}: not a validation file", path.display()))?;
+        let yaml: Yaml = serde_saphyr::from_str(&source)
+            .with_context(|| format!("{}: not a validation file", path.display()))?;
         Self::from_yaml(path, yaml).with_context(|| path.display().to_string())
     }
 
@@ -105,7 +105,9 @@ impl ValidationFile {
 
     fn from_yaml(path: &Path, yaml: Yaml) -> Result<ValidationFile> {
         if yaml.namespace_configs.is_some() || yaml.validation_tuples.is_some() {
-            bail!("`namespace_configs` and `validation_tuples` are of an older format: write `schema` and `relationships`");
+            bail!(
+                "`namespace_configs` and `validation_tuples` are of an older format: write `schema` and `relationships`"
+            );
         }
         let (schema, schema_path) = match (yaml.schema, yaml.schema_file) {
             (Some(_), Some(_)) => bail!("`schema` and `schemaFile` exclude one another"),
@@ -140,7 +142,8 @@ impl ValidationFile {
 }
 
 fn read_bounded(path: &Path) -> Result<String> {
-    let size_bytes = std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
+    let size_bytes =
+        std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();
     if size_bytes > FILE_MAX_BYTES {
         bail!("{} is {size_bytes} bytes long; at most {FILE_MAX_BYTES} are read", path.display());
     }
@@ -149,7 +152,8 @@ fn read_bounded(path: &Path) -> Result<String> {
 
 /// The schema file next to the validation file; one that climbs out of that folder is refused.
 fn beside(path: &Path, file: &str) -> Result<PathBuf> {
-    let climbs = Path::new(file).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
+    let climbs =
+        Path::new(file).components().any(|part| !matches!(part, Component::Normal(_) | Component::CurDir));
     if climbs {
         bail!("`schemaFile: {file}` leaves the folder of the validation file");
     }
@@ -184,7 +188,8 @@ fn parse_assertion(wanted: Wanted, line: &str) -> Result<Assertion> {
         .trim()
         .split_once('@')
         .with_context(|| format!("assertion `{line}`: expected `@` between resource and subject"))?;
-    let (resource, permission) = text::parse_object_relation(resource).with_context(|| format!("assertion `{line}`"))?;
+    let (resource, permission) =
+        text::parse_object_relation(resource).with_context(|| format!("assertion `{line}`"))?;
     let subject = text::parse_subject(subject).with_context(|| format!("assertion `{line}`"))?;
     Ok(Assertion { wanted, text: line.to_owned(), resource, permission, subject, context })
 }

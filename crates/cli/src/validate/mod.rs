@@ -26,12 +26,17 @@ pub fn validate(paths: &[PathBuf], output: &mut Output) -> Result<bool> {
         let path = path.display().to_string();
         if !output.is_json() {
             let mark = if outcome.failures.is_empty() { "ok  " } else { "FAIL" };
-            output.line(&format!("{mark} {path} ({} passed, {} failed)", outcome.passed, outcome.failures.len()))?;
+            output.line(&format!(
+                "{mark} {path} ({} passed, {} failed)",
+                outcome.passed,
+                outcome.failures.len()
+            ))?;
             for failure in &outcome.failures {
                 output.line(&format!("     {}", failure.replace('\n', "\n     ")))?;
             }
         }
-        reports.push(serde_json::json!({"file": path, "passed": outcome.passed, "failures": outcome.failures}));
+        reports
+            .push(serde_json::json!({"file": path, "passed": outcome.passed, "failures": outcome.failures}));
     }
     if output.is_json() {
         output.json(&serde_json::json!({"files": reports, "passed": passed, "failed": failed}))?;

@@ -46,8 +46,8 @@ pub fn run(file: &ValidationFile) -> Outcome {
 }
 
 fn load(file: &ValidationFile) -> Result<View, String> {
-    let database =
-        Database::open(Storage::Memory, Options::default()).map_err(|error| format!("cannot start: {error}"))?;
+    let database = Database::open(Storage::Memory, Options::default())
+        .map_err(|error| format!("cannot start: {error}"))?;
     pemba_schema::compile(&file.schema).map_err(|rejected| {
         let name = file.schema_path.as_deref().unwrap_or(&file.path).display().to_string();
         crate::diagnostics::render(&name, &file.schema, &rejected.diagnostics)
@@ -91,13 +91,17 @@ fn check_assertion(view: &View, assertion: &Assertion) -> Result<(), String> {
 
 /// Compares everybody who has a permission with the lines that say so.
 fn check_expected(view: &View, target: &str, lines: &[String]) -> Result<(), Vec<String>> {
-    let (resource, permission) = text::parse_object_relation(target).map_err(|error| vec![error.to_string()])?;
-    let found = found_subjects(view, &resource, &permission).map_err(|error| vec![format!("`{target}`: {error}")])?;
+    let (resource, permission) =
+        text::parse_object_relation(target).map_err(|error| vec![error.to_string()])?;
+    let found =
+        found_subjects(view, &resource, &permission).map_err(|error| vec![format!("`{target}`: {error}")])?;
     let mut reasons = Vec::new();
     let mut named = BTreeSet::new();
     for line in lines {
         let Some((subject, through)) = split_line(line) else {
-            reasons.push(format!("`{target}`: cannot read `{line}`: expected `[subject] is <type:id#relation>/...`"));
+            reasons.push(format!(
+                "`{target}`: cannot read `{line}`: expected `[subject] is <type:id#relation>/...`"
+            ));
             continue;
         };
         named.insert(subject.clone());
@@ -113,7 +117,10 @@ fn check_expected(view: &View, target: &str, lines: &[String]) -> Result<(), Vec
     }
     for (subject, relations) in &found {
         if !named.contains(subject) {
-            reasons.push(format!("`{target}`: `[{subject}] is {}` was found and is not expected", list(relations)));
+            reasons.push(format!(
+                "`{target}`: `[{subject}] is {}` was found and is not expected",
+                list(relations)
+            ));
         }
     }
     if reasons.is_empty() { Ok(()) } else { Err(reasons) }
@@ -178,8 +185,9 @@ fn wildcard_line(
     permission: &str,
     subject_type: &SmolStr,
 ) -> Result<Option<String>, String> {
-    let set =
-        view.lookup_subjects(resource, permission, subject_type, None, None).map_err(|error| error.to_string())?;
+    let set = view
+        .lookup_subjects(resource, permission, subject_type, None, None)
+        .map_err(|error| error.to_string())?;
     let suffix = match set.wildcard.0 {
         Permissionship::No => return Ok(None),
         Permissionship::Conditional => "[...]",
