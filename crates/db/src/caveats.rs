@@ -51,7 +51,7 @@ pub(crate) fn check_bound_values(
             return Err(RelationshipError::CaveatParameterType {
                 caveat: caveat.name.clone(),
                 parameter: parameter.name.clone(),
-                expected: type_text(&parameter.parameter_type),
+                expected: parameter.parameter_type.to_string(),
                 found: kind_of(value),
                 relationship: identity(relationship),
             });
@@ -107,19 +107,52 @@ fn kind_of(value: &Value) -> &'static str {
     }
 }
 
-fn type_text(parameter_type: &ParameterType) -> String {
-    match parameter_type {
-        ParameterType::Any => "any".to_owned(),
-        ParameterType::Bool => "bool".to_owned(),
-        ParameterType::String => "string".to_owned(),
-        ParameterType::Int => "int".to_owned(),
-        ParameterType::Uint => "uint".to_owned(),
-        ParameterType::Double => "double".to_owned(),
-        ParameterType::Bytes => "bytes".to_owned(),
-        ParameterType::Duration => "duration".to_owned(),
-        ParameterType::Timestamp => "timestamp".to_owned(),
-        ParameterType::IpAddress => "ipaddress".to_owned(),
-        ParameterType::List(element) => format!("list<{}>", type_text(element)),
-        ParameterType::Map(element) => format!("map<{}>", type_text(element)),
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fits(parameter_type: &ParameterType, json: &str) -> bool {
+        can_be(&serde_json::from_str(json).unwrap(), parameter_type)
+    }
+
+    #[test]
+    fn values_are_told_from_others_by_their_kind() {
+        use ParameterType as T;
+        let values =
+            ["null", "true", "3", "-3", "2.5", "\"3\"", "\"-3\"", "\"2.5\"", "\"x\"", "[1]", "{\"a\":1}"];
+        let text = vec!["\"3\"", "\"-3\"", "\"2.5\"", "\"x\""];
+        for (parameter_type, accepted) in [
+            (T::Any, values.to_vec()),
+            (T::Bool, vec!["true"]),
+            (T::String, text.clone()),
+            (T::Bytes, text.clone()),
+            (T::Duration, text.clone()),
+            (T::Timestamp, text.clone()),
+            (T::IpAddress, text),
+            (T::Int, vec!["3", "-3", "\"3\"", "\"-3\""]),
+            (T::Uint, vec!["3", "\"3\""]),
+            (T::Double, vec!["3", "-3", "2.5", "\"3\"", "\"-3\"", "\"2.5\""]),
+            (T::List(Box::new(T::Int)), vec!["[1]"]),
+            (T::List(Box::new(T::Bool)), vec![]),
+            (T::Map(Box::new(T::Int)), vec!["{\"a\":1}"]),
+            (T::Map(Box::new(T::String)), vec![]),
+        ] {
+            let found: Vec<&str> = values.into_iter().filter(|value| fits(&parameter_type, value)).collect();
+            assert_eq!(found, accepted, "{parameter_type}");
+        }
+    }
+
+    #[test]
+    fn unbound_parameters_are_missing_or_else_all() {
+        let text = "caveat both(two bool, one bool) { one && two }\ndefinition user {}";
+        let schema = pemba_schema::compile(text).unwrap().schema;
+        let caveats = Undecided { schema: &schema };
+        let missing = |bound: &str| caveats.evaluate("both", &serde_json::from_str(bound).unwrap());
+        let names = |names: &[&str]| Ok(CaveatOutcome::Missing(names.iter().map(SmolStr::new).collect()));
+        assert_eq!(missing("{}"), names(&["one", "two"]));
+        assert_eq!(missing("{\"one\":true}"), names(&["two"]));
+        assert_eq!(missing("{\"one\":true,\"two\":true}"), names(&["one", "two"]));
+        let unknown = caveats.evaluate("none", &Context::new());
+        assert_eq!(unknown, Err(QueryError::UnknownCaveat("none".into())));
     }
 }

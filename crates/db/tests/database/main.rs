@@ -21,5 +21,6 @@ mod recovering;
 mod schemas;
 mod snapshots;
 mod support;
+mod viewing;
 mod watching;
 mod writing;
