@@ -2,13 +2,13 @@
 
 import { after, before, describe } from "node:test";
 
-import bulk from "./cases/bulk.js";
-import check from "./cases/check.js";
-import lookup from "./cases/lookup.js";
-import refusals from "./cases/refusals.js";
-import schema from "./cases/schema.js";
-import watch from "./cases/watch.js";
-import write from "./cases/write.js";
+import bulk from "./bulk.js";
+import check from "./check.js";
+import lookup from "./lookup.js";
+import refusals from "./refusals.js";
+import schema from "./schema.js";
+import watch from "./watch.js";
+import write from "./write.js";
 import { install, uninstall } from "./harness.js";
 
 describe("authzed-node", { timeout: 120_000 }, () => {

@@ -5,7 +5,7 @@ import { it } from "node:test";
 
 import { v1 } from "@authzed/authzed-node";
 
-import { client, refused, status, touch, writeSchema } from "../harness.js";
+import { client, refused, status, touch, writeSchema } from "./harness.js";
 
 const read = () => client.promises.readSchema(v1.ReadSchemaRequest.create());
 

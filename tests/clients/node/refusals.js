@@ -6,8 +6,8 @@ import { it } from "node:test";
 import { v1 } from "@authzed/authzed-node";
 import grpc from "@grpc/grpc-js";
 
-import { DOCUMENT, NOW } from "../harness.js";
-import { client, connect, endpoint, objectOf, refused, status, subjectOf, touch } from "../harness.js";
+import { DOCUMENT, NOW } from "./harness.js";
+import { client, connect, endpoint, objectOf, refused, status, subjectOf, touch } from "./harness.js";
 
 const readSchema = (someone) => someone.promises.readSchema(v1.ReadSchemaRequest.create());
 

@@ -5,8 +5,8 @@ import { it } from "node:test";
 
 import { v1 } from "@authzed/authzed-node";
 
-import { CREATE, DELETE, DOCUMENT, NOW, TOUCH, USER } from "../harness.js";
-import { client, refused, shown, status, touch, update, write } from "../harness.js";
+import { CREATE, DELETE, DOCUMENT, NOW, TOUCH, USER } from "./harness.js";
+import { client, refused, shown, status, touch, update, write } from "./harness.js";
 
 const { COMPLETE } = v1.DeleteRelationshipsResponse_DeletionProgress;
 const { MUST_MATCH, MUST_NOT_MATCH } = v1.Precondition_Operation;

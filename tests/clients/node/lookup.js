@@ -5,8 +5,8 @@ import { it } from "node:test";
 
 import { v1 } from "@authzed/authzed-node";
 
-import { CREATE, DELETE, DOCUMENT, NOW, USER } from "../harness.js";
-import { client, objectOf, refused, status, subjectOf, touch, update, write } from "../harness.js";
+import { CREATE, DELETE, DOCUMENT, NOW, USER } from "./harness.js";
+import { client, objectOf, refused, status, subjectOf, touch, update, write } from "./harness.js";
 
 const { HAS_PERMISSION, CONDITIONAL_PERMISSION } = v1.LookupPermissionship;
 

@@ -5,8 +5,8 @@ import { it } from "node:test";
 
 import { v1 } from "@authzed/authzed-node";
 
-import { CREATE, DELETE, DOCUMENT, TOUCH } from "../harness.js";
-import { client, refused, shown, status, touch, update, write } from "../harness.js";
+import { CREATE, DELETE, DOCUMENT, TOUCH } from "./harness.js";
+import { client, refused, shown, status, touch, update, write } from "./harness.js";
 
 const NAMES = { [CREATE]: "touch", [TOUCH]: "touch", [DELETE]: "delete" };
 

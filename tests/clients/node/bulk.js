@@ -5,8 +5,8 @@ import { it } from "node:test";
 
 import { v1 } from "@authzed/authzed-node";
 
-import { DOCUMENT, NOW } from "../harness.js";
-import { client, refused, relationship, shown, status, touch } from "../harness.js";
+import { DOCUMENT, NOW } from "./harness.js";
+import { client, refused, relationship, shown, status, touch } from "./harness.js";
 
 /** Sends each batch as one message and returns how many relationships were stored. */
 function load(...batches) {
