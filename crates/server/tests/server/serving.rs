@@ -238,7 +238,16 @@ async fn metrics_count_what_happened() {
     harness.check("document:a#nothing@user:ada", None).await.unwrap_err();
     let _watch = harness.watches().watch(wire::WatchRequest::default()).await.unwrap();
     let address = harness.server.metrics_address().unwrap();
-    let text = get(address, "/metrics").await;
+    // A group's time is recorded after its writes are acknowledged.
+    let recorded = "pemba_commit_duration_seconds_bucket{le=\"+Inf\"} 2";
+    let mut text = get(address, "/metrics").await;
+    for _ in 0..100 {
+        if text.contains(recorded) {
+            break;
+        }
+        tokio::time::sleep(Duration::from_millis(20)).await;
+        text = get(address, "/metrics").await;
+    }
     let check = "method=\"authzed.api.v1.PermissionsService/CheckPermission\"";
     for line in [
         format!("pemba_requests_total{{{check},code=\"OK\"}} 3"),
@@ -247,7 +256,7 @@ async fn metrics_count_what_happened() {
         "pemba_relationships 1".to_owned(),
         "pemba_watch_streams 1".to_owned(),
         "pemba_serving 1".to_owned(),
-        "pemba_commit_duration_seconds_bucket{le=\"+Inf\"} 2".to_owned(),
+        recorded.to_owned(),
         "pemba_head_revision 2".to_owned(),
     ] {
         assert!(text.lines().any(|found| found == line), "{line}\n{text}");
