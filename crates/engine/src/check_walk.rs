@@ -12,8 +12,8 @@ use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
 use crate::specialised::{Lowered, Op, RelationPlan, Specialised, UsersetPlan};
 
-/// Deepest chain of predicates that is walked.
-const DEPTH_MAX: u32 = 32;
+/// Deepest chain of predicates and operators that is walked.
+const DEPTH_MAX: u32 = 64;
 /// Most edges and plan nodes that are walked.
 const FUEL: u32 = 4096;
 /// Up to so many usersets without nested ones are asked one by one; beyond, the subject's closure is cheaper.
@@ -233,7 +233,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 let start = self.missing.len();
                 let mut value = Permissionship::No;
                 for op in ops {
-                    value = value.max(self.op(op, object, depth)?);
+                    value = value.max(self.op(op, object, depth + 1)?);
                     if value == Permissionship::Yes {
                         break;
                     }
@@ -244,7 +244,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 let start = self.missing.len();
                 let mut value = Permissionship::Yes;
                 for op in ops {
-                    value = value.min(self.op(op, object, depth)?);
+                    value = value.min(self.op(op, object, depth + 1)?);
                     if value == Permissionship::No {
                         break;
                     }
@@ -253,9 +253,9 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             }
             Op::Minus(from, without) => {
                 let start = self.missing.len();
-                let mut value = self.op(from, object, depth)?;
+                let mut value = self.op(from, object, depth + 1)?;
                 if value != Permissionship::No {
-                    value = value.min(negated(self.op(without, object, depth)?));
+                    value = value.min(negated(self.op(without, object, depth + 1)?));
                 }
                 Ok(self.settle(value, start))
             }
