@@ -1,5 +1,7 @@
 //! The protocols between the writer and its readers, in every order the memory model allows.
 //!
+//! Readers run in threads of their own: loom explores few orders for what a model's first thread does.
+//!
 //! `RUSTFLAGS="--cfg loom" cargo test -p pemba-engine --test loom --release`
 #![cfg(loom)]
 #![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, reason = "tests")]
@@ -28,13 +30,17 @@ fn who_finds_an_ordinal_finds_its_name_while_tables_grow() {
                 }
             }
         });
-        let found: Vec<_> = ["c", "a"].into_iter().map(|name| (name, names.ordinal(USER, name))).collect();
-        for (name, ordinal) in found {
-            if let Some(ordinal) = ordinal {
-                assert_eq!(names.object_id(USER, ordinal), Some(name));
-                assert_eq!(names.ordinal(USER, name), Some(ordinal), "found once, found for good");
+        let reader = thread::spawn({
+            let names = Arc::clone(&names);
+            move || {
+                for name in ["c", "a"] {
+                    let Some(ordinal) = names.ordinal(USER, name) else { continue };
+                    assert_eq!(names.object_id(USER, ordinal), Some(name));
+                    assert_eq!(names.ordinal(USER, name), Some(ordinal), "found once, found for good");
+                }
             }
-        }
+        });
+        reader.join().unwrap();
         writer.join().unwrap();
         for (n, name) in ["a", "b", "c"].into_iter().enumerate() {
             assert_eq!(names.ordinal(USER, name), Some(Ordinal(n as u32)));
@@ -50,10 +56,13 @@ fn whoever_sees_the_count_sees_the_names_below_it() {
             let names = Arc::clone(&names);
             move || ["a", "b", "c"].into_iter().for_each(|name| assert!(names.intern(USER, name).unwrap().1))
         });
-        if let Some(last) = names.len(USER).checked_sub(1) {
-            let name = names.object_id(USER, Ordinal(last)).map(str::to_owned).unwrap();
-            assert_eq!(names.ordinal(USER, &name), Some(Ordinal(last)));
-        }
+        let reader = thread::spawn(move || {
+            if let Some(last) = names.len(USER).checked_sub(1) {
+                let name = names.object_id(USER, Ordinal(last)).map(str::to_owned).unwrap();
+                assert_eq!(names.ordinal(USER, &name), Some(Ordinal(last)));
+            }
+        });
+        reader.join().unwrap();
         writer.join().unwrap();
     });
 }
@@ -66,7 +75,11 @@ fn two_who_intern_one_name_get_one_ordinal() {
             let names = Arc::clone(&names);
             move || (names.intern(USER, "x").unwrap(), names.intern(USER, "a").unwrap())
         });
-        let (mine, mine_new) = names.intern(USER, "a").unwrap();
+        let one = thread::spawn({
+            let names = Arc::clone(&names);
+            move || names.intern(USER, "a").unwrap()
+        });
+        let (mine, mine_new) = one.join().unwrap();
         let (_, (theirs, theirs_new)) = other.join().unwrap();
         assert_eq!(mine, theirs);
         assert!(mine_new != theirs_new, "new to exactly one");
@@ -116,17 +129,23 @@ fn who_sees_a_revision_sees_its_names_and_edges_and_no_later_edge() {
                 }
             }
         });
-        let snapshot = published.load_full();
-        let seen = snapshot.revision().0;
-        assert_eq!(snapshot.len(), seen);
-        for n in 1..=REVISIONS {
-            let key = snapshot.edge_key(&added_by(n));
-            let edge = key.and_then(|key| snapshot.edge(key));
-            assert_eq!(edge, (n <= seen).then_some(None));
-            if let (Some(key), Some(attributes)) = (key, edge) {
-                assert_eq!(snapshot.relationship(key, &attributes), Some(added_by(n)));
+        let reader = thread::spawn({
+            let published = Arc::clone(&published);
+            move || {
+                let snapshot = published.load_full();
+                let seen = snapshot.revision().0;
+                assert_eq!(snapshot.len(), seen);
+                for n in 1..=REVISIONS {
+                    let key = snapshot.edge_key(&added_by(n));
+                    let edge = key.and_then(|key| snapshot.edge(key));
+                    assert_eq!(edge, (n <= seen).then_some(None));
+                    if let (Some(key), Some(attributes)) = (key, edge) {
+                        assert_eq!(snapshot.relationship(key, &attributes), Some(added_by(n)));
+                    }
+                }
             }
-        }
+        });
+        reader.join().unwrap();
         writer.join().unwrap();
         assert_eq!(published.load().revision(), Revision(REVISIONS));
     });
