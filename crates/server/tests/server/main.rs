@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     missing_docs,
     unreachable_pub,
+    clippy::too_many_lines,
     reason = "tests"
 )]
 

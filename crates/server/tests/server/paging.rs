@@ -114,7 +114,7 @@ async fn a_cursor_that_is_damaged_or_of_another_call_is_refused() {
     let page = all(harness.permissions().lookup_resources(lookup(2, None)).await.unwrap()).await.unwrap();
     let cursor = page[1].after_result_cursor.clone().unwrap();
     let mut damaged = cursor.token.clone();
-    damaged.replace_range(3..4, if &damaged[3..4] == "A" { "B" } else { "A" });
+    damaged.replace_range(3..4, if damaged.get(3..4) == Some("A") { "B" } else { "A" });
     for token in [damaged, "nonsense".to_owned()] {
         let request = lookup(2, Some(wire::Cursor { token }));
         let status = harness.permissions().lookup_resources(request).await.err().unwrap();
