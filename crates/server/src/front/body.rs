@@ -45,8 +45,10 @@ impl Ongoing {
             | Code::DeadlineExceeded
             | Code::Unauthenticated
             | Code::PermissionDenied => {
-                let message = message.and_then(|message| message.to_str().ok()).unwrap_or("");
-                tracing::warn!(method, ?code, took_us, request_id, message, "request failed");
+                // gRPC carries the text percent-encoded.
+                let encoded = message.map_or(&[][..], HeaderValue::as_bytes);
+                let message = percent_encoding::percent_decode(encoded).decode_utf8_lossy();
+                tracing::warn!(method, ?code, took_us, request_id, %message, "request failed");
             }
             _ => tracing::debug!(method, ?code, took_us, request_id, "request"),
         }
