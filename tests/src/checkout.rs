@@ -31,10 +31,11 @@ pub fn files() -> Vec<PathBuf> {
     found
 }
 
-/// The folder with other projects' validation files, if it is there: `PEMBA_CONFORMANCE_DIR`, or beside the checkout.
+/// The folder with SpiceDB's validation files, if it is there: `spicedb` in `PEMBA_CONFORMANCE_DIR`, or in the folder
+/// `shared/conformance` beside the checkout.
 pub fn conformance() -> Option<PathBuf> {
     let named = std::env::var_os("PEMBA_CONFORMANCE_DIR").map(PathBuf::from);
-    let folder = named.unwrap_or_else(|| root().join("../shared/conformance/spicedb"));
+    let folder = named.unwrap_or_else(|| root().join("../shared/conformance")).join("spicedb");
     folder.is_dir().then_some(folder)
 }
 

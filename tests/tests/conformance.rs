@@ -1,6 +1,13 @@
 //! Validation files: our examples and, where the folder is there, other projects' files, through `pemba validate` and
 //! over gRPC. Files with caveats wait for caveat evaluation and are counted as skipped.
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;

@@ -2,7 +2,14 @@
 //! folder, and checks after each: every acknowledged write is there, no write is half there, tokens still hold.
 //!
 //! `PEMBA_CRASH_ROUNDS` sets the rounds (50 without it).
-#![allow(clippy::unwrap_used, clippy::panic, clippy::indexing_slicing, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "tests"
+)]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

@@ -20,7 +20,7 @@ pub struct Cli {
 #[derive(Debug, Subcommand)]
 pub enum Command {
     /// Serve authzed.api.v1 over gRPC.
-    Serve(ServeArgs),
+    Serve(Box<ServeArgs>),
     /// Show Pemba at work on the support-desk example, then serve it.
     Demo(DemoArgs),
     /// Write, read, check or format a schema.

@@ -1,6 +1,6 @@
 //! A bounded collection of diagnostics.
 
-use std::collections::HashSet;
+use std::collections::BTreeSet;
 
 use pemba_model::{Diagnostic, Severity, SmolStr, Span, suggest};
 
@@ -17,7 +17,7 @@ const NEAR_NAME_MAX_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
-    told: HashSet<(&'static str, Span)>,
+    told: BTreeSet<(&'static str, Span)>,
     errors: usize,
     warnings: usize,
 }

@@ -64,7 +64,7 @@ fn definition(definition: &Definition, order: Option<&[SmolStr]>) -> String {
     out.push('\n');
     let mut names: Vec<&SmolStr> = definition.names().collect();
     if let Some(order) = order {
-        let place_of: std::collections::HashMap<&SmolStr, usize> =
+        let place_of: std::collections::BTreeMap<&SmolStr, usize> =
             order.iter().enumerate().map(|(place, name)| (name, place)).collect();
         names.sort_by_key(|name| place_of.get(name).copied().unwrap_or(usize::MAX));
     }
