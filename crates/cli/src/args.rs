@@ -380,7 +380,7 @@ pub struct BackupArgs {
 /// Flags of `pemba verify`.
 #[derive(Debug, Clone, Args)]
 pub struct VerifyArgs {
-    /// The data folder or backup. No server may be using it.
+    /// The data folder or backup. It is only read; while a server writes to it the result is of a moment.
     pub folder: PathBuf,
 }
 
