@@ -137,6 +137,10 @@ async fn a_million_relationships_hold_before_and_after_a_restart() {
         (server.resident_bytes() - before_bytes) as f64 / count as f64
     );
     compare(&mut wire, &desk).await;
+    println!(
+        "resident after the questions: {:.0} bytes a relationship",
+        (server.resident_bytes() - before_bytes) as f64 / count as f64
+    );
     drop(wire);
     server.stop();
 
