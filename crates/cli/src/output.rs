@@ -1,6 +1,6 @@
 //! What a command prints: lines for people, or one JSON value a line for programs.
 
-use std::io::{self, IsTerminal as _, Write};
+use std::io::{self, Write};
 
 use serde_json::Value;
 
@@ -8,28 +8,17 @@ use serde_json::Value;
 pub struct Output {
     sink: Box<dyn Write + Send>,
     json: bool,
-    terminal: bool,
 }
 
 impl Output {
     /// Standard output, as lines or as JSON.
     pub fn stdout(json: bool) -> Output {
-        Output { sink: Box::new(io::stdout()), json, terminal: io::stdout().is_terminal() }
-    }
-
-    /// Any other sink, for tests.
-    pub fn to(sink: Box<dyn Write + Send>, json: bool) -> Output {
-        Output { sink, json, terminal: false }
+        Output { sink: Box::new(io::stdout()), json }
     }
 
     /// Whether programs read it.
     pub fn is_json(&self) -> bool {
         self.json
-    }
-
-    /// Whether a person watches it live.
-    pub fn is_terminal(&self) -> bool {
-        self.terminal
     }
 
     /// Prints one line.
