@@ -6,7 +6,9 @@ use pemba_engine::{
     CheckAnswer, CheckItem, EdgeKey, ExpandTree, Ordinal, QueryContext, QueryError, ResourceSet, Snapshot,
     SubjectSet, TypeId,
 };
-use pemba_model::{Context, ObjectRef, Relationship, RelationshipFilter, Revision, SubjectRef, Timestamp};
+use pemba_model::{
+    Context, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
+};
 
 use crate::caveats::Undecided;
 use crate::errors::FilterError;
@@ -122,6 +124,29 @@ impl View {
                 resource_type,
                 permission,
                 subject,
+                context,
+            )
+        })
+    }
+
+    /// For each of these resources of one type, in their order, the parameters that decide whether the subject has the
+    /// relation or permission; empty for one where nothing is open.
+    pub fn lookup_missing(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+        resources: &[Ordinal],
+        request_context: Option<&Context>,
+    ) -> Result<Vec<Vec<SmolStr>>, QueryError> {
+        self.ask(request_context, |context| {
+            pemba_engine::lookup_missing(
+                &*self.snapshot,
+                self.snapshot.program(),
+                resource_type,
+                permission,
+                subject,
+                resources,
                 context,
             )
         })

@@ -1,9 +1,12 @@
 //! The queries as methods of a snapshot.
 
 use pemba_model::{ObjectRef, SubjectRef, Timestamp};
+use smol_str::SmolStr;
 
 use crate::check::{check, check_bulk};
 use crate::expand::expand;
+use crate::ids::Ordinal;
+use crate::lookup_missing::lookup_missing;
 use crate::lookup_resources::lookup_resources;
 use crate::lookup_subjects::lookup_subjects;
 use crate::query::{CheckAnswer, CheckItem, ExpandTree, QueryContext, QueryError, ResourceSet, SubjectSet};
@@ -41,6 +44,18 @@ impl<T: EdgeTable> Snapshot<T> {
         context: &QueryContext<'_>,
     ) -> Result<ResourceSet, QueryError> {
         lookup_resources(self, self.program(), resource_type, permission, subject, context)
+    }
+
+    /// For each of these resources the parameters that decide whether the subject has the permission.
+    pub fn lookup_missing(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+        resources: &[Ordinal],
+        context: &QueryContext<'_>,
+    ) -> Result<Vec<Vec<SmolStr>>, QueryError> {
+        lookup_missing(self, self.program(), resource_type, permission, subject, resources, context)
     }
 
     /// Every subject of a type, or userset of a type and relation, that has the permission.

@@ -2,7 +2,6 @@
 
 use pemba_model::{ObjectRef, SubjectRef, Timestamp};
 use rustc_hash::FxHashMap;
-use smol_str::SmolStr;
 
 use crate::check_walk::{Stop, Walk};
 use crate::closure::Closure;
@@ -12,6 +11,7 @@ use crate::ground::{Domain, Grounding};
 use crate::ids::{KindId, Ordinal};
 use crate::program::{PredicateId, Program, Question};
 use crate::query::{CheckAnswer, CheckItem, Permissionship, QueryContext, QueryError};
+use crate::reasons::{Reason, Summary};
 use crate::solve::solve;
 use crate::specialised::{RelationPlan, Specialised};
 
@@ -106,7 +106,7 @@ impl<G: Graph> Asked<'_, G> {
         let mut walk = Walk::new(self.graph, self.question.specialised, self.subject, closure, &mut reading);
         match walk.atom(self.question.predicate, self.object, 0) {
             Ok(permissionship) => {
-                let missing = walk.into_missing();
+                let missing = walk.into_summary().into_missing()?;
                 Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
             }
             Err(Stop::Refused(error)) => Err(error),
@@ -123,12 +123,13 @@ impl<G: Graph> Asked<'_, G> {
             &[(self.question.predicate, self.object)],
             reading,
         )?;
-        let (permissionship, missing) = answers.pop().unwrap_or_default();
+        let (permissionship, reasons) = answers.pop().unwrap_or_default();
+        let missing = reasons.into_missing()?;
         Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
     }
 }
 
-/// Answers several checks of one subject by one system of equations, in order, with their missing parameters.
+/// Answers several checks of one subject by one system of equations, in order, with the reasons of conditional answers.
 pub(crate) fn solve_checks<G: Graph>(
     graph: &G,
     program: &Program,
@@ -136,20 +137,16 @@ pub(crate) fn solve_checks<G: Graph>(
     subject: Ordinal,
     asked: &[(PredicateId, Ordinal)],
     reading: &mut Reading<'_>,
-) -> Result<Vec<(Permissionship, Vec<SmolStr>)>, QueryError> {
+) -> Result<Vec<(Permissionship, Summary)>, QueryError> {
     let mut grounding = Grounding::new(graph, specialised, OneSubject(subject), reading);
     let roots: Vec<u32> =
         asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
     let (equations, reading) = grounding.finish()?;
     let solution = solve(equations, &roots, reading)?;
-    roots
-        .iter()
-        .map(|root| match solution.value(*root) {
-            Some(Permissionship::Conditional) => Ok((Permissionship::Conditional, solution.missing(*root))),
-            Some(value) => Ok((*value, Vec::new())),
-            None => Err(contradiction(graph, program, solution.contradiction())),
-        })
-        .collect()
+    let values: Option<Vec<Permissionship>> =
+        roots.iter().map(|root| solution.value(*root).copied()).collect();
+    let values = values.ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
+    Ok(values.into_iter().zip(solution.reasons(&roots, reading)?).collect())
 }
 
 /// The error for a question without a value, given where that comes from.
@@ -182,20 +179,20 @@ impl<G: Graph> Domain<G> for OneSubject {
         plan: &RelationPlan,
         object: Ordinal,
         reading: &mut Reading<'_>,
-        missing: &mut Vec<SmolStr>,
+        reasons: &mut Vec<Reason>,
     ) -> Result<Permissionship, QueryError> {
-        single_edges(graph, plan, object, self.0, reading, missing)
+        single_edges(graph, plan, object, self.0, reading, reasons)
     }
 }
 
-/// What one subject has by its own and by the wildcard's edge. Missing parameters are added when it is conditional.
+/// What one subject has by its own and by the wildcard's edge. The reasons are added when it is conditional.
 pub(crate) fn single_edges<G: Graph>(
     graph: &G,
     plan: &RelationPlan,
     object: Ordinal,
     subject: Ordinal,
     reading: &mut Reading<'_>,
-    missing: &mut Vec<SmolStr>,
+    reasons: &mut Vec<Reason>,
 ) -> Result<Permissionship, QueryError> {
     let direct = plan.direct.map(|kind| (kind, subject));
     let wildcard = plan.wildcard.map(|kind| (kind, Ordinal::WILDCARD));
@@ -204,7 +201,7 @@ pub(crate) fn single_edges<G: Graph>(
     if both().any(|(kind, end)| graph.subjects(*kind, object).contains(*end)) {
         return Ok(Permissionship::Yes);
     }
-    let start = missing.len();
+    let start = reasons.len();
     let mut value = Permissionship::No;
     for (kind, end) in both() {
         let Some(edge) = qualified_edge(graph, *kind, object, *end) else { continue };
@@ -213,10 +210,10 @@ pub(crate) fn single_edges<G: Graph>(
         match state {
             EdgeState::Absent => {}
             EdgeState::Holds => {
-                missing.truncate(start);
+                reasons.truncate(start);
                 return Ok(value);
             }
-            EdgeState::Depends(names) => missing.extend(names),
+            EdgeState::Depends(depends) => reasons.extend(depends),
         }
     }
     Ok(value)

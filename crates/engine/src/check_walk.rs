@@ -1,8 +1,6 @@
 //! The quick way to a check: a walk down the plan from the resource, with a bound on its length. It either gives the
 //! exact answer or gives up; it never guesses.
 
-use smol_str::SmolStr;
-
 use crate::check::single_edges;
 use crate::closure::Closure;
 use crate::edges::{EdgeState, Reading};
@@ -10,6 +8,7 @@ use crate::graph::{Graph, Members};
 use crate::ids::{KindId, Ordinal};
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
+use crate::reasons::{Reason, Summary};
 use crate::specialised::{Lowered, Op, RelationPlan, Specialised, UsersetPlan};
 
 /// Deepest chain of predicates and operators that is walked.
@@ -35,7 +34,7 @@ impl From<QueryError> for Stop {
 
 type Walked = Result<Permissionship, Stop>;
 
-/// One walk. Each step that returns `Conditional` has added its missing parameters, and no other step has.
+/// One walk. Each step that returns `Conditional` has added its reasons, and no other step has.
 pub(crate) struct Walk<'a, 'b, G> {
     graph: &'a G,
     specialised: &'a Specialised,
@@ -44,7 +43,7 @@ pub(crate) struct Walk<'a, 'b, G> {
     closure: &'a mut Option<Closure>,
     reading: &'a mut Reading<'b>,
     fuel: u32,
-    missing: Vec<SmolStr>,
+    reasons: Vec<Reason>,
 }
 
 impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
@@ -56,14 +55,12 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         closure: &'a mut Option<Closure>,
         reading: &'a mut Reading<'b>,
     ) -> Walk<'a, 'b, G> {
-        Walk { graph, specialised, subject, closure, reading, fuel: FUEL, missing: Vec::new() }
+        Walk { graph, specialised, subject, closure, reading, fuel: FUEL, reasons: Vec::new() }
     }
 
-    /// The missing parameters, sorted.
-    pub(crate) fn into_missing(mut self) -> Vec<SmolStr> {
-        self.missing.sort_unstable();
-        self.missing.dedup();
-        self.missing
+    /// The reasons, in order.
+    pub(crate) fn into_summary(self) -> Summary {
+        Summary::of(self.reasons)
     }
 
     fn burn(&mut self) -> Result<(), Stop> {
@@ -90,9 +87,9 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     }
 
     fn relation(&mut self, plan: &RelationPlan, object: Ordinal, depth: u32) -> Walked {
-        let start = self.missing.len();
+        let start = self.reasons.len();
         let mut value =
-            single_edges(self.graph, plan, object, self.subject, self.reading, &mut self.missing)?;
+            single_edges(self.graph, plan, object, self.subject, self.reading, &mut self.reasons)?;
         for userset in &plan.usersets {
             if value == Permissionship::Yes {
                 break;
@@ -102,10 +99,10 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         Ok(self.settle(value, start))
     }
 
-    /// Keeps the parameters added since `start` only if they still matter.
+    /// Keeps the reasons added since `start` only if they still matter.
     fn settle(&mut self, value: Permissionship, start: usize) -> Permissionship {
         if value != Permissionship::Conditional {
-            self.missing.truncate(start);
+            self.reasons.truncate(start);
         }
         value
     }
@@ -155,7 +152,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 }
             }
         }
-        let start = self.missing.len();
+        let start = self.reasons.len();
         let mut value = Permissionship::No;
         for group in possible {
             if value == Permissionship::Yes {
@@ -176,7 +173,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     /// Any object that a kind of edge leads to.
     fn step(&mut self, kind: KindId, target: PredicateId, object: Ordinal, depth: u32) -> Walked {
         let graph = self.graph;
-        let start = self.missing.len();
+        let start = self.reasons.len();
         let mut value = Permissionship::No;
         for other in graph.subjects(kind, object).iter() {
             value = value.max(self.atom(target, other, depth + 1)?);
@@ -202,10 +199,10 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         match state {
             EdgeState::Absent => Ok(Permissionship::No),
             EdgeState::Holds => self.atom(target, object, depth + 1),
-            EdgeState::Depends(names) => {
-                let start = self.missing.len();
+            EdgeState::Depends(reasons) => {
+                let start = self.reasons.len();
                 let value = self.atom(target, object, depth + 1)?.min(Permissionship::Conditional);
-                self.missing.extend(names);
+                self.reasons.extend(reasons);
                 Ok(self.settle(value, start))
             }
         }
@@ -218,7 +215,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             Op::SelfObject => Ok(Permissionship::No),
             Op::Reference(id) => self.atom(*id, object, depth + 1),
             Op::ArrowAny(steps) => {
-                let start = self.missing.len();
+                let start = self.reasons.len();
                 let mut value = Permissionship::No;
                 for (kind, target) in steps {
                     value = value.max(self.step(*kind, *target, object, depth)?);
@@ -230,7 +227,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             }
             Op::ArrowAll(steps) => self.arrow_all(steps, object, depth),
             Op::Any(ops) => {
-                let start = self.missing.len();
+                let start = self.reasons.len();
                 let mut value = Permissionship::No;
                 for op in ops {
                     value = value.max(self.op(op, object, depth + 1)?);
@@ -241,7 +238,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 Ok(self.settle(value, start))
             }
             Op::All(ops) => {
-                let start = self.missing.len();
+                let start = self.reasons.len();
                 let mut value = Permissionship::Yes;
                 for op in ops {
                     value = value.min(self.op(op, object, depth + 1)?);
@@ -252,7 +249,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 Ok(self.settle(value, start))
             }
             Op::Minus(from, without) => {
-                let start = self.missing.len();
+                let start = self.reasons.len();
                 let mut value = self.op(from, object, depth + 1)?;
                 if value != Permissionship::No {
                     value = value.min(negated(self.op(without, object, depth + 1)?));
@@ -264,10 +261,10 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
 
     fn arrow_all(&mut self, steps: &[(KindId, Option<PredicateId>)], object: Ordinal, depth: u32) -> Walked {
         let graph = self.graph;
-        let start = self.missing.len();
-        // Whether there is an edge at all; until one holds for certain, the parameters that decide it.
+        let start = self.reasons.len();
+        // Whether there is an edge at all; until one holds for certain, what decides it.
         let mut exists = Permissionship::No;
-        let mut missing_edges = Vec::new();
+        let mut edge_reasons = Vec::new();
         let mut value = Permissionship::Yes;
         for (kind, target) in steps {
             for other in graph.subjects(*kind, object).iter() {
@@ -288,13 +285,13 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
                 let member = match state {
                     EdgeState::Absent => continue,
                     EdgeState::Holds => self.target(*target, edge.other, depth)?,
-                    EdgeState::Depends(names) => {
-                        let before = self.missing.len();
+                    EdgeState::Depends(reasons) => {
+                        let before = self.reasons.len();
                         let member = self.target(*target, edge.other, depth)?;
                         if member != Permissionship::Yes {
-                            self.missing.extend(names.iter().cloned());
+                            self.reasons.extend(reasons.iter().cloned());
                         }
-                        missing_edges.extend(names);
+                        edge_reasons.extend(reasons);
                         self.settle(member.max(unless), before)
                     }
                 };
@@ -305,7 +302,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             }
         }
         if exists == Permissionship::Conditional {
-            self.missing.extend(missing_edges);
+            self.reasons.extend(edge_reasons);
         }
         Ok(self.settle(value.min(exists), start))
     }

@@ -1,10 +1,13 @@
 //! What a query counts and decides as it reads edges: steps, expiry, caveats.
 
-use pemba_model::Timestamp;
-use smol_str::SmolStr;
+use std::sync::Arc;
+
+use pemba_model::{CaveatRef, Timestamp};
+use rustc_hash::{FxBuildHasher, FxHashMap};
 
 use crate::graph::Qualifier;
 use crate::query::{CaveatEvaluator, CaveatOutcome, Permissionship, QueryContext, QueryError};
+use crate::reasons::Reason;
 
 /// Whether an edge counts.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -13,8 +16,8 @@ pub(crate) enum EdgeState {
     Absent,
     /// It does.
     Holds,
-    /// These missing parameters decide.
-    Depends(Vec<SmolStr>),
+    /// These decide; never empty.
+    Depends(Vec<Reason>),
 }
 
 impl EdgeState {
@@ -37,6 +40,34 @@ pub(crate) struct Reading<'a> {
     steps_max: u64,
     /// The earliest expiry after `now` among the edges looked at.
     pub(crate) valid_until: Option<Timestamp>,
+    /// Whether some caveat failed so far, whether or not it matters.
+    pub(crate) has_faults: bool,
+    memo: Option<Memo>,
+}
+
+/// Most outcomes that a query keeps.
+const MEMO_MAX: usize = 1024;
+
+/// Outcomes of caveats already evaluated in this query, by name and bound values.
+#[derive(Default)]
+struct Memo(FxHashMap<u64, (Arc<Qualifier>, EdgeState)>);
+
+impl Memo {
+    fn key(caveat: &CaveatRef) -> u64 {
+        use std::hash::BuildHasher;
+        FxBuildHasher.hash_one((&caveat.name, &caveat.context))
+    }
+
+    fn get(&self, key: u64, caveat: &CaveatRef) -> Option<&EdgeState> {
+        let (known, state) = self.0.get(&key)?;
+        (known.caveat.as_ref() == Some(caveat)).then_some(state)
+    }
+
+    fn put(&mut self, key: u64, qualifier: &Arc<Qualifier>, state: &EdgeState) {
+        if self.0.len() < MEMO_MAX {
+            self.0.entry(key).or_insert_with(|| (Arc::clone(qualifier), state.clone()));
+        }
+    }
 }
 
 impl<'a> Reading<'a> {
@@ -48,7 +79,14 @@ impl<'a> Reading<'a> {
             steps: 0,
             steps_max: context.steps_max,
             valid_until: None,
+            has_faults: false,
+            memo: None,
         }
+    }
+
+    /// A fresh account that evaluates equal caveats once: for queries that look at many edges, or at one repeatedly.
+    pub(crate) fn remembering(context: &QueryContext<'a>) -> Reading<'a> {
+        Reading { memo: Some(Memo::default()), ..Reading::new(context) }
     }
 
     /// Counts steps; an error once there are too many.
@@ -78,16 +116,36 @@ impl<'a> Reading<'a> {
     }
 
     /// Whether a qualified edge counts.
-    pub(crate) fn state(&mut self, qualifier: &Qualifier) -> Result<EdgeState, QueryError> {
+    pub(crate) fn state(&mut self, qualifier: &Arc<Qualifier>) -> Result<EdgeState, QueryError> {
         if !self.is_live(qualifier) {
             return Ok(EdgeState::Absent);
         }
         let Some(caveat) = &qualifier.caveat else { return Ok(EdgeState::Holds) };
         self.charge(1)?;
-        Ok(match self.caveats.evaluate(&caveat.name, &caveat.context)? {
-            CaveatOutcome::True => EdgeState::Holds,
-            CaveatOutcome::False => EdgeState::Absent,
-            CaveatOutcome::Missing(names) => EdgeState::Depends(names),
-        })
+        let Some(memo) = &self.memo else { return self.evaluate(caveat) };
+        let key = Memo::key(caveat);
+        if let Some(state) = memo.get(key, caveat) {
+            return Ok(state.clone());
+        }
+        let state = self.evaluate(caveat)?;
+        if let Some(memo) = &mut self.memo {
+            memo.put(key, qualifier, &state);
+        }
+        Ok(state)
+    }
+
+    fn evaluate(&mut self, caveat: &CaveatRef) -> Result<EdgeState, QueryError> {
+        match self.caveats.evaluate(&caveat.name, &caveat.context) {
+            Ok(CaveatOutcome::True) => Ok(EdgeState::Holds),
+            Ok(CaveatOutcome::False) => Ok(EdgeState::Absent),
+            Ok(CaveatOutcome::Missing(names)) => {
+                Ok(EdgeState::Depends(names.into_iter().map(Reason::Missing).collect()))
+            }
+            Err(error) if error.failed_caveat().is_some() => {
+                self.has_faults = true;
+                Ok(EdgeState::Depends(vec![Reason::Fault(Arc::new(error))]))
+            }
+            Err(error) => Err(error),
+        }
     }
 }

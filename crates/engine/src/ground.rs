@@ -2,13 +2,13 @@
 //! it is computed from. The general way to an answer, whatever the data; `solve` solves the system.
 
 use rustc_hash::FxHashMap;
-use smol_str::SmolStr;
 
 use crate::edges::{EdgeState, Reading};
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
 use crate::program::PredicateId;
 use crate::query::QueryError;
+use crate::reasons::Reason;
 use crate::specialised::{Lowered, Op, RelationPlan, Specialised};
 use crate::value::Value;
 
@@ -19,14 +19,14 @@ pub(crate) trait Domain<G: Graph> {
     /// What they have on an object because they are that object, or name its userset.
     fn itself(&self, object: Ordinal) -> Self::Value;
     /// What they have by the direct and wildcard edges of a relation of an object. For a value that depends on caveats
-    /// the missing parameters are added.
+    /// the reasons are added.
     fn leaf(
         &mut self,
         graph: &G,
         plan: &RelationPlan,
         object: Ordinal,
         reading: &mut Reading<'_>,
-        missing: &mut Vec<SmolStr>,
+        reasons: &mut Vec<Reason>,
     ) -> Result<Self::Value, QueryError>;
 }
 
@@ -54,8 +54,8 @@ pub(crate) struct Span {
 pub(crate) struct Equations<V> {
     pub(crate) nodes: Vec<Node<V>>,
     children: Vec<u32>,
-    /// The parameters missing at a known node that depends on caveats.
-    missing: FxHashMap<u32, Vec<SmolStr>>,
+    /// Why a known node depends on caveats.
+    reasons: FxHashMap<u32, Vec<Reason>>,
     /// The object and predicate behind a node, for errors.
     names: Vec<(PredicateId, Ordinal, u32)>,
 }
@@ -66,9 +66,9 @@ impl<V> Equations<V> {
         self.children.get(span.start as usize..span.end as usize).unwrap_or(&[])
     }
 
-    /// The parameters missing at a node.
-    pub(crate) fn missing(&self, node: u32) -> &[SmolStr] {
-        self.missing.get(&node).map_or(&[], Vec::as_slice)
+    /// Why a node itself depends on caveats.
+    pub(crate) fn reasons(&self, node: u32) -> &[Reason] {
+        self.reasons.get(&node).map_or(&[], Vec::as_slice)
     }
 
     /// The object and predicate that a node stands for.
@@ -102,7 +102,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
         let equations = Equations {
             nodes: vec![Node::Known(D::Value::bottom())],
             children: Vec::new(),
-            missing: FxHashMap::default(),
+            reasons: FxHashMap::default(),
             names: Vec::new(),
         };
         Grounding { graph, specialised, domain, reading, equations, atoms: FxHashMap::default(), done: 0 }
@@ -150,13 +150,13 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
             None => {}
             Some(Lowered::Permission(op)) => children.push(self.op(op, object)?),
             Some(Lowered::Relation(plan)) => {
-                let mut missing = Vec::new();
-                let leaf = self.domain.leaf(self.graph, plan, object, self.reading, &mut missing)?;
+                let mut reasons = Vec::new();
+                let leaf = self.domain.leaf(self.graph, plan, object, self.reading, &mut reasons)?;
                 if leaf == D::Value::top() {
                     return Ok(Node::Known(leaf));
                 }
                 if !leaf.is_bottom() {
-                    children.push(self.known(leaf, missing));
+                    children.push(self.known(leaf, reasons));
                 }
                 for userset in &plan.usersets {
                     self.walk(userset.kind, userset.target, object, &mut children)?;
@@ -186,8 +186,8 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
             match self.reading.state(&edge.qualifier)? {
                 EdgeState::Absent => {}
                 EdgeState::Holds => children.push(self.atom(target, edge.other)),
-                EdgeState::Depends(missing) => {
-                    let condition = self.known(D::Value::conditional(), missing);
+                EdgeState::Depends(reasons) => {
+                    let condition = self.known(D::Value::conditional(), reasons);
                     let member = self.atom(target, edge.other);
                     children.push(self.all(vec![condition, member]));
                 }
@@ -242,7 +242,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
     ) -> Result<u32, QueryError> {
         let graph = self.graph;
         let mut exists = D::Value::bottom();
-        let mut missing_any = Vec::new();
+        let mut edge_reasons = Vec::new();
         let mut children = Vec::new();
         for (kind, target) in steps {
             let plain = graph.subjects(*kind, object);
@@ -260,10 +260,10 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
                         exists = D::Value::top();
                         children.push(member.map_or(NOBODY, |(target, other)| self.atom(target, other)));
                     }
-                    EdgeState::Depends(missing) => {
+                    EdgeState::Depends(reasons) => {
                         exists.join(&D::Value::conditional());
-                        missing_any.extend(missing.iter().cloned());
-                        let unless = self.known(D::Value::conditional(), missing);
+                        edge_reasons.extend(reasons.iter().cloned());
+                        let unless = self.known(D::Value::conditional(), reasons);
                         let member = member.map_or(NOBODY, |(target, other)| self.atom(target, other));
                         children.push(self.any(vec![unless, member]));
                     }
@@ -274,7 +274,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
             return Ok(NOBODY);
         }
         if exists != D::Value::top() {
-            children.push(self.known(exists, missing_any));
+            children.push(self.known(exists, edge_reasons));
         }
         Ok(self.all(children))
     }
@@ -292,13 +292,13 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
         Span { start, end: at(self.equations.children.len()) }
     }
 
-    fn known(&mut self, value: D::Value, missing: Vec<SmolStr>) -> u32 {
+    fn known(&mut self, value: D::Value, reasons: Vec<Reason>) -> u32 {
         if value.is_bottom() {
             return NOBODY;
         }
         let node = self.push(Node::Known(value));
-        if !missing.is_empty() {
-            self.equations.missing.insert(node, missing);
+        if !reasons.is_empty() {
+            self.equations.reasons.insert(node, reasons);
         }
         node
     }

@@ -6,13 +6,14 @@ use crate::check::{UNKNOWN_SUBJECT, solve_checks};
 use crate::edges::Reading;
 use crate::graph::Graph;
 use crate::ids::{Ordinal, TypeId};
+use crate::lookup_missing::{OneByOne, first_fault};
 use crate::lookup_sets::{Negation, Plane, Sets};
 use crate::program::{PredicateId, Program};
 use crate::query::{Permissionship, QueryContext, QueryError, ResourceSet};
 use crate::specialised::{Component, Specialised};
 
-/// Finds every resource of a type on which the subject has the permission. For a conditional one a check tells the
-/// missing parameters.
+/// Finds every resource of a type on which the subject has the permission. `lookup_missing` tells the parameters that
+/// conditional ones miss. A resource that depends on a caveat that fails fails the whole lookup.
 pub fn lookup_resources<G: Graph>(
     graph: &G,
     program: &Program,
@@ -27,7 +28,7 @@ pub fn lookup_resources<G: Graph>(
     let subject = graph.ordinal(subject_type, &subject.object.object_id).unwrap_or(UNKNOWN_SUBJECT);
     let lookup = Lookup { graph, program, specialised, subject, resource_type, predicate };
     let order = specialised.order_of(predicate);
-    let mut reading = Reading::new(context);
+    let mut reading = Reading::remembering(context);
     let mut found = if order.iter().any(|component| component.is_negative) {
         lookup.by_checks(&order, &mut reading)?
     } else {
@@ -60,6 +61,12 @@ impl<G: Graph> Lookup<'_, G> {
         }
         let definite = sets.take(Plane::Definite, self.predicate);
         let conditional = sets.take(Plane::Possible, self.predicate) - &definite;
+        // The sets take a caveat that failed for an open one; whether that matters only a check of each can say.
+        if reading.has_faults {
+            let Lookup { graph, program, specialised, subject, predicate, .. } = *self;
+            let checks = OneByOne { graph, program, specialised, subject, predicate };
+            first_fault(&checks.answer(conditional.iter().map(Ordinal), reading)?)?;
+        }
         Ok(ResourceSet { resource_type: Some(self.resource_type), definite, conditional, valid_until: None })
     }
 
@@ -74,6 +81,7 @@ impl<G: Graph> Lookup<'_, G> {
         let asked: Vec<(PredicateId, Ordinal)> =
             candidates.iter().map(|object| (self.predicate, Ordinal(object))).collect();
         let values = solve_checks(self.graph, self.program, self.specialised, self.subject, &asked, reading)?;
+        first_fault(&values)?;
         let mut found = ResourceSet { resource_type: Some(self.resource_type), ..ResourceSet::default() };
         for (object, (value, _)) in candidates.iter().zip(values) {
             match value {

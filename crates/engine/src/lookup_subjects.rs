@@ -13,13 +13,15 @@ use crate::ground::{Domain, Grounding};
 use crate::ids::{KindId, Ordinal};
 use crate::program::{PredicateId, Program};
 use crate::query::{FoundSubject, Permissionship, QueryContext, QueryError, SubjectSet};
+use crate::reasons::{Reason, Summary};
 use crate::solve::solve;
 use crate::specialised::{RelationPlan, Specialised};
 use crate::value::Value;
 use crate::value_subjects::Subjects;
 
 /// Finds every subject of a type (with `subject_relation`, every userset of that name) that has the permission.
-/// Subjects covered only by a wildcard are not listed one by one: the answer's `wildcard` speaks for them.
+/// Subjects covered only by a wildcard are not listed one by one: the answer's `wildcard` speaks for them. A subject
+/// (or a wildcard) that depends on a caveat that fails fails the whole lookup.
 pub fn lookup_subjects<G: Graph>(
     graph: &G,
     program: &Program,
@@ -34,14 +36,15 @@ pub fn lookup_subjects<G: Graph>(
     let empty = SubjectSet { subject_type: Some(type_id), ..SubjectSet::default() };
     // An object never mentioned has no edges, and subjects without an ordinal cannot be listed.
     let Some(object) = graph.ordinal(resource_type, &resource.object_id) else { return Ok(empty) };
-    let mut reading = Reading::new(context);
+    let mut reading = Reading::remembering(context);
     let mut grounding = Grounding::new(graph, specialised, AllSubjects, &mut reading);
     let root = grounding.atom(predicate, object);
     let (equations, _) = grounding.finish()?;
     let solution = solve(equations, &[root], &mut reading)?;
     let value =
         solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
-    let mut asker = Asker { graph, program, specialised, predicate, object, reading };
+    let faults = Summary::default();
+    let mut asker = Asker { graph, program, specialised, predicate, object, reading, faults };
     let mut answer = asker.report(value)?;
     answer.subject_type = Some(type_id);
     answer.valid_until = asker.reading.valid_until;
@@ -64,7 +67,7 @@ impl<G: Graph> Domain<G> for AllSubjects {
         plan: &RelationPlan,
         object: Ordinal,
         reading: &mut Reading<'_>,
-        _missing: &mut Vec<SmolStr>,
+        _reasons: &mut Vec<Reason>,
     ) -> Result<Subjects, QueryError> {
         let mut value = Subjects::bottom();
         if let Some(kind) = plan.direct {
@@ -110,6 +113,8 @@ struct Asker<'a, 'b, G> {
     predicate: PredicateId,
     object: Ordinal,
     reading: Reading<'b>,
+    /// The first fault of all that were found.
+    faults: Summary,
 }
 
 impl<G: Graph> Asker<'_, '_, G> {
@@ -134,6 +139,7 @@ impl<G: Graph> Asker<'_, '_, G> {
         };
         let excluded = excluded.iter().map(|point| self.excluded(value, point)).collect::<Result<_, _>>()?;
         let concrete = concrete.iter().map(|point| self.concrete(value, point)).collect::<Result<_, _>>()?;
+        std::mem::take(&mut self.faults).into_missing()?;
         Ok(SubjectSet { wildcard: (wildcard, missing), excluded, concrete, ..SubjectSet::default() })
     }
 
@@ -161,9 +167,9 @@ impl<G: Graph> Asker<'_, '_, G> {
     fn missing(&mut self, subject: Ordinal) -> Result<Vec<SmolStr>, QueryError> {
         let mut closure: Option<Closure> = None;
         let mut walk = Walk::new(self.graph, self.specialised, subject, &mut closure, &mut self.reading);
-        match walk.atom(self.predicate, self.object, 0) {
-            Ok(_) => Ok(walk.into_missing()),
-            Err(Stop::Refused(error)) => Err(error),
+        let summary = match walk.atom(self.predicate, self.object, 0) {
+            Ok(_) => walk.into_summary(),
+            Err(Stop::Refused(error)) => return Err(error),
             Err(Stop::Exhausted) => {
                 let asked = [(self.predicate, self.object)];
                 let mut answers = solve_checks(
@@ -174,8 +180,10 @@ impl<G: Graph> Asker<'_, '_, G> {
                     &asked,
                     &mut self.reading,
                 )?;
-                Ok(answers.pop().unwrap_or_default().1)
+                answers.pop().unwrap_or_default().1
             }
-        }
+        };
+        self.faults.merge_fault(&summary);
+        Ok(summary.missing)
     }
 }

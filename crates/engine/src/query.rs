@@ -32,7 +32,9 @@ pub enum CaveatOutcome {
 /// Evaluates caveats for a query; holds the request's context and the schema's caveats.
 pub trait CaveatEvaluator {
     /// The outcome for an edge with this caveat and these bound values, which win over the request's. Must be a pure
-    /// function of its arguments for the life of the query.
+    /// function of its arguments for the life of the query. An error that says that this caveat failed
+    /// (`QueryError::failed_caveat`) leaves the edge open, and matters only if the answer depends on it; any other
+    /// error ends the query.
     fn evaluate(&self, caveat: &str, bound: &Context) -> Result<CaveatOutcome, QueryError>;
 }
 
@@ -64,6 +66,34 @@ pub enum QueryError {
     /// A relationship names a caveat the schema lacks.
     #[error("caveat `{0}` not found")]
     UnknownCaveat(SmolStr),
+    /// A caveat's expression failed on the values it was given.
+    #[error("caveat `{caveat}` cannot be evaluated: {message}")]
+    CaveatEvaluation {
+        /// The caveat.
+        caveat: SmolStr,
+        /// What went wrong.
+        message: String,
+    },
+    /// A value given for a caveat's parameter is not of the parameter's type.
+    #[error("parameter `{parameter}` of caveat `{caveat}` cannot take the value given: {message}")]
+    CaveatParameterType {
+        /// The caveat.
+        caveat: SmolStr,
+        /// The parameter.
+        parameter: SmolStr,
+        /// What is wrong with the value.
+        message: String,
+    },
+    /// A caveat's expression would take more work than allowed.
+    #[error(
+        "evaluating caveat `{caveat}` takes more than {steps_max} steps; simplify its expression or its values"
+    )]
+    CaveatTooManySteps {
+        /// The caveat.
+        caveat: SmolStr,
+        /// The limit, in steps.
+        steps_max: u64,
+    },
     /// The query would take more work than allowed.
     #[error("the query needs more than {steps_max} steps; narrow it, or raise the limit `query-steps-max`")]
     TooManySteps {
@@ -85,6 +115,23 @@ pub enum QueryError {
     },
 }
 
+impl QueryError {
+    /// The caveat whose failing this is; `None` for any other error.
+    pub fn failed_caveat(&self) -> Option<&SmolStr> {
+        match self {
+            QueryError::UnknownCaveat(caveat)
+            | QueryError::CaveatEvaluation { caveat, .. }
+            | QueryError::CaveatParameterType { caveat, .. }
+            | QueryError::CaveatTooManySteps { caveat, .. } => Some(caveat),
+            QueryError::UnknownDefinition(_)
+            | QueryError::UnknownRelation { .. }
+            | QueryError::TooManySteps { .. }
+            | QueryError::TooDeep { .. }
+            | QueryError::Contradiction { .. } => None,
+        }
+    }
+}
+
 /// One question of a bulk check.
 #[derive(Clone, Copy)]
 pub struct CheckItem<'a> {
@@ -103,7 +150,8 @@ pub struct CheckItem<'a> {
 pub struct CheckAnswer {
     /// The answer.
     pub permissionship: Permissionship,
-    /// For `Conditional` the missing parameters, sorted, never empty; else empty.
+    /// For `Conditional` the missing parameters of every branch that still matters, sorted, each once, never empty;
+    /// else empty.
     pub missing: Vec<SmolStr>,
     /// The first instant at which the answer could change by the clock alone; it may be earlier than the true one,
     /// never later. `None` when no expiring edge was looked at.

@@ -6,7 +6,6 @@
 use std::collections::VecDeque;
 
 use rustc_hash::FxHashMap;
-use smol_str::SmolStr;
 
 use crate::components::{Vertices, components};
 use crate::edges::Reading;
@@ -14,6 +13,8 @@ use crate::ground::{Equations, Node};
 use crate::ids::Ordinal;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
+use crate::reasons::Summary;
+use crate::solve_reasons::reasons_of;
 use crate::value::Value;
 
 /// The values of a system.
@@ -92,24 +93,13 @@ impl<V: Value> Solution<V> {
 }
 
 impl Solution<Permissionship> {
-    /// The parameters that a conditional node misses: those of every branch that is conditional itself and through
-    /// which the node is.
-    pub(crate) fn missing(&self, node: u32) -> Vec<SmolStr> {
-        let is_conditional = |node: u32| self.low.get(node as usize) == Some(&Permissionship::Conditional);
-        let mut seen = vec![false; self.low.len()];
-        let mut open = vec![node];
-        let mut found = Vec::new();
-        while let Some(node) = open.pop() {
-            match seen.get_mut(node as usize) {
-                Some(seen) if !*seen && is_conditional(node) => *seen = true,
-                _ => continue,
-            }
-            found.extend_from_slice(self.equations.missing(node));
-            open.extend((0..).map_while(|index| self.equations.successor(node, index)));
-        }
-        found.sort_unstable();
-        found.dedup();
-        found
+    /// Why each of some nodes is conditional.
+    pub(crate) fn reasons(
+        &self,
+        nodes: &[u32],
+        reading: &mut Reading<'_>,
+    ) -> Result<Vec<Summary>, QueryError> {
+        reasons_of(&self.equations, &self.low, nodes, reading)
     }
 }
 

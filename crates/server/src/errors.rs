@@ -109,6 +109,15 @@ pub(crate) fn query(error: &QueryError) -> Status {
         QueryError::UnknownCaveat(caveat) => {
             (Code::FailedPrecondition, ErrorReason::UnknownCaveat, vec![("caveat_name", caveat.to_string())])
         }
+        QueryError::CaveatEvaluation { caveat, .. } | QueryError::CaveatTooManySteps { caveat, .. } => {
+            let metadata = vec![("caveat_name", caveat.to_string())];
+            (Code::InvalidArgument, ErrorReason::CaveatEvaluationError, metadata)
+        }
+        QueryError::CaveatParameterType { caveat, parameter, .. } => (
+            Code::InvalidArgument,
+            ErrorReason::CaveatParameterTypeError,
+            vec![("caveat_name", caveat.to_string()), ("parameter_name", parameter.to_string())],
+        ),
         // All mean that no answer was found within the work a query may take, which is what clients know as depth.
         QueryError::TooManySteps { .. } | QueryError::TooDeep { .. } | QueryError::Contradiction { .. } => {
             (Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, Vec::new())
