@@ -11,5 +11,6 @@
 )]
 
 pub mod checkout;
+pub mod differential;
 pub mod process;
 pub mod wire;

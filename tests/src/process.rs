@@ -10,8 +10,11 @@ pub const KEY: &str = "test-key";
 /// Longest a server may take to come up or down before the test fails.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// The built `pemba` binary: beside the test's own executable, built by `cargo build -p pemba-cli`.
+/// The built `pemba` binary: `PEMBA_BINARY`, or beside the test's own executable, built by `cargo build -p pemba-cli`.
 pub fn binary() -> PathBuf {
+    if let Some(path) = std::env::var_os("PEMBA_BINARY") {
+        return PathBuf::from(path);
+    }
     let mut folder = std::env::current_exe().unwrap();
     folder.pop();
     if folder.ends_with("deps") {

@@ -1,0 +1,232 @@
+//! Answers in a form that can be compared: no tokens, no order where none is promised, no message texts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+
+use pemba_proto::authzed::api::v1 as wire;
+use prost::Message as _;
+use tonic::{Code, Status};
+
+/// A gRPC error.
+#[derive(Debug, Clone)]
+pub struct Fault {
+    /// The code.
+    pub code: Code,
+    /// The ErrorInfo's reason, without its prefix; empty when there is no ErrorInfo.
+    pub reason: String,
+    /// The ErrorInfo's metadata.
+    pub metadata: BTreeMap<String, String>,
+    /// The message; never compared.
+    pub message: String,
+}
+
+/// What a check answers.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Verdict {
+    /// NO 1, HAS 2, CONDITIONAL 3, as CheckPermission numbers them.
+    pub permissionship: i32,
+    /// The missing parameters, sorted.
+    pub missing: Vec<String>,
+}
+
+/// A subject that a lookup found: its verdict, and the subjects it leaves out when it is the wildcard.
+pub type Found = (Verdict, BTreeMap<String, Verdict>);
+
+/// An answer.
+#[derive(Debug, Clone)]
+pub enum Answer {
+    /// An error.
+    Fault(Fault),
+    /// A check's.
+    Check(Verdict),
+    /// A bulk check's.
+    Bulk(Vec<Result<Verdict, Fault>>),
+    /// A lookup of resources; `repeated` counts the ids that came more than once.
+    Resources { found: BTreeMap<String, Verdict>, repeated: usize, sorted: bool },
+    /// A lookup of subjects.
+    Subjects { found: BTreeMap<String, Found>, repeated: usize },
+    /// An expansion, as text.
+    Tree(String),
+    /// Relationships, as text.
+    Relationships(BTreeSet<String>),
+    /// A write or a schema that was taken.
+    Done,
+    /// A deletion: COMPLETE 1 or PARTIAL 2, and how many.
+    Deleted(i32, u64),
+}
+
+/// NO as CheckPermission numbers it.
+pub const NO: i32 = 1;
+/// HAS as CheckPermission numbers it.
+pub const HAS: i32 = 2;
+/// CONDITIONAL as CheckPermission numbers it.
+pub const CONDITIONAL: i32 = 3;
+
+impl Fault {
+    /// Takes an error apart.
+    pub fn of(status: &Status) -> Fault {
+        let (reason, metadata) = error_info(status.details());
+        Fault { code: status.code(), reason, metadata, message: status.message().to_owned() }
+    }
+
+    /// Takes the error of one bulk item apart.
+    pub fn of_item(status: &pemba_proto::google::rpc::Status) -> Fault {
+        let (reason, metadata) = error_info(&status.encode_to_vec());
+        Fault { code: Code::from(status.code), reason, metadata, message: status.message.clone() }
+    }
+
+    /// Whether clients can tell them apart: code, reason, and the metadata's names.
+    pub fn same(&self, other: &Fault) -> bool {
+        self.code == other.code
+            && self.reason == other.reason
+            && self.metadata.keys().eq(other.metadata.keys())
+    }
+}
+
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?} {} {:?} ({})", self.code, self.reason, self.metadata, self.message)
+    }
+}
+
+/// The reason and metadata of the ErrorInfo in a `google.rpc.Status`.
+fn error_info(details: &[u8]) -> (String, BTreeMap<String, String>) {
+    let status = tonic_types::pb::Status::decode(details).unwrap_or_default();
+    for detail in status.details {
+        if detail.type_url.ends_with("google.rpc.ErrorInfo") {
+            let info = tonic_types::pb::ErrorInfo::decode(&*detail.value).unwrap();
+            let reason = info.reason.trim_start_matches("ERROR_REASON_").to_owned();
+            return (reason, info.metadata.into_iter().collect());
+        }
+    }
+    (String::new(), BTreeMap::new())
+}
+
+impl Verdict {
+    /// From the parts of a response.
+    pub fn new(permissionship: i32, partial: Option<&wire::PartialCaveatInfo>) -> Verdict {
+        let mut missing = partial.map(|info| info.missing_required_context.clone()).unwrap_or_default();
+        missing.sort();
+        Verdict { permissionship, missing }
+    }
+
+    /// From the parts of a lookup's result, whose numbers are others.
+    pub fn looked_up(permissionship: i32, partial: Option<&wire::PartialCaveatInfo>) -> Verdict {
+        let number = if permissionship == 1 { HAS } else { CONDITIONAL };
+        Verdict::new(number, partial)
+    }
+}
+
+impl Answer {
+    /// Whether clients can tell them apart.
+    pub fn same(&self, other: &Answer) -> bool {
+        match (self, other) {
+            (Answer::Fault(a), Answer::Fault(b)) => a.same(b),
+            (Answer::Check(a), Answer::Check(b)) => a == b,
+            (Answer::Bulk(a), Answer::Bulk(b)) => {
+                a.len() == b.len()
+                    && a.iter().zip(b).all(|pair| match pair {
+                        (Ok(a), Ok(b)) => a == b,
+                        (Err(a), Err(b)) => a.same(b),
+                        _ => false,
+                    })
+            }
+            (Answer::Resources { found: a, .. }, Answer::Resources { found: b, .. }) => a == b,
+            (Answer::Subjects { found: a, .. }, Answer::Subjects { found: b, .. }) => a == b,
+            (Answer::Tree(a), Answer::Tree(b)) => a == b,
+            (Answer::Relationships(a), Answer::Relationships(b)) => a == b,
+            (Answer::Done, Answer::Done) => true,
+            (Answer::Deleted(a, n), Answer::Deleted(b, m)) => a == b && n == m,
+            _ => false,
+        }
+    }
+}
+
+impl fmt::Display for Answer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Answer::Fault(fault) => write!(f, "{fault}"),
+            Answer::Check(verdict) => write!(f, "{verdict}"),
+            Answer::Bulk(items) => items.iter().try_for_each(|item| match item {
+                Ok(verdict) => write!(f, "\n    {verdict}"),
+                Err(fault) => write!(f, "\n    {fault}"),
+            }),
+            Answer::Resources { found, repeated, sorted } => {
+                write!(f, "[")?;
+                found.iter().try_for_each(|(id, verdict)| write!(f, " {id} {verdict}"))?;
+                write!(f, " ] repeated {repeated}, sorted {sorted}")
+            }
+            Answer::Subjects { found, repeated } => {
+                write!(f, "[")?;
+                for (id, (verdict, excluded)) in found {
+                    write!(f, " {id} {verdict}")?;
+                    excluded.iter().try_for_each(|(id, verdict)| write!(f, " -{id} {verdict}"))?;
+                }
+                write!(f, " ] repeated {repeated}")
+            }
+            Answer::Tree(text) => write!(f, "{text}"),
+            Answer::Relationships(all) => all.iter().try_for_each(|text| write!(f, "\n    {text}")),
+            Answer::Done => write!(f, "done"),
+            Answer::Deleted(progress, count) => write!(f, "deleted {count}, progress {progress}"),
+        }
+    }
+}
+
+impl fmt::Display for Verdict {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self.permissionship {
+            NO => write!(f, "NO"),
+            HAS => write!(f, "HAS"),
+            CONDITIONAL => write!(f, "CONDITIONAL({})", self.missing.join(",")),
+            other => write!(f, "unknown number {other}"),
+        }
+    }
+}
+
+/// An expansion as text: children of unions and intersections, and leaves, sorted.
+pub fn tree_text(tree: &wire::PermissionRelationshipTree) -> String {
+    use wire::permission_relationship_tree::TreeType;
+    let object = tree.expanded_object.clone().unwrap_or_default();
+    let head = format!("{}:{}#{}", object.object_type, object.object_id, tree.expanded_relation);
+    match &tree.tree_type {
+        None => format!("{head} nothing"),
+        Some(TreeType::Leaf(leaf)) => {
+            let mut subjects: Vec<String> = leaf.subjects.iter().map(subject_text).collect();
+            subjects.sort();
+            format!("{head}[{}]", subjects.join(" "))
+        }
+        Some(TreeType::Intermediate(set)) => {
+            let mut children: Vec<String> = set.children.iter().map(tree_text).collect();
+            let sign = match set.operation {
+                1 => "+",
+                2 => "&",
+                _ => "-",
+            };
+            if sign != "-" {
+                children.sort();
+            }
+            format!("{head}{sign}({})", children.join(" "))
+        }
+    }
+}
+
+fn subject_text(subject: &wire::SubjectReference) -> String {
+    let object = subject.object.clone().unwrap_or_default();
+    format!("{}:{}#{}", object.object_type, object.object_id, subject.optional_relation)
+}
+
+/// A relationship as text, with all that belongs to it.
+pub fn relationship_text(relationship: &wire::Relationship) -> String {
+    let resource = relationship.resource.clone().unwrap_or_default();
+    let subject = relationship.subject.as_ref().map(subject_text).unwrap_or_default();
+    let mut text =
+        format!("{}:{}#{}@{subject}", resource.object_type, resource.object_id, relationship.relation);
+    if let Some(caveat) = &relationship.optional_caveat {
+        let context = caveat.context.clone().unwrap_or_default();
+        text.push_str(&format!("[{}:{:?}]", caveat.caveat_name, context.fields));
+    }
+    if let Some(instant) = &relationship.optional_expires_at {
+        text.push_str(&format!("[expiration:{}.{}]", instant.seconds, instant.nanos));
+    }
+    text
+}

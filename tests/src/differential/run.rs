@@ -1,0 +1,207 @@
+//! Runs cases on both servers and counts what was asked.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use super::answer::{Answer, CONDITIONAL, HAS, NO};
+use super::generate::{Case, TYPES};
+use super::oracle::Kind;
+use super::peer::Peer;
+use super::schema::Schema;
+use super::step::{Operation, Step};
+use super::tolerate;
+
+/// Numbers the oracle's keys, so that each run of a case has a store of its own.
+static STORES: AtomicU64 = AtomicU64::new(0);
+
+/// Both servers.
+pub struct Pair {
+    /// Pemba, with this client's own server.
+    pub pemba: Peer,
+    /// Where the oracle is.
+    pub oracle_endpoint: String,
+    /// Which oracle it is.
+    pub kind: Kind,
+}
+
+/// A difference that no rule covers.
+#[derive(Debug, Clone)]
+pub struct Difference {
+    /// The case, up to the step that differs.
+    pub case: Case,
+    /// What was asked.
+    pub step: Step,
+    /// Pemba's answer.
+    pub pemba: Answer,
+    /// The oracle's answer.
+    pub oracle: Answer,
+}
+
+/// What was asked and answered.
+#[derive(Debug, Clone, Default)]
+pub struct Counts {
+    /// Cases run.
+    pub cases: usize,
+    /// Requests sent to each.
+    pub requests: usize,
+    /// Single answers compared: checks, bulk items, lookup results.
+    pub answers: usize,
+    /// By call and kind of answer.
+    pub kinds: BTreeMap<String, usize>,
+    /// By operator in the permission and verdict.
+    pub operators: BTreeMap<(&'static str, i32), usize>,
+    /// By rule: the differences that are meant.
+    pub tolerated: BTreeMap<&'static str, usize>,
+}
+
+impl Counts {
+    /// Adds another's.
+    pub fn add(&mut self, other: &Counts) {
+        self.cases += other.cases;
+        self.requests += other.requests;
+        self.answers += other.answers;
+        for (kind, count) in &other.kinds {
+            *self.kinds.entry(kind.clone()).or_default() += count;
+        }
+        for (key, count) in &other.operators {
+            *self.operators.entry(*key).or_default() += count;
+        }
+        for (rule, count) in &other.tolerated {
+            *self.tolerated.entry(rule).or_default() += count;
+        }
+    }
+
+    fn count(&mut self, schema: &Schema, step: &Step, answer: &Answer) {
+        self.requests += 1;
+        let verdicts: Vec<i32> = match answer {
+            Answer::Check(verdict) => vec![verdict.permissionship],
+            Answer::Bulk(items) => {
+                items.iter().filter_map(|i| i.as_ref().ok()).map(|v| v.permissionship).collect()
+            }
+            Answer::Resources { found, .. } => found.values().map(|v| v.permissionship).collect(),
+            Answer::Subjects { found, .. } => found.values().map(|(v, _)| v.permissionship).collect(),
+            _ => Vec::new(),
+        };
+        self.answers += verdicts.len().max(1);
+        *self.kinds.entry(format!("{} {}", step.call(), kind(answer))).or_default() += 1;
+        let asked = match step {
+            Step::Check(item, _) => Some((item.resource.kind.as_str(), item.permission.as_str())),
+            Step::LookupResources { resource_type, permission, .. } => {
+                Some((&**resource_type, &**permission))
+            }
+            Step::LookupSubjects { resource, permission, .. } => Some((&*resource.kind, &**permission)),
+            _ => None,
+        };
+        let Some((kind, permission)) = asked else { return };
+        let mut operators = BTreeSet::new();
+        for one in schema.definition(kind).into_iter().flat_map(|definition| &definition.permissions) {
+            if one.name == permission {
+                one.expression.operators(&mut operators);
+            }
+        }
+        for operator in operators {
+            for verdict in &verdicts {
+                *self.operators.entry((operator, *verdict)).or_default() += 1;
+            }
+        }
+    }
+}
+
+/// The kind of an answer, in a few words.
+pub fn kind(answer: &Answer) -> String {
+    match answer {
+        Answer::Fault(fault) => format!("{:?} {}", fault.code, fault.reason),
+        Answer::Check(verdict) => match verdict.permissionship {
+            NO => "NO".to_owned(),
+            HAS => "HAS".to_owned(),
+            CONDITIONAL => "CONDITIONAL".to_owned(),
+            other => format!("number {other}"),
+        },
+        Answer::Bulk(_) => "items".to_owned(),
+        Answer::Resources { .. } => "resources".to_owned(),
+        Answer::Subjects { .. } => "subjects".to_owned(),
+        Answer::Tree(_) => "tree".to_owned(),
+        Answer::Relationships(_) => "relationships".to_owned(),
+        Answer::Done | Answer::Deleted(..) => "done".to_owned(),
+    }
+}
+
+/// Asks both the same and compares; a tolerated difference is counted.
+async fn both(
+    pair: &mut Pair,
+    oracle: &mut Peer,
+    step: &Step,
+    counts: &mut Counts,
+) -> Result<Answer, (Answer, Answer)> {
+    let (ours, theirs) = tokio::join!(pair.pemba.ask(step), oracle.ask(step));
+    let own_order = match &ours {
+        Answer::Resources { repeated, sorted, .. } => *repeated == 0 && *sorted,
+        Answer::Subjects { repeated, .. } => *repeated == 0,
+        _ => true,
+    };
+    if own_order && ours.same(&theirs) {
+        return Ok(ours);
+    }
+    match tolerate::rule(step, &ours, &theirs, pair.kind).filter(|_| own_order) {
+        Some(rule) => {
+            *counts.tolerated.entry(rule).or_default() += 1;
+            Ok(ours)
+        }
+        None => Err((ours, theirs)),
+    }
+}
+
+/// Runs one case from nothing, until its end or its first difference.
+pub async fn run(pair: &mut Pair, case: &Case, counts: &mut Counts) -> Option<Box<Difference>> {
+    pair.pemba.clear(&TYPES).await;
+    let store = STORES.fetch_add(1, Ordering::Relaxed);
+    let mut oracle = Peer::new(&pair.oracle_endpoint, &format!("store-{store}"));
+    let first = [
+        Step::Schema(case.schema.text()),
+        Step::Write {
+            updates: case.edges.iter().map(|edge| (Operation::Touch, edge.clone())).collect(),
+            preconditions: Vec::new(),
+        },
+    ];
+    counts.cases += 1;
+    for (place, step) in first.iter().chain(&case.steps).enumerate() {
+        match both(pair, &mut oracle, step, counts).await {
+            Ok(answer) => {
+                counts.count(&case.schema, step, &answer);
+                if place == 0 && matches!(answer, Answer::Fault(_)) {
+                    return None;
+                }
+            }
+            Err((pemba, oracle)) => {
+                let mut case = case.clone();
+                case.steps.truncate((place + 1).saturating_sub(2));
+                return Some(Box::new(Difference { case, step: step.clone(), pemba, oracle }));
+            }
+        }
+    }
+    None
+}
+
+impl Difference {
+    /// What makes it the same difference as another.
+    pub fn signature(&self) -> String {
+        format!("{}: {} / {}", self.step.call(), kind(&self.pemba), kind(&self.oracle))
+    }
+}
+
+impl fmt::Display for Difference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "# {}; seed {}", self.signature(), self.case.seed)?;
+        writeln!(f, "schema: |")?;
+        self.case.schema.text().lines().try_for_each(|line| writeln!(f, "  {line}"))?;
+        writeln!(f, "relationships: |")?;
+        self.case.edges.iter().try_for_each(|edge| writeln!(f, "  {edge}"))?;
+        writeln!(f, "# asked:")?;
+        for step in &self.case.steps {
+            step.to_string().lines().try_for_each(|line| writeln!(f, "#   {line}"))?;
+        }
+        writeln!(f, "# pemba:  {}", self.pemba.to_string().replace('\n', "\n#     "))?;
+        writeln!(f, "# oracle: {}", self.oracle.to_string().replace('\n', "\n#     "))
+    }
+}
