@@ -7,12 +7,13 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender};
 use pemba_engine::EdgeKey;
-use pemba_model::{Relationship, Revision, Timestamp};
+use pemba_model::{Revision, Timestamp};
 use pemba_schema::Schema;
 use tokio::sync::oneshot;
 
 use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::group::Group;
+use crate::import::Load;
 use crate::requests::{Committed, Delete, Deleted, Imported, Write};
 use crate::shared::Shared;
 
@@ -24,7 +25,7 @@ pub(crate) enum Request {
     Write(Write, Answer<Committed, WriteError>),
     Delete(Delete, Answer<Deleted, DeleteError>),
     Schema(Box<NewSchema>, Answer<Committed, SchemaError>),
-    Import(Vec<Relationship>, Answer<Imported, ImportError>),
+    Import(Box<Load>, Answer<Imported, ImportError>),
     Collect(Garbage, Sender<()>),
     Stop,
 }
@@ -128,8 +129,8 @@ fn apply(group: &mut Group<'_>, request: Request) {
             let result = group.write_schema(*schema);
             group.answer(answer, result);
         }
-        Request::Import(relationships, answer) => {
-            let result = group.import(relationships);
+        Request::Import(load, answer) => {
+            let result = group.import(*load);
             group.answer(answer, result);
         }
         Request::Collect(garbage, done) => group.collect(garbage, done),

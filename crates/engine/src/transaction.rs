@@ -92,18 +92,21 @@ impl<T: EdgeTable> Transaction<T> {
     /// one that a schema has allowed. On an error nothing changes.
     pub fn put(&mut self, relationship: &Relationship) -> Result<Put, PutError> {
         let unknown = || PutError::UnknownKind { relationship: relationship.to_string() };
-        let kind_id = self.state.kind_of(relationship).ok_or_else(unknown)?;
-        let kind = self.state.catalog.kind(kind_id).ok_or_else(unknown)?;
-        let (resource_type, subject_type) = (kind.resource_type, kind.subject_type);
-        let is_wildcard = kind.shape == SubjectShape::Wildcard;
-        let resource = self.intern(resource_type, &relationship.resource.object_id)?;
-        let subject = if is_wildcard {
-            Ordinal::WILDCARD
-        } else {
-            self.intern(subject_type, &relationship.subject.object.object_id)?
-        };
-        let key = EdgeKey { kind: kind_id, resource, subject };
+        let kind = self.state.kind_of(relationship).ok_or_else(unknown)?;
+        let key = self.key(kind, &relationship.resource.object_id, &relationship.subject.object.object_id)?;
         Ok(Put { key, before: self.put_edge(key, attributes_of(relationship)) })
+    }
+
+    /// The edge of a kind between two objects, which get ordinals. Under a wildcard kind the subject is not looked at.
+    pub fn key(&mut self, kind: KindId, resource_id: &str, subject_id: &str) -> Result<EdgeKey, PutError> {
+        let Some(known) = self.state.catalog.kind(kind) else {
+            return Err(PutError::UnknownKind { relationship: format!("{resource_id}@{subject_id}") });
+        };
+        let (resource_type, subject_type) = (known.resource_type, known.subject_type);
+        let is_wildcard = known.shape == SubjectShape::Wildcard;
+        let resource = self.intern(resource_type, resource_id)?;
+        let subject = if is_wildcard { Ordinal::WILDCARD } else { self.intern(subject_type, subject_id)? };
+        Ok(EdgeKey { kind, resource, subject })
     }
 
     /// Puts an edge by its numbers, which must stand for something, and returns its attributes before. An edge whose
