@@ -19,6 +19,12 @@ pub const SCHEMA_MAX_BYTES: usize = 4 * 1024 * 1024;
 pub const CAVEAT_PARAMETERS_MAX: usize = 20;
 /// Longest caveat expression source, in characters.
 pub const CAVEAT_SOURCE_MAX_CHARS: usize = 100_000;
+/// Deepest nesting of a caveat expression, in levels of its tree.
+pub const CAVEAT_NESTING_MAX: usize = 128;
+/// Most steps one evaluation of a caveat may take: parts evaluated, elements walked, pieces of 64 bytes compared.
+pub const CAVEAT_STEPS_MAX: u64 = 250_000;
+/// Most memory for the values that one evaluation of a caveat makes, roughly, in bytes.
+pub const CAVEAT_VALUES_MAX_BYTES: u64 = 4 * 1024 * 1024;
 /// Deepest nesting of parentheses and blocks that the schema parser follows, in levels.
 pub const SCHEMA_NESTING_MAX: usize = 128;
 /// Most checks in one bulk request; fixed by the interface.
