@@ -124,6 +124,9 @@ pub struct ServeArgs {
     /// The address for Prometheus metrics and the HTTP health check; empty for none.
     #[arg(long, env = "PEMBA_METRICS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9090")]
     pub metrics_listen: String,
+    /// The address to serve REST on, JSON over HTTP/1.1 (HTTPS with a certificate); none unless given.
+    #[arg(long, env = "PEMBA_REST_LISTEN", value_name = "ADDR")]
+    pub rest_listen: Option<String>,
     /// Threads that serve requests; 0 means one a core.
     #[arg(long, env = "PEMBA_THREADS", default_value_t = 0)]
     pub threads: usize,

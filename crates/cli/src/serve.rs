@@ -43,10 +43,14 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         "" => None,
         text => Some(address("--metrics-listen", text)?),
     };
+    let rest_listen = match args.rest_listen.as_deref() {
+        None | Some("") => None,
+        Some(text) => Some(address("--rest-listen", text)?),
+    };
     if args.preshared_keys.iter().any(String::is_empty) {
         bail!("a preshared key must not be empty");
     }
-    let exposed = listen.iter().find(|address| !address.ip().is_loopback());
+    let exposed = listen.iter().chain(rest_listen.as_ref()).find(|address| !address.ip().is_loopback());
     if let Some(exposed) = exposed.filter(|_| args.preshared_keys.is_empty() && !args.insecure_no_key) {
         bail!(
             "without `--preshared-key` anyone who reaches {exposed} could read and change everything: give a key, or \
@@ -66,6 +70,7 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         preshared_keys: args.preshared_keys.clone(),
         limits: args.limits.limits(),
         metrics_listen,
+        rest_listen,
         worker_threads: if args.threads == 0 { defaults.worker_threads } else { args.threads },
         connections_max: args.connections_max,
         streams_max: args.streams_max,

@@ -13,6 +13,7 @@ mod errors;
 mod front;
 mod options;
 mod queries;
+mod rest;
 mod serve;
 mod services;
 mod state;

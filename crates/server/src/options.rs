@@ -20,6 +20,8 @@ pub struct ServerOptions {
     pub limits: Limits,
     /// Where `/metrics` and `/healthz` are served over plain HTTP; `None` for nowhere.
     pub metrics_listen: Option<SocketAddr>,
+    /// Where REST (JSON over HTTP/1.1) is listened for; `None` for nowhere. With `tls` it is HTTPS.
+    pub rest_listen: Option<SocketAddr>,
     /// What is served. `None` starts with everything UNAVAILABLE and health NOT_SERVING, until
     /// `RunningServer::attach` brings the database.
     pub database: Option<Database>,
@@ -51,6 +53,7 @@ impl Default for ServerOptions {
             preshared_keys: Vec::new(),
             limits: Limits::default(),
             metrics_listen: None,
+            rest_listen: None,
             database: None,
             worker_threads: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: 10_000,
@@ -68,6 +71,7 @@ impl std::fmt::Debug for ServerOptions {
             .field("tls", &self.tls.is_some())
             .field("preshared_keys", &self.preshared_keys.len())
             .field("metrics_listen", &self.metrics_listen)
+            .field("rest_listen", &self.rest_listen)
             .field("worker_threads", &self.worker_threads)
             .finish_non_exhaustive()
     }

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use http::{HeaderMap, HeaderValue};
 
 /// The name of the id's metadata.
-pub(super) const X_REQUEST_ID: &str = "x-request-id";
+pub(crate) const X_REQUEST_ID: &str = "x-request-id";
 /// Longest id of a caller that is passed on, in bytes: it goes into logs.
 const CALLER_ID_MAX_BYTES: usize = 128;
 

@@ -28,8 +28,9 @@ const HEALTH_NAMES: [&str; 4] =
 /// What the thread is started with.
 pub(super) struct DeskStart {
     pub(super) state: Arc<State>,
-    pub(super) listeners: Vec<std::net::TcpListener>,
-    pub(super) metrics_listener: Option<std::net::TcpListener>,
+    pub(super) grpc: Vec<std::net::TcpListener>,
+    pub(super) rest: Vec<std::net::TcpListener>,
+    pub(super) metrics: Vec<std::net::TcpListener>,
     pub(super) workers: Vec<WorkerHandle>,
     pub(super) health: HealthReporter,
     pub(super) connections_max: usize,
@@ -51,24 +52,25 @@ pub(super) fn start(start: DeskStart) -> Result<(), StartError> {
 }
 
 async fn run(start: DeskStart) {
-    let DeskStart { state, listeners, metrics_listener, workers, health, connections_max, mut ending } =
-        start;
+    let DeskStart { state, grpc, rest, metrics, workers, health, connections_max, mut ending } = start;
     // Before the first connection: nobody must be told otherwise by a reporter that does not know yet.
     let status = health_status(&state);
     set_health(&health, status).await;
     let workers = Arc::new(workers);
     let places = Arc::new(Semaphore::new(connections_max.clamp(1, Semaphore::MAX_PERMITS)));
-    for listener in listeners {
+    let grpc = grpc.into_iter().map(|listener| (listener, Interface::Grpc));
+    let rest = rest.into_iter().map(|listener| (listener, Interface::Rest));
+    for (listener, interface) in grpc.chain(rest) {
         let (state, workers, places) = (Arc::clone(&state), Arc::clone(&workers), Arc::clone(&places));
         tokio::spawn(async move {
             let mut stopping = state.stopping.clone();
             tokio::select! {
-                () = accept(listener, &state, &workers, &places) => {}
+                () = accept(listener, interface, &state, &workers, &places) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
         });
     }
-    if let Some(listener) = metrics_listener {
+    for listener in metrics {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
             let served = match TcpListener::from_std(listener) {
@@ -85,8 +87,16 @@ async fn run(start: DeskStart) {
     let _ = ending.wait_for(|ending| *ending).await;
 }
 
+/// What is spoken on a connection.
+#[derive(Debug, Clone, Copy)]
+enum Interface {
+    Grpc,
+    Rest,
+}
+
 async fn accept(
     listener: std::net::TcpListener,
+    interface: Interface,
     state: &Arc<State>,
     workers: &[WorkerHandle],
     places: &Arc<Semaphore>,
@@ -116,7 +126,11 @@ async fn accept(
             // A worker that does not keep up slows the accepting of connections down, which is what the kernel's
             // queue is for; one that is gone has stopped.
             Ok(stream) => {
-                if worker.connections.send(Accepted { stream, place }).await.is_err() {
+                let connections = match interface {
+                    Interface::Grpc => &worker.connections,
+                    Interface::Rest => &worker.rest_connections,
+                };
+                if connections.send(Accepted { stream, place }).await.is_err() {
                     return;
                 }
             }

@@ -8,6 +8,7 @@ use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsServic
 use pemba_proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 
+use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
@@ -33,9 +34,8 @@ pub(super) fn services(
     state: &Arc<State>,
     front: FrontLayer,
     tls: Option<&TlsOptions>,
-    health: HealthServer<impl Health>,
+    routes: Routes,
 ) -> Result<Services, StartError> {
-    let message_max = state.limits.message_max_bytes;
     let mut server = Server::builder()
         .initial_stream_window_size(STREAM_WINDOW_BYTES)
         .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
@@ -49,6 +49,12 @@ pub(super) fn services(
             .timeout(HANDSHAKE_MAX);
         server = server.tls_config(config).map_err(|error| StartError::Tls(causes(&error)))?;
     }
+    Ok(server.layer(front).add_routes(routes))
+}
+
+/// Which service answers which call.
+pub(super) fn routes(state: &Arc<State>, health: HealthServer<impl Health>) -> Result<Routes, StartError> {
+    let message_max = state.limits.message_max_bytes;
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pemba_proto::FILE_DESCRIPTOR_SET)
@@ -57,9 +63,7 @@ pub(super) fn services(
     let unfit = |error: tonic_reflection::server::Error| StartError::Services(error.to_string());
     let permissions = PermissionsServiceServer::new(Permissions::new(Arc::clone(state)));
     let experimental = ExperimentalServiceServer::new(Experimental);
-    Ok(server
-        .layer(front)
-        .add_service(permissions.max_decoding_message_size(message_max))
+    Ok(Routes::new(permissions.max_decoding_message_size(message_max))
         .add_service(
             SchemaServiceServer::new(Schemas::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )

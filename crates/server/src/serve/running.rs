@@ -9,11 +9,13 @@ use pemba_db::Database;
 use tokio::sync::watch;
 use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
+use tower::Layer as _;
 
 use super::worker::{WorkerHandle, WorkerStart};
 use super::{desk, routes, worker};
 use crate::front::{Authentication, FrontLayer};
 use crate::options::{ServerOptions, StartError};
+use crate::rest::{Gateway, Table};
 use crate::state::State;
 
 /// The gRPC server.
@@ -24,6 +26,7 @@ pub struct Server;
 pub struct RunningServer {
     addresses: Vec<SocketAddr>,
     metrics_address: Option<SocketAddr>,
+    rest_address: Option<SocketAddr>,
     state: Arc<State>,
     stop: watch::Sender<bool>,
     abort: watch::Sender<bool>,
@@ -47,19 +50,20 @@ impl Server {
         let state = State::new(&options, stopping.clone());
         let health = HealthReporter::new();
         let front = FrontLayer::new(Arc::clone(&state), Authentication::new(&options.preshared_keys));
-        let listeners =
-            options.listen.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()?;
-        let metrics_listener = options.metrics_listen.map(listen).transpose()?;
-        let addresses = listeners.iter().map(|(_, address)| *address).collect();
-        let metrics_address = metrics_listener.as_ref().map(|(_, address)| *address);
+        let table = options.rest_listen.map(|_| Table::new(&options.limits, options.tls.as_ref()));
+        let table = table.transpose()?.map(Arc::new);
+        let listeners = Listeners::bind(&options)?;
         let (done, workers_done) = mpsc::channel();
         let mut workers = Vec::with_capacity(options.worker_threads);
         for index in 0..options.worker_threads {
             let health_service =
                 HealthServer::new(tonic_health::server::HealthService::from_health_reporter(health.clone()));
+            let routes = routes::routes(&state, health_service)?;
+            let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
             let start = WorkerStart {
                 index,
-                services: routes::services(&state, front.clone(), options.tls.as_ref(), health_service)?,
+                gateway: table.clone().map(gateway),
+                services: routes::services(&state, front.clone(), options.tls.as_ref(), routes)?,
                 blocking_threads_max: state.queries.threads_max(),
                 stopping: stopping.clone(),
                 aborting: aborting.clone(),
@@ -68,8 +72,9 @@ impl Server {
             workers.push(worker::start(start).map_err(StartError::Thread)?);
         }
         let running = RunningServer {
-            addresses,
-            metrics_address,
+            addresses: addresses(&listeners.grpc),
+            metrics_address: addresses(&listeners.metrics).first().copied(),
+            rest_address: addresses(&listeners.rest).first().copied(),
             state,
             stop,
             abort,
@@ -77,11 +82,15 @@ impl Server {
             workers_done,
             drain_max: options.drain_max,
         };
-        running.open_desk(listeners, metrics_listener, workers, health, options.connections_max, ending)?;
+        running.open_desk(listeners, workers, health, options.connections_max, ending)?;
         if options.preshared_keys.is_empty() {
             tracing::warn!("authentication is off: whoever reaches the port may read and write everything");
         }
-        tracing::info!(addresses = ?running.addresses, tls = options.tls.is_some(), "serving gRPC");
+        let tls = options.tls.is_some();
+        tracing::info!(addresses = ?running.addresses, tls, "serving gRPC");
+        if let Some(address) = running.rest_address {
+            tracing::info!(%address, tls, "serving REST");
+        }
         Ok(running)
     }
 }
@@ -89,8 +98,7 @@ impl Server {
 impl RunningServer {
     fn open_desk(
         &self,
-        listeners: Vec<(TcpListener, SocketAddr)>,
-        metrics_listener: Option<(TcpListener, SocketAddr)>,
+        listeners: Listeners,
         workers: Vec<WorkerHandle>,
         health: HealthReporter,
         connections_max: usize,
@@ -98,8 +106,9 @@ impl RunningServer {
     ) -> Result<(), StartError> {
         desk::start(desk::DeskStart {
             state: Arc::clone(&self.state),
-            listeners: listeners.into_iter().map(|(listener, _)| listener).collect(),
-            metrics_listener: metrics_listener.map(|(listener, _)| listener),
+            grpc: sockets(listeners.grpc),
+            rest: sockets(listeners.rest),
+            metrics: sockets(listeners.metrics),
             workers,
             health,
             connections_max,
@@ -115,6 +124,11 @@ impl RunningServer {
     /// Where metrics are served.
     pub fn metrics_address(&self) -> Option<SocketAddr> {
         self.metrics_address
+    }
+
+    /// Where REST is served.
+    pub fn rest_address(&self) -> Option<SocketAddr> {
+        self.rest_address
     }
 
     /// Brings the database of a server that was started without one: it begins to serve. A second one is ignored.
@@ -170,6 +184,34 @@ fn check(options: &ServerOptions) -> Result<(), StartError> {
         return wrong("preshared-key", "must not be empty, nor begin or end with a blank");
     }
     Ok(())
+}
+
+/// The sockets of a server, each with the port that was taken.
+struct Listeners {
+    grpc: Vec<(TcpListener, SocketAddr)>,
+    rest: Vec<(TcpListener, SocketAddr)>,
+    metrics: Vec<(TcpListener, SocketAddr)>,
+}
+
+impl Listeners {
+    fn bind(options: &ServerOptions) -> Result<Listeners, StartError> {
+        let all = |addresses: &[SocketAddr]| {
+            addresses.iter().map(|address| listen(*address)).collect::<Result<Vec<_>, _>>()
+        };
+        Ok(Listeners {
+            grpc: all(&options.listen)?,
+            rest: all(options.rest_listen.as_slice())?,
+            metrics: all(options.metrics_listen.as_slice())?,
+        })
+    }
+}
+
+fn addresses(listeners: &[(TcpListener, SocketAddr)]) -> Vec<SocketAddr> {
+    listeners.iter().map(|(_, address)| *address).collect()
+}
+
+fn sockets(listeners: Vec<(TcpListener, SocketAddr)>) -> Vec<TcpListener> {
+    listeners.into_iter().map(|(listener, _)| listener).collect()
 }
 
 fn listen(address: SocketAddr) -> Result<(TcpListener, SocketAddr), StartError> {

@@ -14,6 +14,7 @@ use tower::layer::util::{Identity, Stack};
 
 use super::connection::{Accepted, Connection};
 use crate::front::FrontLayer;
+use crate::rest::Gateway;
 
 /// Connections dealt to a worker that it has not yet taken.
 const DEALT_MAX: usize = 256;
@@ -26,6 +27,8 @@ pub(super) type Services = Router<Stack<FrontLayer, Identity>>;
 /// How the acceptor reaches a worker.
 pub(super) struct WorkerHandle {
     pub(super) connections: mpsc::Sender<Accepted>,
+    /// Those of the REST gateway.
+    pub(super) rest_connections: mpsc::Sender<Accepted>,
     /// Connections it has open.
     pub(super) load: Arc<AtomicUsize>,
 }
@@ -34,6 +37,7 @@ pub(super) struct WorkerHandle {
 pub(super) struct WorkerStart {
     pub(super) index: usize,
     pub(super) services: Services,
+    pub(super) gateway: Option<Gateway>,
     pub(super) blocking_threads_max: usize,
     pub(super) stopping: watch::Receiver<bool>,
     /// Becomes true when what still runs is to be dropped.
@@ -44,20 +48,28 @@ pub(super) struct WorkerStart {
 
 /// Starts a worker's thread.
 pub(super) fn start(start: WorkerStart) -> std::io::Result<WorkerHandle> {
-    let (sender, receiver) = mpsc::channel(DEALT_MAX);
+    let (connections, receiver) = mpsc::channel(DEALT_MAX);
+    let (rest_connections, rest_receiver) = mpsc::channel(DEALT_MAX);
     let runtime = Builder::new_current_thread()
         .enable_all()
         .max_blocking_threads(start.blocking_threads_max)
         .thread_name(format!("pemba-query-{}", start.index))
         .build()?;
     std::thread::Builder::new().name(format!("pemba-net-{}", start.index)).spawn(move || {
-        let WorkerStart { services, mut stopping, mut aborting, done, .. } = start;
+        let WorkerStart { services, gateway, mut stopping, mut aborting, done, .. } = start;
         runtime.block_on(async move {
+            let gateway_stopping = stopping.clone();
             let stop = async move {
                 // An error means that the server is gone, which is a reason to stop too.
                 let _ = stopping.wait_for(|stopping| *stopping).await;
             };
-            let serving = services.serve_with_incoming_shutdown(Incoming(receiver), stop);
+            let serving_grpc = services.serve_with_incoming_shutdown(Incoming(receiver), stop);
+            let serving_rest = async move {
+                if let Some(gateway) = gateway {
+                    gateway.serve(Incoming(rest_receiver), gateway_stopping).await;
+                }
+            };
+            let serving = async { tokio::join!(serving_grpc, serving_rest).0 };
             tokio::select! {
                 result = serving => {
                     if let Err(error) = result {
@@ -70,7 +82,7 @@ pub(super) fn start(start: WorkerStart) -> std::io::Result<WorkerHandle> {
         runtime.shutdown_timeout(BLOCKING_WAIT_MAX);
         drop(done);
     })?;
-    Ok(WorkerHandle { connections: sender, load: Arc::new(AtomicUsize::new(0)) })
+    Ok(WorkerHandle { connections, rest_connections, load: Arc::new(AtomicUsize::new(0)) })
 }
 
 /// The connections dealt to this worker.
