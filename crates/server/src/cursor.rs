@@ -21,6 +21,8 @@ pub(crate) enum Call {
     Export = 2,
     /// `LookupResources`.
     LookupResources = 3,
+    /// `LookupSubjects`.
+    LookupSubjects = 4,
 }
 
 /// A cursor that is damaged, of another call, other arguments or another database.
@@ -66,6 +68,38 @@ impl Position for Ordinal {
 
     fn read(bytes: &[u8]) -> Option<Ordinal> {
         Some(Ordinal(u32::from_be_bytes(bytes.try_into().ok()?)))
+    }
+}
+
+/// How far a lookup of subjects has come: the wildcard comes before every subject granted by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterSubject {
+    /// The wildcard was told.
+    Wildcard,
+    /// Every subject up to and with this one was told.
+    Named(Ordinal),
+}
+
+impl Position for AfterSubject {
+    const BYTES: usize = 1 + Ordinal::BYTES;
+
+    fn write(self, out: &mut Vec<u8>) {
+        let (tag, ordinal) = match self {
+            AfterSubject::Wildcard => (0, Ordinal(0)),
+            AfterSubject::Named(ordinal) => (1, ordinal),
+        };
+        out.push(tag);
+        ordinal.write(out);
+    }
+
+    fn read(bytes: &[u8]) -> Option<AfterSubject> {
+        let (tag, ordinal) = bytes.split_first()?;
+        let ordinal = Ordinal::read(ordinal)?;
+        match tag {
+            0 if ordinal == Ordinal(0) => Some(AfterSubject::Wildcard),
+            1 => Some(AfterSubject::Named(ordinal)),
+            _ => None,
+        }
     }
 }
 
@@ -171,6 +205,19 @@ mod tests {
         assert!(scope(Call::Export, "a").decode::<EdgeKey>(&text).is_err());
         assert!(scope(Call::Read, "a").decode::<Ordinal>(&text).is_err());
         assert!(Scope::new(Call::Read, 8, b"a").decode::<EdgeKey>(&text).is_err());
+    }
+
+    #[test]
+    fn a_place_among_subjects_comes_back() {
+        let scope = scope(Call::LookupSubjects, "a");
+        for position in
+            [AfterSubject::Wildcard, AfterSubject::Named(Ordinal(0)), AfterSubject::Named(Ordinal(7))]
+        {
+            let cursor = Cursor { revision: Revision(9), position };
+            assert_eq!(scope.decode(&scope.encode(cursor)), Ok(cursor));
+        }
+        assert_eq!(AfterSubject::read(&[2, 0, 0, 0, 0]), None);
+        assert_eq!(AfterSubject::read(&[0, 0, 0, 0, 1]), None);
     }
 
     #[test]

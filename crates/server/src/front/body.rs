@@ -17,6 +17,10 @@ use crate::telemetry::Method;
 #[derive(Debug, Clone)]
 pub(crate) struct LastWords(pub(crate) Vec<(&'static str, HeaderValue)>);
 
+/// How many questions the engine answered for a call; carried in the response's extensions, none when absent.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Asked(pub(crate) u64);
+
 /// A call in progress; reports when it ends, and as cancelled when it is dropped before.
 pub(super) struct Ongoing {
     pub(super) method: Arc<Method>,
@@ -70,11 +74,15 @@ pub(super) fn code_of(headers: &HeaderMap) -> Option<Code> {
 pub(crate) struct Counted {
     inner: Body,
     ongoing: Ongoing,
-    last_words: Option<LastWords>,
+    last_words: Vec<(&'static str, HeaderValue)>,
 }
 
 impl Counted {
-    pub(super) fn new(inner: Body, ongoing: Ongoing, last_words: Option<LastWords>) -> Counted {
+    pub(super) fn new(
+        inner: Body,
+        ongoing: Ongoing,
+        last_words: Vec<(&'static str, HeaderValue)>,
+    ) -> Counted {
         Counted { inner, ongoing, last_words }
     }
 }
@@ -94,7 +102,7 @@ impl http_body::Body for Counted {
                     let code = code_of(trailers).unwrap_or(Code::Unknown);
                     let message = trailers.get(Status::GRPC_MESSAGE).cloned();
                     self.ongoing.finish(code, message.as_ref());
-                    for (name, value) in self.last_words.take().map(|words| words.0).unwrap_or_default() {
+                    for (name, value) in std::mem::take(&mut self.last_words) {
                         trailers.insert(name, value);
                     }
                 }

@@ -12,17 +12,27 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::authentication::Authentication;
-use super::body::{Counted, LastWords, Ongoing, code_of};
+use super::body::{Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
 use crate::state::State;
 
 /// A caller asks for the server's version by this metadata.
 const REQUEST_VERSION: &str = "io.spicedb.requestversion";
+/// The paths whose answers say what they took.
+const COUNTED_SERVICES: &str = "/authzed.api.v1.";
+/// Questions that the engine answered for the call: one a check, one an item of a bulk check, one a lookup or an
+/// expansion.
+const DISPATCHED: &str = "io.spicedb.respmeta.dispatchedoperationscount";
+/// Answers that came from a cache of answers. There is none.
+const CACHED: &str = "io.spicedb.respmeta.cachedoperationscount";
 /// The server's version, in headers and trailers.
 const DEBUG_VERSION: &str = "io.spicedb.debug.version";
-/// The call whose request is a stream.
-const IMPORT: &str = "/authzed.api.v1.PermissionsService/ImportBulkRelationships";
+/// The calls whose request is a stream.
+const IMPORTS: [&str; 2] = [
+    "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
+    "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
+];
 const VERSION: &str = concat!("pemba-v", env!("CARGO_PKG_VERSION"));
 /// How the message of tonic's refusal of an oversize message begins, as a header has it.
 const OVERSIZE_MESSAGE: &[u8] = b"Error,%20decoded%20message%20length%20too%20large";
@@ -82,15 +92,16 @@ where
             is_over: false,
         };
         let wants_version = headers.contains_key(REQUEST_VERSION);
+        let is_counted = path.starts_with(COUNTED_SERVICES);
         let refused = self.shared.authentication.check(path, headers).err();
         let answer = match refused {
             Some(status) => Answer::Refused { response: Some(status.into_http()) },
-            None if path == IMPORT => {
+            None if IMPORTS.contains(&path) => {
                 Answer::Served { future: self.inner.call(request.map(|body| Body::new(Whole::new(body)))) }
             }
             None => Answer::Served { future: self.inner.call(request) },
         };
-        Call { answer, ongoing: Some(ongoing), wants_version }
+        Call { answer, ongoing: Some(ongoing), wants_version, is_counted }
     }
 }
 
@@ -101,6 +112,7 @@ pin_project! {
         answer: Answer<F>,
         ongoing: Option<Ongoing>,
         wants_version: bool,
+        is_counted: bool,
     }
 }
 
@@ -128,23 +140,37 @@ where
             AnswerProjection::Served { future } => ready!(future.poll(context))?,
         };
         let Some(ongoing) = call.ongoing.take() else { return Poll::Pending };
-        Poll::Ready(Ok(answered(response, ongoing, *call.wants_version)))
+        Poll::Ready(Ok(answered(response, ongoing, *call.wants_version, *call.is_counted)))
     }
 }
 
-fn answered(response: Response<Body>, mut ongoing: Ongoing, wants_version: bool) -> Response<Counted> {
+fn answered(
+    response: Response<Body>,
+    mut ongoing: Ongoing,
+    wants_version: bool,
+    is_counted: bool,
+) -> Response<Counted> {
     let (mut parts, body) = response.into_parts();
-    let mut last_words = parts.extensions.remove::<LastWords>();
+    let mut last_words = parts.extensions.remove::<LastWords>().map(|words| words.0).unwrap_or_default();
+    last_words.push((X_REQUEST_ID, ongoing.request_id.clone()));
     parts.headers.insert(HeaderName::from_static(X_REQUEST_ID), ongoing.request_id.clone());
     if wants_version {
         let version = HeaderValue::from_static(VERSION);
         parts.headers.insert(HeaderName::from_static(DEBUG_VERSION), version.clone());
-        last_words.get_or_insert_with(|| LastWords(Vec::new())).0.push((DEBUG_VERSION, version));
+        last_words.push((DEBUG_VERSION, version));
+    }
+    if is_counted {
+        let Asked(asked) = parts.extensions.remove::<Asked>().unwrap_or_default();
+        last_words.push((DISPATCHED, HeaderValue::from(asked)));
+        last_words.push((CACHED, HeaderValue::from(0_u64)));
     }
     correct_oversize(&mut parts.headers);
     // An answer that is only a status has it in its headers, and no body follows.
     if let Some(code) = code_of(&parts.headers) {
         ongoing.finish(code, parts.headers.get(Status::GRPC_MESSAGE));
+        for (name, value) in last_words.drain(..) {
+            parts.headers.insert(name, value);
+        }
     }
     Response::from_parts(parts, Counted::new(body, ongoing, last_words))
 }

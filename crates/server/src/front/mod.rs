@@ -7,6 +7,6 @@ mod request_id;
 mod whole;
 
 pub(crate) use authentication::Authentication;
-pub(crate) use body::{Counted, LastWords};
+pub(crate) use body::{Asked, Counted, LastWords};
 pub(crate) use call::{Front, FrontLayer};
 pub(crate) use request_id::X_REQUEST_ID;

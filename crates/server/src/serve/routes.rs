@@ -62,7 +62,7 @@ pub(super) fn routes(state: &Arc<State>, health: HealthServer<impl Health>) -> R
     };
     let unfit = |error: tonic_reflection::server::Error| StartError::Services(error.to_string());
     let permissions = PermissionsServiceServer::new(Permissions::new(Arc::clone(state)));
-    let experimental = ExperimentalServiceServer::new(Experimental);
+    let experimental = ExperimentalServiceServer::new(Experimental::new(Arc::clone(state)));
     Ok(Routes::new(permissions.max_decoding_message_size(message_max))
         .add_service(
             SchemaServiceServer::new(Schemas::new(Arc::clone(state))).max_decoding_message_size(message_max),

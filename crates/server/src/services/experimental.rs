@@ -1,46 +1,125 @@
-//! `ExperimentalService`: deprecated twins and counters, none of them served.
+//! `ExperimentalService`: deprecated twins of calls that have moved, and relationship counters.
+
+use std::sync::Arc;
 
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::experimental_service_server::ExperimentalService;
+use tokio_stream::StreamExt as _;
+use tokio_stream::adapters::Map;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::{asked, bulk_check, export, import};
 use crate::errors::unimplemented;
+use crate::state::State;
 use crate::stream::Outgoing;
 
 /// What the counters answer.
 const COUNT_INSTEAD: &str = "count with `ExportBulkRelationships` and a filter";
 
 /// The service.
-pub(crate) struct Experimental;
+pub(crate) struct Experimental {
+    state: Arc<State>,
+}
+
+impl Experimental {
+    pub(crate) fn new(state: Arc<State>) -> Experimental {
+        Experimental { state }
+    }
+}
 
 /// The answer of a call that has a stable twin.
 fn moved<T>(call: &str, twin: &str) -> Result<Response<T>, Status> {
     Err(unimplemented(call, &format!("call `{twin}` instead")))
 }
 
+/// An export's messages under their old name.
+type OldExport = Map<
+    Outgoing<wire::ExportBulkRelationshipsResponse>,
+    fn(
+        Result<wire::ExportBulkRelationshipsResponse, Status>,
+    ) -> Result<wire::BulkExportRelationshipsResponse, Status>,
+>;
+
+fn old_export(
+    message: Result<wire::ExportBulkRelationshipsResponse, Status>,
+) -> Result<wire::BulkExportRelationshipsResponse, Status> {
+    message.map(|message| wire::BulkExportRelationshipsResponse {
+        after_result_cursor: message.after_result_cursor,
+        relationships: message.relationships,
+    })
+}
+
+#[expect(deprecated, reason = "older clients send the field that the interface calls deprecated")]
+fn new_check(request: wire::BulkCheckPermissionRequest) -> wire::CheckBulkPermissionsRequest {
+    let items = request.items.into_iter().map(|item| wire::CheckBulkPermissionsRequestItem {
+        resource: item.resource,
+        permission: item.permission,
+        subject: item.subject,
+        context: item.context,
+    });
+    wire::CheckBulkPermissionsRequest {
+        consistency: request.consistency,
+        items: items.collect(),
+        with_tracing: false,
+    }
+}
+
+fn old_pair(pair: wire::CheckBulkPermissionsPair) -> wire::BulkCheckPermissionPair {
+    use wire::bulk_check_permission_pair::Response as Old;
+    use wire::check_bulk_permissions_pair::Response as New;
+    wire::BulkCheckPermissionPair {
+        request: pair.request.map(|item| wire::BulkCheckPermissionRequestItem {
+            resource: item.resource,
+            permission: item.permission,
+            subject: item.subject,
+            context: item.context,
+        }),
+        response: pair.response.map(|response| match response {
+            New::Item(item) => Old::Item(wire::BulkCheckPermissionResponseItem {
+                permissionship: item.permissionship,
+                partial_caveat_info: item.partial_caveat_info,
+            }),
+            New::Error(status) => Old::Error(status),
+        }),
+    }
+}
+
 #[tonic::async_trait]
 impl ExperimentalService for Experimental {
-    type BulkExportRelationshipsStream = Outgoing<wire::BulkExportRelationshipsResponse>;
+    type BulkExportRelationshipsStream = OldExport;
 
     async fn bulk_import_relationships(
         &self,
-        _: Request<Streaming<wire::BulkImportRelationshipsRequest>>,
+        request: Request<Streaming<wire::BulkImportRelationshipsRequest>>,
     ) -> Result<Response<wire::BulkImportRelationshipsResponse>, Status> {
-        moved("BulkImportRelationships", "PermissionsService/ImportBulkRelationships")
+        let response = import::answer(&self.state, request.into_inner()).await?;
+        Ok(response.map(|answer| wire::BulkImportRelationshipsResponse { num_loaded: answer.num_loaded }))
     }
 
     async fn bulk_export_relationships(
         &self,
-        _: Request<wire::BulkExportRelationshipsRequest>,
+        request: Request<wire::BulkExportRelationshipsRequest>,
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
-        moved("BulkExportRelationships", "PermissionsService/ExportBulkRelationships")
+        let request = request.into_inner();
+        let request = wire::ExportBulkRelationshipsRequest {
+            consistency: request.consistency,
+            optional_limit: request.optional_limit,
+            optional_cursor: request.optional_cursor,
+            optional_relationship_filter: request.optional_relationship_filter,
+        };
+        let outgoing = export::answer(&self.state, request).await?;
+        let old: fn(_) -> _ = old_export;
+        Ok(Response::new(outgoing.map(old)))
     }
 
     async fn bulk_check_permission(
         &self,
-        _: Request<wire::BulkCheckPermissionRequest>,
+        request: Request<wire::BulkCheckPermissionRequest>,
     ) -> Result<Response<wire::BulkCheckPermissionResponse>, Status> {
-        moved("BulkCheckPermission", "PermissionsService/CheckBulkPermissions")
+        let answer = bulk_check::answer(&self.state, new_check(request.into_inner())).await?;
+        let count = answer.pairs.len();
+        let pairs = answer.pairs.into_iter().map(old_pair).collect();
+        Ok(asked(wire::BulkCheckPermissionResponse { checked_at: answer.checked_at, pairs }, count))
     }
 
     async fn experimental_reflect_schema(

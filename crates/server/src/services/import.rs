@@ -5,7 +5,8 @@ use std::sync::Arc;
 use http::HeaderValue;
 use pemba_model::Relationship;
 use pemba_proto::authzed::api::v1::{
-    ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse, Relationship as WireRelationship,
+    BulkImportRelationshipsRequest, ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse,
+    Relationship as WireRelationship,
 };
 use tonic::{Code, Response, Status, Streaming};
 
@@ -20,13 +21,31 @@ use crate::validate::{self, Invalid, Path};
 /// The trailer with the token of the import, which its answer has no field for.
 const WRITTEN_AT: &str = "pemba-written-at";
 
-pub(super) async fn answer(
+/// A message of an import stream, under its new or its old name.
+pub(super) trait Part {
+    /// What is to be created.
+    fn relationships(&self) -> &[WireRelationship];
+}
+
+impl Part for ImportBulkRelationshipsRequest {
+    fn relationships(&self) -> &[WireRelationship] {
+        &self.relationships
+    }
+}
+
+impl Part for BulkImportRelationshipsRequest {
+    fn relationships(&self) -> &[WireRelationship] {
+        &self.relationships
+    }
+}
+
+pub(super) async fn answer<M: Part>(
     state: &Arc<State>,
-    mut stream: Streaming<ImportBulkRelationshipsRequest>,
+    mut stream: Streaming<M>,
 ) -> Result<Response<ImportBulkRelationshipsResponse>, Status> {
     let mut import = state.database()?.import();
     while let Some(message) = next(state, &mut stream).await? {
-        let relationships = read(state, &message.relationships)?;
+        let relationships = read(state, message.relationships())?;
         import.push(relationships).map_err(|error| errors::import(&error))?;
     }
     let imported = import.finish().await.map_err(|error| errors::import(&error))?;
@@ -38,10 +57,7 @@ pub(super) async fn answer(
 }
 
 /// The next message; a client that sends none for too long would hold what it has sent for ever.
-async fn next(
-    state: &State,
-    stream: &mut Streaming<ImportBulkRelationshipsRequest>,
-) -> Result<Option<ImportBulkRelationshipsRequest>, Status> {
+async fn next<M>(state: &State, stream: &mut Streaming<M>) -> Result<Option<M>, Status> {
     let stall_max = state.streams.stall_max();
     match tokio::time::timeout(stall_max, stream.message()).await {
         Ok(message) => message,

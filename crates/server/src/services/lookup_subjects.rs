@@ -1,4 +1,5 @@
-//! `LookupSubjects`: the wildcard with what it excludes first, then the subjects granted by name.
+//! `LookupSubjects`: the wildcard with what it excludes first, then the subjects granted by name in the order of their
+//! ordinals. Pages are exact: each entry comes once, the wildcard on the first page only and beside its limit.
 
 use std::sync::Arc;
 
@@ -7,13 +8,17 @@ use pemba_engine::{FoundSubject, Permissionship, SubjectSet};
 use pemba_model::{Context, ObjectRef, SmolStr, WILDCARD_ID};
 use pemba_proto::authzed::api::v1::lookup_subjects_request::WildcardOption;
 use pemba_proto::authzed::api::v1::{
-    LookupPermissionship, LookupSubjectsRequest, LookupSubjectsResponse, ResolvedSubject, ZedToken,
+    self as wire, LookupPermissionship, LookupSubjectsRequest, LookupSubjectsResponse, ResolvedSubject,
+    ZedToken,
 };
+use prost::Message as _;
 use tonic::{Code, Status};
 
-use super::{PAGE_MESSAGES, request_context};
-use crate::consistency::{consistency, encode};
+use super::read::position;
+use super::{PAGE_MESSAGES, optional_limit, request_context};
+use crate::consistency::encode;
 use crate::convert::{object, partial_caveat_info};
+use crate::cursor::{AfterSubject, Call, Cursor, Scope};
 use crate::errors;
 use crate::state::State;
 use crate::status::plain;
@@ -33,7 +38,15 @@ struct Question {
 }
 
 /// A lookup in progress.
-enum Lookup {
+struct Lookup {
+    scope: Scope,
+    after: Option<AfterSubject>,
+    /// Subjects granted by name that may still be told.
+    left: Option<u32>,
+    stage: Stage,
+}
+
+enum Stage {
     Start(Box<Question>),
     Found(Box<Found>),
 }
@@ -42,28 +55,25 @@ struct Found {
     view: View,
     looked_up_at: ZedToken,
     set: SubjectSet,
-    /// Subjects granted by name that are told already.
-    told: usize,
+    wants_wildcard: bool,
 }
 
 pub(super) async fn answer(
     state: &Arc<State>,
-    request: LookupSubjectsRequest,
+    mut request: LookupSubjectsRequest,
 ) -> Result<Outgoing<LookupSubjectsResponse>, Status> {
     validate::lookup_subjects(&request)?;
-    if request.optional_concrete_limit != 0 {
-        let instead = "read the stream up to the number wanted and cancel it";
-        return Err(errors::unimplemented("LookupSubjects with optional_concrete_limit", instead));
-    }
-    if request.optional_cursor.is_some() {
-        let instead = "all subjects come in one stream";
-        return Err(errors::unimplemented("LookupSubjects with optional_cursor", instead));
-    }
+    let left = optional_limit(request.optional_concrete_limit, state.limits.lookup_limit_max)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
+    let database = state.database()?.clone();
+    let (requested, cursor) = (request.consistency.take(), request.optional_cursor.take());
+    request.optional_concrete_limit = 0;
+    let scope = Scope::new(Call::LookupSubjects, database.database_id(), &request.encode_to_vec());
+    let (consistency, after) = position(&database, &scope, requested, cursor)?;
     let relation = &request.optional_subject_relation;
     let question = Question {
-        database: state.database()?.clone(),
-        consistency: consistency(request.consistency.as_ref())?,
+        database,
+        consistency,
         resource: object(request.resource.as_ref()),
         subject_relation: if relation.is_empty() { None } else { Some(relation.as_str().into()) },
         wants_wildcard: request.wildcard_option() != WildcardOption::ExcludeWildcards,
@@ -71,29 +81,43 @@ pub(super) async fn answer(
         subject_type: request.subject_object_type,
         context,
     };
-    state.streams.paged(&state.queries, Lookup::Start(Box::new(question)), next).await
+    let lookup = Lookup { scope, after, left, stage: Stage::Start(Box::new(question)) };
+    state.streams.paged(&state.queries, lookup, next).await
 }
 
 fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> {
-    let mut messages = Vec::new();
-    let mut found = match lookup {
-        Lookup::Found(found) => found,
-        Lookup::Start(question) => {
-            let found = find(&question)?;
-            if question.wants_wildcard && found.set.wildcard.0 != Permissionship::No {
-                messages.push(wildcard(&found)?);
-            }
-            found
-        }
+    let Lookup { scope, mut after, mut left, stage } = lookup;
+    let found = match stage {
+        Stage::Found(found) => found,
+        Stage::Start(question) => find(&question)?,
     };
-    let page = found.set.concrete.iter().skip(found.told).take(PAGE_MESSAGES);
-    for subject in page {
-        let resolved = resolved(&found, subject)?;
-        messages.push(message(&found, resolved, Vec::new()));
+    let cursor = |position| {
+        let cursor = Cursor { revision: found.view.revision(), position };
+        Some(wire::Cursor { token: scope.encode(cursor) })
+    };
+    let mut messages = Vec::new();
+    if after.is_none() && found.wants_wildcard && found.set.wildcard.0 != Permissionship::No {
+        let position = AfterSubject::Wildcard;
+        after = Some(position);
+        messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..wildcard(&found)? });
     }
-    found.told = found.told.saturating_add(PAGE_MESSAGES);
-    let is_over = found.told >= found.set.concrete.len();
-    Ok(Page { messages, rest: (!is_over).then_some(Lookup::Found(found)) })
+    let from = match after {
+        Some(AfterSubject::Named(last)) => found.set.concrete.partition_point(|one| one.ordinal <= last),
+        Some(AfterSubject::Wildcard) | None => 0,
+    };
+    let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
+    let mut told = 0;
+    for subject in found.set.concrete.iter().skip(from).take(wanted) {
+        let position = AfterSubject::Named(subject.ordinal);
+        after = Some(position);
+        told += 1;
+        let message = message(&found, resolved(&found, subject)?, Vec::new());
+        messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
+    }
+    left = left.map(|left| left.saturating_sub(u32::try_from(told).unwrap_or(u32::MAX)));
+    let is_over = told < wanted || left == Some(0);
+    let rest = (!is_over).then_some(Lookup { scope, after, left, stage: Stage::Found(found) });
+    Ok(Page { messages, rest })
 }
 
 fn find(question: &Question) -> Result<Box<Found>, Status> {
@@ -107,7 +131,8 @@ fn find(question: &Question) -> Result<Box<Found>, Status> {
             question.context.as_ref(),
         )
         .map_err(|error| errors::query(&error))?;
-    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, set, told: 0 }))
+    let wants_wildcard = question.wants_wildcard;
+    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, set, wants_wildcard }))
 }
 
 fn wildcard(found: &Found) -> Result<LookupSubjectsResponse, Status> {

@@ -23,10 +23,11 @@ pub(crate) use watches::Watches;
 use pemba_model::{Context, Limits};
 use prost::Message as _;
 use prost_types::Struct;
-use tonic::Status;
+use tonic::{Response, Status};
 
 use crate::convert::optional_context;
 use crate::errors;
+use crate::front::Asked;
 use crate::validate::Path;
 
 /// Results made in one go for a streaming answer.
@@ -39,6 +40,13 @@ fn optional_limit(given: u32, max: u32) -> Result<Option<u32>, Status> {
         _ if given > max => Err(errors::limit_exceeded(given, max)),
         _ => Ok(Some(given)),
     }
+}
+
+/// An answer to this many questions.
+fn asked<T>(answer: T, count: usize) -> Response<T> {
+    let mut response = Response::new(answer);
+    response.extensions_mut().insert(Asked(u64::try_from(count).unwrap_or(u64::MAX)));
+    response
 }
 
 /// The context of a question, at `path`.

@@ -15,7 +15,7 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{
-    bulk_check, check, delete, expand, export, import, lookup_resources, lookup_subjects, read, write,
+    asked, bulk_check, check, delete, expand, export, import, lookup_resources, lookup_subjects, read, write,
 };
 use crate::state::State;
 use crate::stream::Outgoing;
@@ -63,35 +63,37 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<CheckPermissionRequest>,
     ) -> Result<Response<CheckPermissionResponse>, Status> {
-        check::answer(&self.state, &request.into_inner()).await.map(Response::new)
+        check::answer(&self.state, &request.into_inner()).await.map(|answer| asked(answer, 1))
     }
 
     async fn check_bulk_permissions(
         &self,
         request: Request<CheckBulkPermissionsRequest>,
     ) -> Result<Response<CheckBulkPermissionsResponse>, Status> {
-        bulk_check::answer(&self.state, request.into_inner()).await.map(Response::new)
+        let answer = bulk_check::answer(&self.state, request.into_inner()).await?;
+        let count = answer.pairs.len();
+        Ok(asked(answer, count))
     }
 
     async fn expand_permission_tree(
         &self,
         request: Request<ExpandPermissionTreeRequest>,
     ) -> Result<Response<ExpandPermissionTreeResponse>, Status> {
-        expand::answer(&self.state, request.into_inner()).await.map(Response::new)
+        expand::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
     }
 
     async fn lookup_resources(
         &self,
         request: Request<LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
-        lookup_resources::answer(&self.state, request.into_inner()).await.map(Response::new)
+        lookup_resources::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
     }
 
     async fn lookup_subjects(
         &self,
         request: Request<LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
-        lookup_subjects::answer(&self.state, request.into_inner()).await.map(Response::new)
+        lookup_subjects::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
     }
 
     async fn import_bulk_relationships(

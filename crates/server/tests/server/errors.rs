@@ -437,11 +437,7 @@ async fn what_is_not_there_says_so_by_name() {
     let harness = Harness::start().await;
     let mut experimental = ExperimentalServiceClient::new(harness.channel.clone());
     let mut schemas = harness.schemas();
-    #[expect(deprecated, reason = "old clients call it")]
-    let twin =
-        experimental.bulk_check_permission(wire::BulkCheckPermissionRequest::default()).await.err().unwrap();
     let statuses = [
-        twin,
         experimental
             .experimental_count_relationships(wire::ExperimentalCountRelationshipsRequest::default())
             .await
@@ -449,20 +445,8 @@ async fn what_is_not_there_says_so_by_name() {
             .unwrap(),
         schemas.reflect_schema(wire::ReflectSchemaRequest::default()).await.err().unwrap(),
         schemas.diff_schema(wire::DiffSchemaRequest::default()).await.err().unwrap(),
-        harness
-            .permissions()
-            .lookup_subjects(wire::LookupSubjectsRequest {
-                resource: Some(object("document", "a")),
-                permission: "view".into(),
-                subject_object_type: "user".into(),
-                optional_concrete_limit: 1,
-                ..Default::default()
-            })
-            .await
-            .err()
-            .unwrap(),
     ];
-    let names = ["BulkCheckPermission", "Count", "ReflectSchema", "DiffSchema", "LookupSubjects"];
+    let names = ["Count", "ReflectSchema", "DiffSchema"];
     for (status, name) in statuses.iter().zip(names) {
         assert_error(status, Code::Unimplemented, "", &[]);
         assert!(status.message().contains(name), "{status:?}");

@@ -3,6 +3,7 @@
 use pemba_db::{Database, Options, Storage};
 use pemba_model::{Limits, text};
 use pemba_proto::authzed::api::v1 as wire;
+use pemba_proto::authzed::api::v1::experimental_service_client::ExperimentalServiceClient;
 use pemba_proto::authzed::api::v1::permissions_service_client::PermissionsServiceClient;
 use pemba_proto::authzed::api::v1::schema_service_client::SchemaServiceClient;
 use pemba_proto::authzed::api::v1::watch_service_client::WatchServiceClient;
@@ -84,6 +85,10 @@ impl Harness {
 
     pub fn watches(&self) -> WatchServiceClient<Channel> {
         WatchServiceClient::new(self.channel.clone())
+    }
+
+    pub fn experimental(&self) -> ExperimentalServiceClient<Channel> {
+        ExperimentalServiceClient::new(self.channel.clone())
     }
 
     pub async fn write_schema(&self, text: &str) -> Result<wire::ZedToken, Status> {

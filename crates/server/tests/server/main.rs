@@ -13,8 +13,10 @@
 mod abuse;
 mod consistency;
 mod errors;
+mod experimental;
 mod fields;
 mod harness;
+mod metadata;
 mod paging;
 mod permissions;
 mod serving;

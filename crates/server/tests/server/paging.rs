@@ -149,3 +149,100 @@ async fn a_cursor_of_another_prefix_is_refused() {
     let status = harness.permissions().read_relationships(request).await.err().unwrap();
     assert_error(&status, Code::InvalidArgument, "INVALID_CURSOR", &[]);
 }
+
+fn subjects(limit: u32, cursor: Option<wire::Cursor>, wildcards: i32) -> wire::LookupSubjectsRequest {
+    wire::LookupSubjectsRequest {
+        resource: Some(object("document", "plan")),
+        permission: "view".into(),
+        subject_object_type: "user".into(),
+        optional_concrete_limit: limit,
+        optional_cursor: cursor,
+        wildcard_option: wildcards,
+        ..Default::default()
+    }
+}
+
+async fn found(harness: &Harness, request: wire::LookupSubjectsRequest) -> Vec<wire::LookupSubjectsResponse> {
+    all(harness.permissions().lookup_subjects(request).await.unwrap()).await.unwrap()
+}
+
+fn subject_ids(messages: &[wire::LookupSubjectsResponse]) -> Vec<String> {
+    messages.iter().map(|message| message.subject.clone().unwrap().subject_object_id).collect()
+}
+
+async fn with_subjects(count: usize) -> Harness {
+    let harness = Harness::start().await;
+    let mut texts: Vec<String> =
+        vec!["document:plan#viewer@user:*".into(), "document:plan#banned@user:eve".into()];
+    texts.extend((0..count).map(|n| match n % 3 {
+        0 => format!("document:plan#viewer@user:u{n}[on_call]"),
+        _ => format!("document:plan#owner@user:u{n}"),
+    }));
+    for chunk in texts.chunks(1000) {
+        harness.touch(&chunk.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    }
+    harness
+}
+
+#[tokio::test]
+async fn pages_of_subjects_hold_everything_once_and_the_wildcard_first() {
+    let harness = with_subjects(600).await;
+    let whole = subject_ids(&found(&harness, subjects(0, None, 0)).await);
+    assert_eq!(whole.first().map(String::as_str), Some("*"));
+    assert_eq!(whole.len(), 601);
+    assert_eq!(whole.iter().collect::<BTreeSet<_>>().len(), 601);
+    for limit in [1, 2, 7, 97, 256, 599, 600, 1000] {
+        let (mut cursor, mut paged): (Option<wire::Cursor>, Vec<String>) = (None, Vec::new());
+        loop {
+            let page = found(&harness, subjects(limit, cursor.take(), 0)).await;
+            let Some(last) = page.last() else { break };
+            cursor = last.after_result_cursor.clone();
+            // The wildcard comes beside the limit.
+            let wildcards = page.iter().filter(|message| !message.excluded_subjects.is_empty()).count();
+            assert_eq!(wildcards, usize::from(paged.is_empty()));
+            assert!(page.len() <= limit as usize + wildcards);
+            paged.extend(subject_ids(&page));
+            if limit > 50 {
+                harness.touch(&[&format!("document:plan#owner@user:late{}", paged.len())]).await;
+            }
+        }
+        let early: Vec<String> = paged.into_iter().filter(|id| !id.starts_with("late")).collect();
+        assert_eq!(early, whole, "{limit}");
+    }
+}
+
+#[tokio::test]
+async fn every_subject_has_a_cursor_that_goes_on_after_it() {
+    let harness = with_subjects(10).await;
+    let whole = found(&harness, subjects(0, None, 1)).await;
+    for (at, message) in whole.iter().enumerate() {
+        let rest = found(&harness, subjects(0, message.after_result_cursor.clone(), 1)).await;
+        assert_eq!(subject_ids(&rest), subject_ids(&whole[at + 1..]));
+    }
+    let without = found(&harness, subjects(0, None, 2)).await;
+    assert_eq!(subject_ids(&without), subject_ids(&whole[1..]));
+    // The wildcard option is part of the call.
+    let other = subjects(0, without[0].after_result_cursor.clone(), 1);
+    let status = harness.permissions().lookup_subjects(other).await.err().unwrap();
+    assert_error(&status, Code::InvalidArgument, "INVALID_CURSOR", &[]);
+    let status = harness.permissions().lookup_subjects(subjects(1001, None, 0)).await.err().unwrap();
+    let expected = [("limit_provided", "1001"), ("maximum_limit_allowed", "1000")];
+    assert_error(&status, Code::InvalidArgument, "EXCEEDS_MAXIMUM_ALLOWABLE_LIMIT", &expected);
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "older clients read only the deprecated fields")]
+async fn subjects_come_in_the_old_fields_too() {
+    let harness = with_subjects(4).await;
+    for message in found(&harness, subjects(0, None, 0)).await {
+        let subject = message.subject.unwrap();
+        assert_eq!(message.subject_object_id, subject.subject_object_id);
+        assert_eq!(message.permissionship, subject.permissionship);
+        assert_eq!(message.partial_caveat_info, subject.partial_caveat_info);
+        let excluded: Vec<_> =
+            message.excluded_subjects.into_iter().map(|one| one.subject_object_id).collect();
+        assert_eq!(message.excluded_subject_ids, excluded);
+        let is_conditional = subject.permissionship == CONDITIONAL - 1;
+        assert_eq!(subject.partial_caveat_info.is_some(), is_conditional);
+    }
+}
