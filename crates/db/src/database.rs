@@ -12,6 +12,7 @@ use pemba_model::{Limits, Revision, Update};
 use tokio::sync::oneshot;
 
 use crate::consistency::Consistency;
+use crate::counting::Registered;
 use crate::errors::{DeleteError, OpenError, Refusal, SchemaError, ViewError, WatchError, WriteError};
 use crate::history::History;
 use crate::import::Import;
@@ -57,7 +58,8 @@ impl Database {
         let Options { limits, clock } = options;
         let history = History::new(recovered.head, recovered.horizon, limits.snapshots_retained_max);
         let (requests, waiting) = bounded(limits.write_queue_max.max(1));
-        let shared = Arc::new(Shared::new(store, clock, limits, recovered.database_id, history));
+        let registered = Registered::load(&*store)?;
+        let shared = Arc::new(Shared::new(store, clock, limits, recovered.database_id, history, registered));
         let running = start(&shared, &requests, waiting)?;
         let handle = Handle { shared, requests, running: Mutex::new(Some(running)) };
         Ok(Database { handle: Arc::new(handle) })

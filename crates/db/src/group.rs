@@ -10,6 +10,7 @@ use crate::caveats::check_bound_values;
 use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::import::Load;
 use crate::preconditions::check_hold;
+use crate::records::counters::CounterChange;
 use crate::records::log::{LogEntry, Mutation};
 use crate::records::{self, RecordError, meta};
 use crate::requests::{Committed, Delete, Deleted, Imported, Write};
@@ -17,14 +18,15 @@ use crate::sequencer::{Answer, Garbage, NewSchema};
 use crate::shared::Shared;
 use crate::store::Batch;
 use crate::validation::check_allowed;
-use crate::{filters, schema_safety};
+use crate::{counting, filters, schema_safety};
 
 /// Tells an asker its answer, once it is known whether the group is stored.
 type Acknowledgement = Box<dyn FnOnce(Result<(), Refusal>)>;
 
 pub(crate) struct Group<'a> {
-    shared: &'a Arc<Shared>,
-    transaction: Transaction,
+    pub(crate) shared: &'a Arc<Shared>,
+    pub(crate) transaction: Transaction,
+    pub(crate) counters: counting::Changed,
     /// The last revision given.
     revision: Revision,
     /// The instant of the whole group.
@@ -44,6 +46,7 @@ impl<'a> Group<'a> {
         Group {
             shared,
             transaction: head.snapshot.transaction(),
+            counters: counting::Changed::default(),
             revision: head.snapshot.revision(),
             time: shared.now(&head),
             batch: Batch::new(),
@@ -258,6 +261,18 @@ impl<'a> Group<'a> {
         Committed { revision: self.revision, token: self.shared.token(self.revision) }
     }
 
+    /// Gives the change of a counter a revision of its own and records it.
+    pub(crate) fn record_counter(&mut self, change: CounterChange) -> Committed {
+        self.revision = self.revision.next();
+        self.writes += 1;
+        let recorded = records::counters::put(&mut self.batch, &change)
+            .and_then(|()| records::log::append_counter(&mut self.batch, self.revision, self.time, change));
+        if let Err(error) = recorded {
+            self.failure.get_or_insert(error);
+        }
+        Committed { revision: self.revision, token: self.shared.token(self.revision) }
+    }
+
     fn try_record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Result<(), RecordError> {
         for mutation in &mutations {
             match &mutation.after {
@@ -271,10 +286,11 @@ impl<'a> Group<'a> {
     /// Stores the group, publishes it and answers everybody; the number of revisions it has.
     pub(crate) fn commit(mut self) -> u64 {
         let outcome = self.store();
-        let Group { shared, transaction, revision, time, acknowledgements, writes, .. } = self;
+        let Group { shared, transaction, counters, revision, time, acknowledgements, writes, .. } = self;
         let stored = match outcome {
             Ok(false) => Ok(()),
             Ok(true) => {
+                counters.publish(&shared.registered);
                 shared.publish(transaction.finish(revision), time);
                 Ok(())
             }

@@ -12,6 +12,7 @@ mod collecting;
 mod consistency;
 mod context;
 mod counters;
+mod counting;
 mod database;
 mod errors;
 mod filters;
@@ -37,16 +38,17 @@ mod watch;
 pub use backup::verify;
 pub use clock::{Clock, ManualClock, SystemClock};
 pub use consistency::Consistency;
+pub use counting::COUNTERS_MAX;
 pub use database::Database;
 pub use errors::{
-    BackupError, DeleteError, FilterError, ImportError, OpenError, RelationshipError, SchemaError,
-    SchemaOperation, VerifyError, ViewError, WatchError, WriteError,
+    BackupError, CounterError, DeleteError, FilterError, ImportError, OpenError, RelationshipError,
+    SchemaError, SchemaOperation, VerifyError, ViewError, WatchError, WriteError,
 };
 pub use import::Import;
 pub use pending::Pending;
 pub use requests::{
-    BackupReport, COMMIT_MICROS_BOUNDS, Committed, Delete, Deleted, Imported, Options, State, Statistics,
-    Storage, StoredSchema, VerifyReport, WatchEvent, WatchRequest, Write,
+    BackupReport, COMMIT_MICROS_BOUNDS, Committed, Counted, Delete, Deleted, Imported, Options, State,
+    Statistics, Storage, StoredSchema, VerifyReport, WatchEvent, WatchRequest, Write,
 };
 pub use token::{Token, TokenError};
 pub use verification::verify_store;

@@ -83,6 +83,17 @@ pub struct Deleted {
     pub complete: bool,
 }
 
+/// What a counter counted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Counted {
+    /// How many relationships match and have not expired.
+    pub count: u64,
+    /// The revision at which they were counted.
+    pub revision: Revision,
+    /// The same as a token.
+    pub token: Token,
+}
+
 /// An import that is durable.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Imported {

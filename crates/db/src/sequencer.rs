@@ -11,9 +11,10 @@ use pemba_model::{Revision, Timestamp};
 use pemba_schema::Schema;
 use tokio::sync::oneshot;
 
-use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
+use crate::errors::{CounterError, DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::group::Group;
 use crate::import::Load;
+use crate::records::counters::CounterChange;
 use crate::requests::{Committed, Delete, Deleted, Imported, Write};
 use crate::shared::Shared;
 
@@ -26,6 +27,7 @@ pub(crate) enum Request {
     Delete(Delete, Answer<Deleted, DeleteError>),
     Schema(Box<NewSchema>, Answer<Committed, SchemaError>),
     Import(Box<Load>, Answer<Imported, ImportError>),
+    Counter(CounterChange, Answer<Committed, CounterError>),
     Collect(Garbage, Sender<()>),
     Stop,
 }
@@ -133,6 +135,10 @@ fn apply(group: &mut Group<'_>, request: Request) {
             let result = group.import(*load);
             group.answer(answer, result);
         }
+        Request::Counter(change, answer) => {
+            let result = group.change_counter(change);
+            group.answer(answer, result);
+        }
         Request::Collect(garbage, done) => group.collect(garbage, done),
         Request::Stop => {}
     }
@@ -145,6 +151,7 @@ fn refuse(request: Request, refusal: Refusal) {
         Request::Delete(_, answer) => drop(answer.send(Err(refusal.into()))),
         Request::Schema(_, answer) => drop(answer.send(Err(refusal.into()))),
         Request::Import(_, answer) => drop(answer.send(Err(refusal.into()))),
+        Request::Counter(_, answer) => drop(answer.send(Err(refusal.into()))),
         Request::Collect(..) | Request::Stop => {}
     }
 }

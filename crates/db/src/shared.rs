@@ -10,6 +10,7 @@ use tokio::sync::watch;
 use crate::clock::Clock;
 use crate::consistency::Consistency;
 use crate::counters::Counters;
+use crate::counting::Registered;
 use crate::errors::{Refusal, ViewError};
 use crate::history::{Head, History};
 use crate::requests::State;
@@ -31,6 +32,7 @@ pub(crate) struct Shared {
     pub(crate) database_id: u64,
     pub(crate) history: History,
     pub(crate) counters: Counters,
+    pub(crate) registered: Registered,
     pub(crate) progress: watch::Sender<Progress>,
     state: Mutex<State>,
 }
@@ -42,6 +44,7 @@ impl Shared {
         limits: Limits,
         database_id: u64,
         history: History,
+        registered: Registered,
     ) -> Shared {
         let head = history.head().snapshot.revision();
         Shared {
@@ -51,6 +54,7 @@ impl Shared {
             database_id,
             history,
             counters: Counters::default(),
+            registered,
             progress: watch::Sender::new(Progress { head, stopped: false }),
             state: Mutex::new(State::Serving),
         }

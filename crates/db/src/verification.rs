@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
 use pemba_engine::{Attributes, EdgeKey, Graph, Snapshot};
-use pemba_model::{Revision, Timestamp};
+use pemba_model::{RelationshipFilter, Revision, SmolStr, Timestamp};
 
 use crate::errors::{OpenError, VerifyError};
 use crate::records::{self, RecordError, meta};
@@ -20,6 +20,8 @@ struct Tail {
     last: Option<(Revision, Timestamp)>,
     /// How each edge the log mentions is after it.
     edges: BTreeMap<EdgeKey, Option<Attributes>>,
+    /// How each counter the log mentions is after it.
+    counters: BTreeMap<SmolStr, Option<RelationshipFilter>>,
 }
 
 /// As `verify`, for a store that is open and not written to meanwhile. Takes memory for the database and for every edge in the log.
@@ -31,6 +33,7 @@ pub fn verify_store(store: &dyn Store) -> Result<VerifyReport, VerifyError> {
     check_tables(&snapshot)?;
     let tail = read_log(store, &meta.head)?;
     check_log(&snapshot, &tail)?;
+    check_counters(store, &tail)?;
     check_schema(store, &snapshot)?;
     let objects = snapshot.catalog().types().map(|(id, _)| u64::from(snapshot.names().len(id))).sum();
     Ok(VerifyReport {
@@ -98,6 +101,7 @@ fn read_log(store: &dyn Store, head: &meta::Head) -> Result<Tail, VerifyError> {
         tail.last = Some((revision, record.time));
         tail.revisions += u64::from(chunk == 0);
         tail.mutations += u64::try_from(record.mutations.len()).unwrap_or(u64::MAX);
+        tail.counters.extend(record.counter.map(|change| (change.name, change.filter)));
         tail.edges.extend(record.mutations.into_iter().map(|mutation| (mutation.key, mutation.after)));
         Ok(ControlFlow::Continue(()))
     })
@@ -123,6 +127,23 @@ fn check_log(snapshot: &Snapshot, tail: &Tail) -> Result<(), VerifyError> {
             return Err(VerifyError::Inconsistent(format!(
                 "the log and the relationships disagree about {key:?}"
             )));
+        }
+    }
+    Ok(())
+}
+
+/// What the log said of a counter last is how it is stored.
+fn check_counters(store: &dyn Store, tail: &Tail) -> Result<(), VerifyError> {
+    let mut stored = BTreeMap::new();
+    records::counters::each(store, |name, filter| {
+        stored.insert(name, filter);
+        Ok::<_, RecordError>(())
+    })
+    .map_err(OpenError::from)?;
+    for (name, filter) in &tail.counters {
+        if stored.get(name) != filter.as_ref() {
+            let fault = format!("the log and the counters disagree about `{name}`");
+            return Err(VerifyError::Inconsistent(fault));
         }
     }
     Ok(())

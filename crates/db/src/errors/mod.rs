@@ -1,5 +1,6 @@
 //! One error type per operation.
 
+mod counting;
 mod deleting;
 mod opening;
 mod reading;
@@ -7,6 +8,7 @@ mod relationship;
 mod schema;
 mod writing;
 
+pub use counting::CounterError;
 pub use deleting::DeleteError;
 pub use opening::{BackupError, OpenError, VerifyError};
 pub use reading::{FilterError, ViewError, WatchError};

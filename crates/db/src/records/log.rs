@@ -7,12 +7,16 @@ use pemba_engine::{EdgeKey, KindId, Ordinal};
 use pemba_model::{Context, Revision, Timestamp};
 
 use super::codec::{self, BorrowDecode, Encode};
+use super::counters::{CounterChange, StoredChange};
 use super::stored::{StoredQualifier, StoredTime, context_text};
 use super::{Attributes, RecordError, key, scan};
 use crate::store::{Batch, Family, Store};
 
 const FAMILY: Family = Family::Log;
+/// The shape of most records.
 const VERSION: u8 = 1;
+/// As the first shape, then the change of a counter.
+const VERSION_COUNTER: u8 = 2;
 
 /// Most mutations of one chunk.
 pub const CHUNK_MUTATIONS_MAX: usize = 1000;
@@ -28,6 +32,8 @@ pub struct LogRecord {
     pub schema_changed: bool,
     /// What changed, in the order it was applied.
     pub mutations: Vec<Mutation>,
+    /// The counter that the revision registered or unregistered.
+    pub counter: Option<CounterChange>,
     /// Whether this is the revision's last chunk.
     pub last: bool,
 }
@@ -61,6 +67,12 @@ struct StoredRecord<'a> {
     schema_changed: bool,
     last: bool,
     mutations: Vec<StoredMutation<'a>>,
+}
+
+#[derive(Encode, BorrowDecode)]
+struct StoredCounterRecord<'a> {
+    record: StoredRecord<'a>,
+    counter: StoredChange<'a>,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -111,6 +123,7 @@ pub fn append(
             metadata: metadata.take(),
             schema_changed: entry.schema_changed,
             mutations: taken,
+            counter: None,
             last,
         };
         put(batch, revision, chunk, &record)?;
@@ -119,6 +132,24 @@ pub fn append(
         }
     }
     Ok(())
+}
+
+/// Records a revision that changes a counter and nothing else.
+pub fn append_counter(
+    batch: &mut Batch,
+    revision: Revision,
+    time: Timestamp,
+    change: CounterChange,
+) -> Result<(), RecordError> {
+    let record = LogRecord {
+        time,
+        metadata: None,
+        schema_changed: false,
+        mutations: Vec::new(),
+        counter: Some(change),
+        last: true,
+    };
+    put(batch, revision, 0, &record)
 }
 
 /// Records one chunk.
@@ -197,13 +228,26 @@ fn encode(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
         last: record.last,
         mutations,
     };
-    codec::encode(VERSION, &stored).map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
+    let bytes = match &record.counter {
+        None => codec::encode(VERSION, &stored),
+        Some(change) => {
+            let counter = StoredChange::of(change);
+            codec::encode(VERSION_COUNTER, &StoredCounterRecord { record: stored, counter })
+        }
+    };
+    bytes.map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
 }
 
 fn decode(key: &[u8], value: &[u8]) -> Result<LogRecord, RecordError> {
     let read = || -> Result<LogRecord, String> {
-        let stored: StoredRecord<'_> = codec::decode(VERSION, value)?;
+        let (stored, counter) = if value.first() == Some(&VERSION_COUNTER) {
+            let stored: StoredCounterRecord<'_> = codec::decode(VERSION_COUNTER, value)?;
+            (stored.record, Some(stored.counter.read()))
+        } else {
+            (codec::decode::<StoredRecord<'_>>(VERSION, value)?, None)
+        };
         Ok(LogRecord {
+            counter,
             time: stored.time.read()?,
             metadata: stored.metadata_json.as_deref().map(codec::context_from_json).transpose()?,
             schema_changed: stored.schema_changed,
@@ -257,7 +301,7 @@ impl<'a> StoredState<'a> {
 mod tests {
     use proptest::prelude::*;
 
-    use super::super::generate;
+    use super::super::{counters, generate};
     use super::*;
     use crate::store::MemoryStore;
 
@@ -272,13 +316,15 @@ mod tests {
             prop::option::of(generate::context()),
             any::<bool>(),
             prop::collection::vec(mutation(), 0..6),
+            prop::option::of(counters::tests::change()),
             any::<bool>(),
         )
-            .prop_map(|(time, metadata, schema_changed, mutations, last)| LogRecord {
+            .prop_map(|(time, metadata, schema_changed, mutations, counter, last)| LogRecord {
                 time,
                 metadata,
                 schema_changed,
                 mutations,
+                counter,
                 last,
             })
     }
@@ -330,9 +376,10 @@ mod tests {
 
         #[test]
         fn damaged_records_never_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
-            let mut versioned = vec![VERSION];
-            versioned.extend(&value);
-            let _ = (decode(b"", &value), decode(b"", &versioned));
+            for version in [VERSION, VERSION_COUNTER] {
+                let _ = decode(b"", &[&[version], value.as_slice()].concat());
+            }
+            let _ = decode(b"", &value);
         }
     }
 
@@ -349,6 +396,7 @@ mod tests {
             metadata: entry().metadata,
             schema_changed: true,
             mutations: vec![plain(5), qualified],
+            counter: None,
             last: true,
         };
         let mut golden = vec![1, 2, 252, 0, 101, 205, 29, 1, 13];
@@ -359,6 +407,23 @@ mod tests {
         golden.extend(b"\x01\x05limit\x1e");
         golden.extend(br#"{"max":3,"why":["a",null,0.5]}"#);
         golden.extend([1, 252, 0, 226, 167, 202, 7]);
+        assert_eq!(encode(&record).unwrap(), golden);
+        assert_eq!(decode(b"", &golden).unwrap(), record);
+    }
+
+    #[test]
+    fn bytes_of_a_counter_are_frozen() {
+        let record = LogRecord {
+            time: Timestamp::new(1, 500_000_000).unwrap(),
+            metadata: None,
+            schema_changed: false,
+            mutations: Vec::new(),
+            counter: Some(counters::tests::full_change()),
+            last: true,
+        };
+        let mut golden = vec![2, 2, 252, 0, 101, 205, 29, 0, 0, 1, 0];
+        golden.extend(b"\x04docs\x01");
+        golden.extend(counters::tests::FULL_FILTER);
         assert_eq!(encode(&record).unwrap(), golden);
         assert_eq!(decode(b"", &golden).unwrap(), record);
     }

@@ -7,6 +7,7 @@
 
 pub mod catalog;
 mod codec;
+pub mod counters;
 mod error;
 #[cfg(test)]
 mod generate;

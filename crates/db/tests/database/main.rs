@@ -12,6 +12,7 @@
 )]
 
 mod committing;
+mod counting;
 mod deleting;
 mod failing;
 mod generated;
