@@ -1,8 +1,8 @@
 //! The one place that says which gRPC code, reason and metadata every error has.
 
 use pemba_db::{
-    DeleteError, FilterError, ImportError, RelationshipError, SchemaError, TokenError, ViewError, WatchError,
-    WriteError,
+    CounterError, DeleteError, FilterError, ImportError, RelationshipError, SchemaError, TokenError,
+    ViewError, WatchError, WriteError,
 };
 use pemba_engine::QueryError;
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
@@ -341,6 +341,51 @@ fn relationship(error: &RelationshipError) -> Status {
         }
     }
 }
+
+/// A counter of the empty name.
+pub(crate) fn counter_without_name() -> Status {
+    let message = "invalid `name`: the name of a counter must not be empty";
+    with_reason(Code::InvalidArgument, ErrorReason::Unspecified, message, [])
+}
+
+pub(crate) fn counter(error: &CounterError) -> Status {
+    let message = error.to_string();
+    let named = |name: &SmolStr| ("counter_name", name.to_string());
+    match error {
+        CounterError::InvalidName { .. } => plain(Code::InvalidArgument, message),
+        CounterError::Filter(error) => filter(error),
+        CounterError::AlreadyRegistered { name, filter } => {
+            let mut metadata = vec![named(name)];
+            // Clients see every field here, empty ones too.
+            metadata.extend(NEW_FILTER_FIELDS.map(|field| (field, String::new())));
+            metadata.extend(filter_fields(filter, NEW_FILTER_FIELDS));
+            let reason = ErrorReason::CounterAlreadyRegistered;
+            with_reason(Code::FailedPrecondition, reason, message, metadata)
+        }
+        CounterError::NotRegistered { name } => {
+            let reason = ErrorReason::CounterNotRegistered;
+            with_reason(Code::FailedPrecondition, reason, message, [named(name)])
+        }
+        CounterError::TooManySteps { .. } => {
+            with_reason(Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, message, [])
+        }
+        CounterError::TooMany { .. } | CounterError::Overloaded { .. } => {
+            plain(Code::ResourceExhausted, message)
+        }
+        CounterError::Poisoned { .. } | CounterError::Stopped => plain(Code::Unavailable, message),
+    }
+}
+
+/// The fields of a filter that was to be a counter's.
+const NEW_FILTER_FIELDS: [&str; 7] = [
+    "new_filter_resource_type",
+    "new_filter_resource_id",
+    "new_filter_resource_id_prefix",
+    "new_filter_relation",
+    "new_filter_subject_type",
+    "new_filter_subject_id",
+    "new_filter_subject_relation",
+];
 
 pub(crate) fn watch(error: &WatchError) -> Status {
     let code = match error {

@@ -8,13 +8,10 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::adapters::Map;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{asked, bulk_check, export, import};
+use super::{asked, bulk_check, counters, export, import};
 use crate::errors::unimplemented;
 use crate::state::State;
 use crate::stream::Outgoing;
-
-/// What the counters answer.
-const COUNT_INSTEAD: &str = "count with `ExportBulkRelationships` and a filter";
 
 /// The service.
 pub(crate) struct Experimental {
@@ -152,22 +149,22 @@ impl ExperimentalService for Experimental {
 
     async fn experimental_register_relationship_counter(
         &self,
-        _: Request<wire::ExperimentalRegisterRelationshipCounterRequest>,
+        request: Request<wire::ExperimentalRegisterRelationshipCounterRequest>,
     ) -> Result<Response<wire::ExperimentalRegisterRelationshipCounterResponse>, Status> {
-        Err(unimplemented("ExperimentalRegisterRelationshipCounter", COUNT_INSTEAD))
+        counters::register(&self.state, request.into_inner()).await.map(Response::new)
     }
 
     async fn experimental_count_relationships(
         &self,
-        _: Request<wire::ExperimentalCountRelationshipsRequest>,
+        request: Request<wire::ExperimentalCountRelationshipsRequest>,
     ) -> Result<Response<wire::ExperimentalCountRelationshipsResponse>, Status> {
-        Err(unimplemented("ExperimentalCountRelationships", COUNT_INSTEAD))
+        counters::count(&self.state, request.into_inner()).await.map(Response::new)
     }
 
     async fn experimental_unregister_relationship_counter(
         &self,
-        _: Request<wire::ExperimentalUnregisterRelationshipCounterRequest>,
+        request: Request<wire::ExperimentalUnregisterRelationshipCounterRequest>,
     ) -> Result<Response<wire::ExperimentalUnregisterRelationshipCounterResponse>, Status> {
-        Err(unimplemented("ExperimentalUnregisterRelationshipCounter", COUNT_INSTEAD))
+        counters::unregister(&self.state, request.into_inner()).await.map(Response::new)
     }
 }

@@ -2,6 +2,7 @@
 
 mod bulk_check;
 mod check;
+mod counters;
 mod delete;
 mod expand;
 mod experimental;

@@ -15,7 +15,7 @@ pub(crate) use check::{
     no_wildcard_subject, no_wildcard_with_relation,
 };
 pub(crate) use path::Path;
-pub(crate) use relationships::{delete, export, import, read, write};
+pub(crate) use relationships::{counter_name, delete, export, import, read, register_counter, write};
 pub(crate) use watch::{watch, write_schema};
 
 /// A field outside its grammar or limit.

@@ -1,12 +1,13 @@
 //! The requests that read and change relationships.
 
 use pemba_proto::authzed::api::v1::{
-    DeleteRelationshipsRequest, ExportBulkRelationshipsRequest, Precondition, ReadRelationshipsRequest,
-    Relationship, WriteRelationshipsRequest, precondition, relationship_update,
+    DeleteRelationshipsRequest, ExperimentalRegisterRelationshipCounterRequest,
+    ExportBulkRelationshipsRequest, Precondition, ReadRelationshipsRequest, Relationship,
+    WriteRelationshipsRequest, precondition, relationship_update,
 };
 
 use super::check::{no_wildcard_resource, no_wildcard_with_relation};
-use super::{Checked, Path, defined, references, required};
+use super::{Checked, Path, defined, names, references, required};
 
 pub(crate) fn write(request: &WriteRelationshipsRequest) -> Checked {
     for (index, update) in request.updates.iter().enumerate() {
@@ -44,6 +45,17 @@ pub(crate) fn export(request: &ExportBulkRelationshipsRequest) -> Checked {
         references::filter(Path::Root.field("optional_relationship_filter"), filter)?;
     }
     references::cursor(request.optional_cursor.as_ref())
+}
+
+pub(crate) fn register_counter(request: &ExperimentalRegisterRelationshipCounterRequest) -> Checked {
+    counter_name(&request.name)?;
+    let path = Path::Root.field("relationship_filter");
+    references::filter(path, required(path, request.relationship_filter.as_ref())?)
+}
+
+/// The name of a counter, alone in its request but for the filter; empty passes.
+pub(crate) fn counter_name(name: &str) -> Checked {
+    names::optional_relation(Path::Root.field("name"), name)
 }
 
 /// The relationships of one message of an import stream.

@@ -43,7 +43,7 @@ async fn an_answer_says_what_it_took_and_which_call_it_was() {
     assert!(!text(made_up.metadata(), "x-request-id").unwrap().is_empty());
 
     let bulk = wire::CheckBulkPermissionsRequest {
-        items: vec![bulk_item("document:plan#view@user:ada"), bulk_item("document:plan#no@user:ada")],
+        items: vec![bulk_item("document:plan#view@user:ada"), bulk_item("document:plan#nope@user:ada")],
         ..Default::default()
     };
     let answer = harness.permissions().check_bulk_permissions(bulk).await.unwrap();
