@@ -50,6 +50,7 @@ fn schema() -> Arc<Schema> {
             doc: None,
             relations: BTreeMap::new(),
             permissions: BTreeMap::new(),
+            order: Vec::new(),
         };
         schema.definitions.insert(name.into(), definition);
     }

@@ -100,6 +100,7 @@ fn with_schema() -> Snapshot {
         doc: None,
         relations: BTreeMap::from([("owner".into(), relation)]),
         permissions: BTreeMap::new(),
+        order: Vec::new(),
     };
     let mut transaction = Snapshot::empty().transaction();
     let definitions = BTreeMap::from([("user".into(), user)]);

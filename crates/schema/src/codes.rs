@@ -1,7 +1,7 @@
 //! The stable names of all findings.
 
 /// Errors in how a text is written.
-pub const PARSE: [&str; 37] = [
+pub const PARSE: [&str; 49] = [
     "schema-too-large",
     "unterminated-comment",
     "unterminated-text",
@@ -14,7 +14,6 @@ pub const PARSE: [&str; 37] = [
     "reserved-word",
     "late-flag",
     "unknown-flag",
-    "duplicate-flag",
     "missing-flag",
     "import-unsupported",
     "unclosed-block",
@@ -31,7 +30,6 @@ pub const PARSE: [&str; 37] = [
     "missing-element-type",
     "element-type",
     "duplicate-name",
-    "duplicate-member",
     "invalid-name",
     "unknown-partial",
     "partial-cycle",
@@ -39,10 +37,25 @@ pub const PARSE: [&str; 37] = [
     "duplicate-parameter",
     "caveat-too-long",
     "empty-caveat",
+    "caveat-literal",
+    "caveat-macro",
+    "caveat-message",
+    "caveat-nesting",
+    "caveat-no-overload",
+    "caveat-reserved-word",
+    "caveat-result-type",
+    "caveat-syntax",
+    "caveat-type",
+    "caveat-type-too-large",
+    "caveat-unexpected-character",
+    "caveat-unknown-function",
+    "caveat-unknown-name",
+    "caveat-unterminated-text",
 ];
 
 /// Errors in what a well-formed text says about types.
 pub const TYPE: [&str; 14] = [
+    "duplicate-member",
     "unknown-type",
     "unknown-relation",
     "unknown-caveat",
@@ -51,7 +64,6 @@ pub const TYPE: [&str; 14] = [
     "arrow-from-permission",
     "arrow-over-wildcard",
     "permission-cycle",
-    "permission-references-itself",
     "unused-parameter",
     "annotation-incomplete",
     "too-many-members",
@@ -60,7 +72,7 @@ pub const TYPE: [&str; 14] = [
 ];
 
 /// Warnings: the rules of [`crate::lint`].
-pub const WARNING: [&str; 4] = crate::lint::RULES;
+pub const WARNING: [&str; 6] = crate::lint::RULES;
 
 /// What says that findings were left out.
 pub const LEFT_OUT: [&str; 2] = ["too-many-errors", "too-many-warnings"];

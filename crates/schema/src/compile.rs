@@ -2,11 +2,11 @@
 
 use pemba_model::{Diagnostic, LineIndex};
 
-use crate::check::check;
+use crate::check::{check, declared};
 use crate::codes;
 use crate::findings::Findings;
 use crate::parser::parse;
-use crate::print::print_in_order;
+use crate::print::print;
 use crate::schema::Schema;
 
 /// A text that is accepted.
@@ -14,8 +14,7 @@ use crate::schema::Schema;
 pub struct Compiled {
     /// What it means.
     pub schema: Schema,
-    /// The text in canonical form: as [`crate::print()`] gives it, but with the members of a definition in the order of
-    /// the text. What a reader of the schema should be shown.
+    /// The text in canonical form, as [`crate::print()`] gives it. What a reader of the schema should be shown.
     pub text: String,
     /// What in it is probably not meant, in the order of the text.
     pub warnings: Vec<Diagnostic>,
@@ -84,17 +83,27 @@ pub fn compile(text: &str) -> Result<Compiled, Rejected> {
     let checked = check(&parsed.tree, text);
     match checked.schema {
         Some(schema) if parsed.diagnostics.is_empty() => {
-            let text = print_in_order(&schema, |name| checked.order.get(name).map(Vec::as_slice));
+            let text = print(&schema);
             Ok(Compiled { schema, text, warnings: checked.diagnostics })
         }
-        _ => {
-            let mut findings = Findings::default();
-            for diagnostic in parsed.diagnostics.into_iter().chain(checked.diagnostics) {
-                if diagnostic.is_error() {
-                    findings.add(diagnostic);
-                }
-            }
-            Err(Rejected::new(findings.finish()))
-        }
+        _ => Err(refuse(parsed.diagnostics.into_iter().chain(checked.diagnostics))),
     }
+}
+
+/// What a text declares, when it is well-formed: names need not exist, members and subjects may be there twice (the first
+/// counts), and no other rule about types is checked. For comparing a schema with another, not for answering questions.
+/// The errors are those of `RejectedKind::Parse`.
+pub fn outline(text: &str) -> Result<Schema, Rejected> {
+    let parsed = parse(text);
+    let declared = declared(&parsed.tree, text);
+    match declared.schema {
+        Some(schema) if parsed.diagnostics.is_empty() => Ok(schema),
+        _ => Err(refuse(parsed.diagnostics.into_iter().chain(declared.diagnostics))),
+    }
+}
+
+fn refuse(diagnostics: impl Iterator<Item = Diagnostic>) -> Rejected {
+    let mut findings = Findings::default();
+    diagnostics.filter(Diagnostic::is_error).for_each(|diagnostic| findings.add(diagnostic));
+    Rejected::new(findings.finish())
 }

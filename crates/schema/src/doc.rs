@@ -1,7 +1,6 @@
 //! The comments in front of a declaration, as the schema keeps them.
 
-/// Joins comments into one text without the indentation that they had. Printed again at any indentation and read
-/// back it is the same.
+/// Joins comments into one text without the indentation that they had.
 pub(crate) fn join<'a>(comments: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let parts: Vec<String> = comments
         .into_iter()
@@ -50,14 +49,57 @@ pub(crate) fn shared_start<'a>(left: &'a str, right: &str) -> &'a str {
     left.get(..length).unwrap_or("")
 }
 
-/// Writes a doc text at an indentation, each line ended.
+/// Writes a doc text at an indentation in canonical form, each line ended: one blank after the marks, lines of a block
+/// comment each behind a star, and what they were indented by is lost.
 pub(crate) fn write(out: &mut String, doc: &str, indent: &str) {
-    for line in doc.split('\n') {
-        if !line.is_empty() {
+    for comment in comments(doc) {
+        for line in canonical(comment) {
             out.push_str(indent);
-            out.push_str(line);
+            out.push_str(&line);
+            out.push('\n');
         }
-        out.push('\n');
+    }
+}
+
+/// The comments that were joined to a doc text.
+fn comments(doc: &str) -> Vec<&str> {
+    let mut found = Vec::new();
+    let mut rest = doc;
+    while !rest.is_empty() {
+        let end = if rest.starts_with("/*") {
+            rest.get(2..).and_then(|inner| inner.find("*/")).map_or(rest.len(), |at| at + 4)
+        } else {
+            rest.find('\n').unwrap_or(rest.len())
+        };
+        let (comment, after) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        found.push(comment);
+        rest = after.strip_prefix('\n').unwrap_or(after);
+    }
+    found
+}
+
+/// One comment in canonical form, line by line.
+fn canonical(comment: &str) -> Vec<String> {
+    let Some(block) = comment.strip_prefix("/*") else {
+        return vec![format!("// {}", comment.strip_prefix("//").unwrap_or(comment).trim())];
+    };
+    let block = block.strip_suffix("*/").unwrap_or(block);
+    let (mark, block) = block.strip_prefix('*').map_or(("/*", block), |rest| ("/**", rest));
+    let unstarred = |line: &str| {
+        let line = line.trim();
+        line.strip_prefix('*').unwrap_or(line).trim().to_owned()
+    };
+    let lines: Vec<String> = block.lines().map(unstarred).collect();
+    let is_filled = |line: &String| !line.is_empty();
+    let first = lines.iter().position(is_filled).unwrap_or(0);
+    let last = lines.iter().rposition(is_filled).unwrap_or(0);
+    match lines.get(first..=last).unwrap_or(&[]) {
+        [] => vec![format!("{mark}  */")],
+        [line] => vec![format!("{mark} {line} */")],
+        lines => {
+            let starred = lines.iter().map(|line| format!(" * {line}"));
+            std::iter::once(mark.to_owned()).chain(starred).chain(std::iter::once(" */".to_owned())).collect()
+        }
     }
 }
 
@@ -65,14 +107,44 @@ pub(crate) fn write(out: &mut String, doc: &str, indent: &str) {
 mod tests {
     use super::*;
 
-    #[test]
-    fn indentation_is_dropped_and_comes_back() {
-        let text = "/*\n\t  one\n\t    two\n\n\t  */";
-        let joined = join([text]).unwrap();
-        assert_eq!(joined, "/*\none\n  two\n\n*/");
+    fn written(doc: &str) -> String {
         let mut out = String::new();
-        write(&mut out, &joined, "\t\t");
-        assert_eq!(join([out.trim()]).unwrap(), joined);
+        write(&mut out, doc, "\t");
+        out
+    }
+
+    #[test]
+    fn indentation_is_dropped() {
+        let text = "/*\n\t  one\n\t    two\n\n\t  */";
+        assert_eq!(join([text]).unwrap(), "/*\none\n  two\n\n*/");
+    }
+
+    #[test]
+    fn comments_are_written_in_canonical_form() {
+        for (doc, expect) in [
+            ("//one", "// one"),
+            ("//   two  ", "// two"),
+            ("///three", "// /three"),
+            ("//", "// "),
+            ("/*one*/", "/* one */"),
+            ("/** one */", "/** one */"),
+            ("/* two\n */", "/* two */"),
+            ("/* */", "/*  */"),
+            ("/**/", "/*  */"),
+            ("/*/ one */", "/* / one */"),
+            ("/*\n  block\n    in\n\n*/", "/*\n\t * block\n\t * in\n\t */"),
+            ("/** one\n  * two\n    three\n*/", "/**\n\t * one\n\t * two\n\t * three\n\t */"),
+            ("/* one\n\n   two */", "/*\n\t * one\n\t * \n\t * two\n\t */"),
+            (
+                "/* one */\n// two\n/* three\nfour */",
+                "/* one */\n\t// two\n\t/*\n\t * three\n\t * four\n\t */",
+            ),
+        ] {
+            let once = written(doc);
+            assert_eq!(once, format!("\t{expect}\n"), "{doc}");
+            let again = join(comments(once.trim().replace("\n\t", "\n").as_str())).unwrap();
+            assert_eq!(written(&again), once, "{doc}");
+        }
     }
 
     #[test]

@@ -17,14 +17,24 @@ const NEAR_NAME_MAX_BYTES: usize = 128;
 #[derive(Debug, Default)]
 pub(crate) struct Findings {
     list: Vec<Diagnostic>,
+    /// The codes that are taken; `None` takes all.
+    taken: Option<&'static [&'static str]>,
     told: BTreeSet<(&'static str, Span)>,
     errors: usize,
     warnings: usize,
 }
 
 impl Findings {
+    /// Findings that ignore every code but these.
+    pub(crate) fn only(codes: &'static [&'static str]) -> Findings {
+        Findings { taken: Some(codes), ..Findings::default() }
+    }
+
     /// Adds one finding, or only counts it when there are too many.
     pub(crate) fn add(&mut self, finding: Diagnostic) {
+        if self.taken.is_some_and(|codes| !codes.contains(&finding.code)) {
+            return;
+        }
         if !self.told.insert((finding.code, finding.span)) {
             return;
         }

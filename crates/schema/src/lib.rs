@@ -6,6 +6,7 @@ pub mod check;
 pub mod codes;
 pub mod compile;
 mod doc;
+pub mod editor;
 pub mod findings;
 pub mod format;
 pub mod lexer;
@@ -13,15 +14,16 @@ pub mod lint;
 pub mod parser;
 pub mod plan;
 pub mod print;
+pub mod reflection;
 pub mod removed;
 pub mod schema;
 pub mod syntax;
 
-pub use compile::{Compiled, Rejected, RejectedKind, compile};
+pub use compile::{Compiled, Rejected, RejectedKind, compile, outline};
 pub use format::format;
 pub use print::print;
 pub use removed::{Removal, removed};
 pub use schema::{
     AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation,
-    Schema, SubjectShape, TypeAnnotation,
+    Schema, SubjectShape,
 };

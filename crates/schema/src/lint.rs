@@ -5,13 +5,14 @@
 use pemba_model::{Diagnostic, SmolStr};
 
 use crate::check::{MemberNode, Resolved, World};
-use crate::findings::Findings;
+use crate::findings::{Findings, shown};
 use crate::syntax::{ExpressionKind, ExpressionNode, Name, RelationNode, ShapeNode};
 
-/// The rules that give warnings; a rule's name is the code of its finding. `permission-references-itself` is no
-/// warning: it is an error.
-pub const RULES: [&str; 4] = [
+/// The rules that give warnings; a rule's name is the code of its finding.
+pub const RULES: [&str; 6] = [
     "relation-name-references-parent",
+    "permission-references-itself",
+    "annotation-names-unknown-type",
     "arrow-references-unreachable-relation",
     "arrow-walks-subject-relation",
     "arrow-references-relation",
@@ -52,7 +53,15 @@ impl Linter<'_, '_> {
         if let MemberNode::Permission(permission) = self.member
             && let Some(expression) = &permission.expression
         {
-            self.arrows(expression);
+            self.annotation(&permission.types);
+            self.expression(expression);
+        }
+    }
+
+    fn annotation(&mut self, types: &[Name]) {
+        for name in types.iter().filter(|name| !self.world.definitions.contains_key(&name.text)) {
+            let message = format!("the annotation names the unknown type `{}`", shown(&name.text));
+            self.warn("annotation-names-unknown-type", name, message, "it can never be reached; drop it");
         }
     }
 
@@ -71,7 +80,7 @@ impl Linter<'_, '_> {
         self.findings.add(finding);
     }
 
-    fn arrows(&mut self, expression: &ExpressionNode) {
+    fn expression(&mut self, expression: &ExpressionNode) {
         match &expression.kind {
             ExpressionKind::Arrow { relation, target, .. } => {
                 if let Some(node) = self.resolved.relation(&relation.text) {
@@ -80,12 +89,17 @@ impl Linter<'_, '_> {
             }
             ExpressionKind::Union(operands) | ExpressionKind::Intersection(operands) => {
                 for operand in operands {
-                    self.arrows(operand);
+                    self.expression(operand);
                 }
             }
             ExpressionKind::Exclusion(left, right) => {
-                self.arrows(left);
-                self.arrows(right);
+                self.expression(left);
+                self.expression(right);
+            }
+            ExpressionKind::Reference(name) if name.text == self.member.name().text => {
+                let message = format!("the permission `{}` references itself", name.text);
+                let help = "nobody gets it by that; recursion is meant to go over an arrow or a userset";
+                self.warn("permission-references-itself", name, message, help);
             }
             ExpressionKind::Nil | ExpressionKind::SelfObject | ExpressionKind::Reference(_) => {}
         }

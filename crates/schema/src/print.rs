@@ -1,42 +1,32 @@
 //! A checked schema as text.
 
-use pemba_model::SmolStr;
-
 use crate::doc;
 use crate::schema::{
-    AllowedSubject, Caveat, Definition, Expression, ParameterType, Permission, Relation, Schema, SubjectShape,
+    AllowedSubject, Caveat, Definition, Expression, Permission, Relation, Schema, SubjectShape,
 };
 
-/// The text of a schema: caveats first, both sorted by name, members sorted by name with relations first, tabs, a blank line before a member with comments, and the
-/// `use` lines that it needs. Compiled again it is the same schema but for flags it does not need. An empty schema is
-/// the empty text.
+/// The text of a schema: the `use` lines that it needs, caveats, definitions, both sorted by name; members in the order of
+/// their text, tabs, a blank line before a member with comments. Compiled again it is the same schema but for flags it
+/// does not need. An empty schema is the empty text.
 pub fn print(schema: &Schema) -> String {
-    print_in_order(schema, |_| None)
-}
-
-/// The same, with the members of a definition in the order that `order` gives. Names that are not in it come last.
-pub(crate) fn print_in_order<'a>(schema: &Schema, order: impl Fn(&str) -> Option<&'a [SmolStr]>) -> String {
     let mut blocks: Vec<String> = Vec::new();
-    let flags = flags(schema);
-    if !flags.is_empty() {
-        blocks.push(flags.iter().map(|flag| format!("use {flag}\n")).collect());
-    }
+    blocks.extend(flags(schema).into_iter().map(|flag| format!("use {flag}\n")));
     blocks.extend(schema.caveats.values().map(caveat));
-    blocks.extend(schema.definitions.values().map(|found| definition(found, order(&found.name))));
+    blocks.extend(schema.definitions.values().map(definition));
     let text = blocks.join("\n");
     text.strip_suffix('\n').unwrap_or(&text).to_owned()
 }
 
-/// The flags that the text of the schema needs, sorted.
+/// The flags that the text of the schema needs, in the order that clients know.
 fn flags(schema: &Schema) -> Vec<&'static str> {
     let relations = || schema.definitions.values().flat_map(|definition| definition.relations.values());
     let permissions = || schema.definitions.values().flat_map(|definition| definition.permissions.values());
     let mut flags = Vec::new();
-    if relations().any(|relation| relation.allowed.iter().any(|allowed| allowed.expiration)) {
-        flags.push("expiration");
-    }
     if permissions().any(|permission| has_self(&permission.expression)) {
         flags.push("self");
+    }
+    if relations().any(|relation| relation.allowed.iter().any(|allowed| allowed.expiration)) {
+        flags.push("expiration");
     }
     if schema.flags.contains("typechecking") && permissions().any(|permission| !permission.types.is_empty()) {
         flags.push("typechecking");
@@ -53,7 +43,7 @@ fn has_self(expression: &Expression) -> bool {
     }
 }
 
-fn definition(definition: &Definition, order: Option<&[SmolStr]>) -> String {
+fn definition(definition: &Definition) -> String {
     let mut out = String::new();
     write_doc(&mut out, definition.doc.as_deref(), "");
     out.push_str(&format!("definition {} {{", definition.name));
@@ -62,13 +52,7 @@ fn definition(definition: &Definition, order: Option<&[SmolStr]>) -> String {
         return out;
     }
     out.push('\n');
-    let mut names: Vec<&SmolStr> = definition.names().collect();
-    if let Some(order) = order {
-        let place_of: std::collections::BTreeMap<&SmolStr, usize> =
-            order.iter().enumerate().map(|(place, name)| (name, place)).collect();
-        names.sort_by_key(|name| place_of.get(name).copied().unwrap_or(usize::MAX));
-    }
-    for (place, name) in names.into_iter().enumerate() {
+    for (place, name) in definition.names_in_order().into_iter().enumerate() {
         let relation = definition.relations.get(name);
         let permission = definition.permissions.get(name);
         let text = relation.map(relation_text).or(permission.map(permission_text)).unwrap_or_default();
@@ -97,7 +81,8 @@ fn relation_text(relation: &Relation) -> String {
     out
 }
 
-fn allowed_text(allowed: &AllowedSubject) -> String {
+/// A kind of subject as the schema writes it.
+pub(crate) fn allowed_text(allowed: &AllowedSubject) -> String {
     let mut text = allowed.subject_type.to_string();
     match &allowed.shape {
         SubjectShape::Direct => {}
@@ -118,15 +103,7 @@ fn permission_text(permission: &Permission) -> String {
     write_doc(&mut out, permission.doc.as_deref(), "\t");
     out.push_str(&format!("\tpermission {}", permission.name));
     if !permission.types.is_empty() {
-        let types: Vec<String> = permission
-            .types
-            .iter()
-            .map(|annotation| match &annotation.relation {
-                Some(relation) => format!("{}#{relation}", annotation.subject_type),
-                None => annotation.subject_type.to_string(),
-            })
-            .collect();
-        out.push_str(&format!(": {}", types.join(" | ")));
+        out.push_str(&format!(": {}", permission.types.join(" | ")));
     }
     out.push_str(" = ");
     expression(&mut out, &permission.expression, false);
@@ -173,8 +150,8 @@ fn caveat(caveat: &Caveat) -> String {
     let mut out = String::new();
     write_doc(&mut out, caveat.doc.as_deref(), "");
     let parameters: Vec<String> = caveat
-        .parameters
-        .iter()
+        .parameters_by_name()
+        .into_iter()
         .map(|parameter| format!("{} {}", parameter.name, parameter.parameter_type))
         .collect();
     out.push_str(&format!(
@@ -184,24 +161,4 @@ fn caveat(caveat: &Caveat) -> String {
         caveat.expression
     ));
     out
-}
-
-impl std::fmt::Display for ParameterType {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let name = match self {
-            ParameterType::Any => "any",
-            ParameterType::Bool => "bool",
-            ParameterType::String => "string",
-            ParameterType::Int => "int",
-            ParameterType::Uint => "uint",
-            ParameterType::Double => "double",
-            ParameterType::Bytes => "bytes",
-            ParameterType::Duration => "duration",
-            ParameterType::Timestamp => "timestamp",
-            ParameterType::IpAddress => "ipaddress",
-            ParameterType::List(element) => return write!(f, "list<{element}>"),
-            ParameterType::Map(element) => return write!(f, "map<{element}>"),
-        };
-        f.write_str(name)
-    }
 }

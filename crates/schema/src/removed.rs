@@ -183,7 +183,7 @@ definition doc {
     #[test]
     fn everything_that_goes_is_listed() {
         let new = "
-caveat odd(number uint) { number == 1u }
+caveat odd(number uint) { number == 1 }
 definition user {}
 definition doc {
     relation viewer: user | user with odd

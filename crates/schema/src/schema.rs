@@ -1,9 +1,13 @@
 //! The checked schema: what a text means once every name in it is known to exist.
 //!
-//! Everything is kept by name and in name order, so two texts that mean the same compare equal but for their comments.
+//! Everything is kept by name and in name order, so two texts that mean the same compare equal but for their comments and
+//! the order of their members.
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pemba_cel::Program;
+pub use pemba_cel::Type as ParameterType;
+use pemba_model::Diagnostic;
 use smol_str::SmolStr;
 
 /// A whole schema. Partials are already mixed into the definitions that name them.
@@ -28,6 +32,9 @@ pub struct Definition {
     pub relations: BTreeMap<SmolStr, Relation>,
     /// Permissions by name; no name is in both maps.
     pub permissions: BTreeMap<SmolStr, Permission>,
+    /// The names of its members in the order of the text, partials in place. It is for showing only: a name that is
+    /// missing is shown last, one that is too much is not shown.
+    pub order: Vec<SmolStr>,
 }
 
 /// A relation: what may be written.
@@ -74,17 +81,9 @@ pub struct Permission {
     pub doc: Option<String>,
     /// How it is computed, as written.
     pub expression: Expression,
-    /// The subject types that `permission name: user | group#member = ...` claims; empty without an annotation.
-    pub types: Vec<TypeAnnotation>,
-}
-
-/// One member of a permission's type annotation.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub struct TypeAnnotation {
-    /// The subject's object type.
-    pub subject_type: SmolStr,
-    /// Its relation, for a userset.
-    pub relation: Option<SmolStr>,
+    /// The subject types that `permission name: user | org = ...` claims; empty without an annotation. They need not
+    /// exist.
+    pub types: Vec<SmolStr>,
 }
 
 /// The right side of a permission, as written: operands in order, nested by binding strength and parentheses.
@@ -125,6 +124,8 @@ pub struct Caveat {
     pub parameters: Vec<CaveatParameter>,
     /// The condition's source, as written between the braces, trimmed.
     pub expression: String,
+    /// The condition, ready to be evaluated.
+    pub program: Program,
 }
 
 /// One parameter of a caveat.
@@ -136,39 +137,33 @@ pub struct CaveatParameter {
     pub parameter_type: ParameterType,
 }
 
-/// The type of a caveat parameter. It prints as the schema writes it: `list<string>`.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub enum ParameterType {
-    /// Any value.
-    Any,
-    /// true or false.
-    Bool,
-    /// Text.
-    String,
-    /// Signed, 64 bits.
-    Int,
-    /// Unsigned, 64 bits.
-    Uint,
-    /// Binary floating point, 64 bits.
-    Double,
-    /// Bytes, base64 in JSON.
-    Bytes,
-    /// A length of time, `1h30m` in JSON.
-    Duration,
-    /// An instant, RFC 3339 in JSON.
-    Timestamp,
-    /// An IPv4 or IPv6 address.
-    IpAddress,
-    /// A list of one type.
-    List(Box<ParameterType>),
-    /// A map from text to one type.
-    Map(Box<ParameterType>),
-}
-
 impl Schema {
     /// The definition of an object type.
     pub fn definition(&self, object_type: &str) -> Option<&Definition> {
         self.definitions.get(object_type)
+    }
+}
+
+impl Caveat {
+    /// A caveat without comments. Fails with all that is wrong with the condition, at places of its own text.
+    pub fn new(
+        name: SmolStr,
+        parameters: Vec<CaveatParameter>,
+        expression: String,
+    ) -> Result<Caveat, Vec<Diagnostic>> {
+        let types: Vec<(SmolStr, ParameterType)> = parameters
+            .iter()
+            .map(|parameter| (parameter.name.clone(), parameter.parameter_type.clone()))
+            .collect();
+        let program = pemba_cel::compile(&expression, &types)?;
+        Ok(Caveat { name, doc: None, parameters, expression, program })
+    }
+
+    /// The parameters by name, as clients are shown them: their order says nothing.
+    pub fn parameters_by_name(&self) -> Vec<&CaveatParameter> {
+        let mut parameters: Vec<&CaveatParameter> = self.parameters.iter().collect();
+        parameters.sort_by(|left, right| left.name.cmp(&right.name));
+        parameters
     }
 }
 
@@ -181,5 +176,24 @@ impl Definition {
     /// Names of all relations, then of all permissions.
     pub fn names(&self) -> impl Iterator<Item = &SmolStr> {
         self.relations.keys().chain(self.permissions.keys())
+    }
+
+    /// Names of all relations and permissions in the order of the text.
+    pub fn names_in_order(&self) -> Vec<&SmolStr> {
+        let place_of: BTreeMap<&SmolStr, usize> =
+            self.order.iter().enumerate().map(|(place, name)| (name, place)).collect();
+        let mut names: Vec<&SmolStr> = self.names().collect();
+        names.sort_by_key(|name| place_of.get(name).copied().unwrap_or(usize::MAX));
+        names
+    }
+
+    /// All relations in the order of the text.
+    pub fn relations_in_order(&self) -> impl Iterator<Item = &Relation> {
+        self.names_in_order().into_iter().filter_map(|name| self.relations.get(name))
+    }
+
+    /// All permissions in the order of the text.
+    pub fn permissions_in_order(&self) -> impl Iterator<Item = &Permission> {
+        self.names_in_order().into_iter().filter_map(|name| self.permissions.get(name))
     }
 }

@@ -111,19 +111,10 @@ pub struct PermissionNode {
     pub doc: Option<String>,
     /// Its name.
     pub name: Name,
-    /// The type annotation.
-    pub types: Vec<AnnotationNode>,
+    /// The subject types of the annotation; those without definition too.
+    pub types: Vec<Name>,
     /// How it is computed; `None` when it could not be understood.
     pub expression: Option<ExpressionNode>,
-}
-
-/// One member of a type annotation.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct AnnotationNode {
-    /// The subject's object type.
-    pub subject_type: Name,
-    /// Its relation.
-    pub relation: Option<Name>,
 }
 
 /// An expression and its place.

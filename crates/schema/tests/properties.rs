@@ -13,7 +13,7 @@
 
 use pemba_schema::check::check;
 use pemba_schema::parser::parse;
-use pemba_schema::plan::{Plan, Plans, SubjectKind};
+use pemba_schema::plan::Plans;
 use pemba_schema::{Compiled, Expression, Schema, codes, compile, format, print};
 use proptest::prelude::*;
 
@@ -120,7 +120,7 @@ impl Choices<'_> {
         // A permission refers to those before it only: no cycles.
         let mut names: Vec<&str> = RELATIONS.to_vec();
         for permission in PERMISSIONS {
-            let types = self.one(&["", "", ": user | group#member", ":\n doc"]);
+            let types = self.one(&["", "", ": user | group", ":\n doc"]);
             let expression = self.expression(4, &names);
             text.push_str(&format!(
                 "permission {permission}{types} ={}{expression}{}",
@@ -167,8 +167,24 @@ fn without_indentation(mut schema: Schema) -> Schema {
     schema
 }
 
-fn without_flags(mut schema: Schema) -> Schema {
+/// The schema without what printing may change: flags, and how comments are laid out.
+fn without_layout(mut schema: Schema) -> Schema {
     schema.flags.clear();
+    let words = |doc: &mut Option<String>| {
+        if let Some(doc) = doc {
+            let kept = |c: char| !c.is_whitespace() && c != '*';
+            *doc = doc.chars().filter(|c| kept(*c)).collect();
+        }
+    };
+    for definition in schema.definitions.values_mut() {
+        words(&mut definition.doc);
+        definition.relations.values_mut().for_each(|relation| words(&mut relation.doc));
+        definition.permissions.values_mut().for_each(|permission| words(&mut permission.doc));
+    }
+    schema.caveats.values_mut().for_each(|caveat| {
+        words(&mut caveat.doc);
+        caveat.parameters.sort_by(|left, right| left.name.cmp(&right.name));
+    });
     schema
 }
 
@@ -249,10 +265,10 @@ proptest! {
         let printed = print(&schema);
         let again = compiled(&printed).schema;
         prop_assert_eq!(print(&again), printed);
-        prop_assert_eq!(without_flags(again), without_flags(schema.clone()));
+        prop_assert_eq!(without_layout(again), without_layout(schema.clone()));
         let canonical = compiled(&text).text;
         prop_assert_eq!(&compiled(&canonical).text, &canonical);
-        prop_assert_eq!(without_flags(compiled(&canonical).schema), without_flags(schema.clone()));
+        prop_assert_eq!(without_layout(compiled(&canonical).schema), without_layout(schema.clone()));
         for definition in schema.definitions.values() {
             prop_assert!(definition.permissions.values().all(|permission| is_flat(&permission.expression)));
         }
@@ -296,21 +312,5 @@ proptest! {
         let start = cut.index(text.len());
         let end = (start + length).min(text.len());
         survives(&format!("{}{insert}{}", &text[..start], &text[end..]));
-    }
-
-    #[test]
-    fn pruned_plans_hold_only_what_is_reached(bytes in bytes()) {
-        let schema = compiled(&text_of(&bytes, false)).schema;
-        let plans = Plans::compile(&schema);
-        for (predicate, _) in plans.iter() {
-            for subject_type in schema.definitions.keys() {
-                let subject = SubjectKind { subject_type: subject_type.clone(), relation: None };
-                let pruned = plans.plan_for(predicate, &subject).unwrap();
-                let is_nil = pruned == Plan::Nil;
-                prop_assert_eq!(is_nil, !plans.reaches(predicate, &subject));
-            }
-            let own = SubjectKind { subject_type: predicate.object_type.clone(), relation: Some(predicate.name.clone()) };
-            prop_assert!(plans.reaches(predicate, &own));
-        }
     }
 }

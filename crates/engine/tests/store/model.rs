@@ -41,6 +41,7 @@ pub fn schema(len: usize) -> Arc<Schema> {
             doc: None,
             relations: BTreeMap::new(),
             permissions: BTreeMap::new(),
+            order: Vec::new(),
         };
         schema.definitions.insert(name.into(), definition);
     }

@@ -5,7 +5,7 @@ use pemba_model::SmolStr;
 use super::{MemberNode, Resolved, World};
 use crate::schema::{
     AllowedSubject, Caveat, CaveatParameter, Definition, Expression, ParameterType, Permission, Relation,
-    Schema, SubjectShape, TypeAnnotation,
+    Schema, SubjectShape,
 };
 use crate::syntax::{
     AllowedNode, CaveatNode, ExpressionKind, ExpressionNode, PermissionNode, RelationNode, ShapeNode,
@@ -20,7 +20,11 @@ pub(super) fn schema(world: &World<'_>) -> Schema {
             .iter()
             .map(|(name, resolved)| (name.clone(), definition(name, resolved, has_self)))
             .collect(),
-        caveats: world.caveats.iter().map(|(name, node)| (name.clone(), caveat(node, world.text))).collect(),
+        caveats: world
+            .caveats
+            .iter()
+            .filter_map(|(name, node)| Some((name.clone(), caveat(node, world.text)?)))
+            .collect(),
         flags: world.flags.clone(),
     }
 }
@@ -31,6 +35,7 @@ fn definition(name: &SmolStr, resolved: &Resolved<'_>, has_self: bool) -> Defini
         doc: resolved.block.doc.clone(),
         relations: std::collections::BTreeMap::new(),
         permissions: std::collections::BTreeMap::new(),
+        order: resolved.order.clone(),
     };
     for (name, member) in &resolved.members {
         match member {
@@ -51,7 +56,7 @@ fn relation(node: &RelationNode) -> Relation {
     }
 }
 
-fn allowed(node: &AllowedNode) -> AllowedSubject {
+pub(super) fn allowed(node: &AllowedNode) -> AllowedSubject {
     AllowedSubject {
         subject_type: node.subject_type.text.clone(),
         shape: match &node.shape {
@@ -70,14 +75,7 @@ fn permission(node: &PermissionNode, has_self: bool) -> Permission {
         doc: node.doc.clone(),
         // A missing expression is an error, so a checked world has none.
         expression: node.expression.as_ref().map_or(Expression::Nil, |node| expression(node, has_self)),
-        types: node
-            .types
-            .iter()
-            .map(|annotation| TypeAnnotation {
-                subject_type: annotation.subject_type.text.clone(),
-                relation: annotation.relation.as_ref().map(|name| name.text.clone()),
-            })
-            .collect(),
+        types: node.types.iter().map(|name| name.text.clone()).collect(),
     }
 }
 
@@ -100,19 +98,18 @@ fn expression(node: &ExpressionNode, has_self: bool) -> Expression {
     }
 }
 
-fn caveat(node: &CaveatNode, text: &str) -> Caveat {
-    Caveat {
-        name: node.name.text.clone(),
-        doc: node.doc.clone(),
-        parameters: node
-            .parameters
-            .iter()
-            .map(|parameter| CaveatParameter {
-                name: parameter.name.text.clone(),
-                // An unknown type is an error, so a checked world has none.
-                parameter_type: parameter.parameter_type.clone().unwrap_or(ParameterType::Any),
-            })
-            .collect(),
-        expression: node.body.map_or("", |body| body.text(text).trim()).to_owned(),
-    }
+/// The caveat of a node; `None` when its condition has errors, which a checked world has not.
+fn caveat(node: &CaveatNode, text: &str) -> Option<Caveat> {
+    let parameters = node
+        .parameters
+        .iter()
+        .map(|parameter| CaveatParameter {
+            name: parameter.name.text.clone(),
+            // An unknown type is an error, so a checked world has none.
+            parameter_type: parameter.parameter_type.clone().unwrap_or(ParameterType::Any),
+        })
+        .collect();
+    let expression = node.body.map_or("", |body| body.text(text).trim()).to_owned();
+    let caveat = Caveat::new(node.name.text.clone(), parameters, expression).ok()?;
+    Some(Caveat { doc: node.doc.clone(), ..caveat })
 }

@@ -3,11 +3,12 @@
 use std::collections::BTreeSet;
 
 use pemba_model::limits::{CAVEAT_PARAMETERS_MAX, CAVEAT_SOURCE_MAX_CHARS};
-use pemba_model::{Diagnostic, SmolStr};
+use pemba_model::{Diagnostic, SmolStr, Span};
 
 use super::World;
 use crate::findings::{Findings, shown};
 use crate::lexer::{TokenKind, lex};
+use crate::schema::ParameterType;
 use crate::syntax::CaveatNode;
 
 pub(super) fn check(world: &World<'_>, findings: &mut Findings) {
@@ -62,38 +63,55 @@ fn check_condition(world: &World<'_>, name: &SmolStr, caveat: &CaveatNode, findi
         findings.add(about(Diagnostic::error("caveat-too-long", caveat.name.span, message)));
         return;
     }
-    let words = identifiers(source);
-    if words.is_none() {
+    if is_blank(source) {
         let message = format!("the caveat `{name}` has no condition");
         findings.add(about(Diagnostic::error("empty-caveat", caveat.name.span, message)));
         return;
     }
+    // A parameter whose type is not known was reported; it must not make its uses faults too.
+    let parameters: Vec<(SmolStr, ParameterType)> = caveat
+        .parameters
+        .iter()
+        .map(|parameter| {
+            let declared = parameter.parameter_type.clone().unwrap_or(ParameterType::Any);
+            (parameter.name.text.clone(), declared)
+        })
+        .collect();
+    if parameters.len() > CAVEAT_PARAMETERS_MAX || !caveat.parameters_complete {
+        return;
+    }
+    let start = body.start + body.text(world.text).find(source).unwrap_or(0);
+    match pemba_cel::compile(source, &parameters) {
+        Ok(program) => check_use(name, caveat, &program.referenced(), findings),
+        Err(faults) => {
+            for mut fault in faults {
+                fault.span = Span::new(start + fault.span.start, start + fault.span.end);
+                findings.add(about(fault));
+            }
+        }
+    }
+}
+
+/// Each parameter must be used.
+fn check_use(name: &SmolStr, caveat: &CaveatNode, used: &[SmolStr], findings: &mut Findings) {
     for parameter in &caveat.parameters {
         let text = parameter.name.text.as_str();
-        if words.as_ref().is_some_and(|words| !words.contains(text)) {
+        if !used.iter().any(|used| used == text) {
             let message = format!("the parameter `{}` of `{name}` is not used in its condition", shown(text));
             findings.add(
-                about(Diagnostic::error("unused-parameter", parameter.name.span, message))
+                Diagnostic::error("unused-parameter", parameter.name.span, message)
+                    .with("caveat_name", name.as_str())
                     .with("parameter_name", text),
             );
         }
     }
 }
 
-/// The words of a condition that can name a parameter: those that select no field. `None` for one that is empty or
-/// only comments.
-fn identifiers(source: &str) -> Option<BTreeSet<&str>> {
+/// Whether a condition is empty or only comments.
+fn is_blank(source: &str) -> bool {
     let lexed = lex(source);
-    let mut words = BTreeSet::new();
-    let mut before = None;
-    for token in &lexed.tokens {
-        if token.kind.is_comment() || matches!(token.kind, TokenKind::LineEnd | TokenKind::End) {
-            continue;
-        }
-        if token.kind == TokenKind::Word && before != Some(TokenKind::Dot) {
-            words.insert(token.span().text(source));
-        }
-        before = Some(token.kind);
-    }
-    before.map(|_| words)
+    lexed
+        .tokens
+        .iter()
+        .all(|token| token.kind.is_comment() || matches!(token.kind, TokenKind::LineEnd | TokenKind::End))
 }

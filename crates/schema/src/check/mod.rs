@@ -9,10 +9,9 @@ mod relations;
 mod resolve;
 mod wildcards;
 
-use std::collections::BTreeMap;
-
 use pemba_model::{Diagnostic, SmolStr};
 
+use crate::codes;
 use crate::findings::Findings;
 use crate::lint;
 use crate::schema::Schema;
@@ -26,8 +25,6 @@ use wildcards::Wildcards;
 pub struct Checked {
     /// The schema, when nothing is wrong.
     pub schema: Option<Schema>,
-    /// The names of each definition's members in the order of the text, partials in place; for a checked schema.
-    pub order: BTreeMap<SmolStr, Vec<SmolStr>>,
     /// Errors, or warnings when there is no error, in the order of the text.
     pub diagnostics: Vec<Diagnostic>,
 }
@@ -45,14 +42,21 @@ pub fn check(tree: &Tree, text: &str) -> Checked {
     if findings.have_errors() || tree.incomplete {
         return Checked { diagnostics: findings.finish(), ..Checked::default() };
     }
-    let schema = build::schema(&world);
-    annotations::check(&world, &schema, &mut findings);
+    annotations::check(&world, &mut findings);
     if findings.have_errors() {
         return Checked { diagnostics: findings.finish(), ..Checked::default() };
     }
     lint::lint(&world, &mut findings);
-    let order = world.definitions.into_iter().map(|(name, resolved)| (name, resolved.order)).collect();
-    Checked { schema: Some(schema), order, diagnostics: findings.finish() }
+    Checked { schema: Some(build::schema(&world)), diagnostics: findings.finish() }
+}
+
+/// What a tree declares, with only the errors that make a text not well-formed.
+pub(crate) fn declared(tree: &Tree, text: &str) -> Checked {
+    let mut findings = Findings::only(&codes::PARSE);
+    let world = resolve::resolve(tree, text, &mut findings);
+    caveats::check(&world, &mut findings);
+    let whole = !findings.have_errors() && !tree.incomplete;
+    Checked { schema: whole.then(|| build::schema(&world)), diagnostics: findings.finish() }
 }
 
 /// Adds whose member a finding is about.

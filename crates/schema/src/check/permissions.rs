@@ -2,8 +2,6 @@
 
 use pemba_model::{Diagnostic, SmolStr};
 
-use super::relations::check_type;
-use super::resolve::needs_flag;
 use super::wildcards::{Admitted, Wildcards};
 use super::{MemberNode, Resolved, World, about};
 use crate::findings::{Findings, near, shown};
@@ -39,16 +37,6 @@ impl Checker<'_, '_> {
         if let Some(expression) = &permission.expression {
             self.expression(expression);
         }
-        for annotation in &permission.types {
-            let about = |finding| about(finding, self.definition, self.member);
-            check_type(
-                self.world,
-                &annotation.subject_type,
-                annotation.relation.as_ref(),
-                self.findings,
-                &about,
-            );
-        }
     }
 
     fn add(&mut self, finding: Diagnostic) {
@@ -60,8 +48,7 @@ impl Checker<'_, '_> {
             ExpressionKind::Nil => {}
             ExpressionKind::SelfObject => {
                 if !self.world.has_flag("self") && !self.resolved.members.contains_key("self") {
-                    let at = Name { text: SmolStr::new_static("self"), span: expression.span };
-                    self.add(needs_flag("self", "`self`", &at));
+                    self.unknown(&Name { text: SmolStr::new_static("self"), span: expression.span });
                 }
             }
             ExpressionKind::Reference(name) => {
@@ -86,10 +73,12 @@ impl Checker<'_, '_> {
         let message =
             format!("`{}` has no relation or permission `{}`", shown(self.definition), shown(&name.text));
         let mut finding = Diagnostic::error("unknown-relation", name.span, message);
-        if !self.findings.are_full() {
+        if name.text == "self" {
+            finding.help = Some("for the resource itself write `use self` as the first line".to_owned());
+        } else if !self.findings.are_full() {
             finding.help = near(&name.text, self.resolved.members.keys());
         }
-        self.add(finding);
+        self.add(finding.with("relation_or_permission_name", shown(&name.text)));
     }
 
     fn arrow(&mut self, relation: &Name, arrow: &ExpressionNode) {
@@ -105,7 +94,8 @@ impl Checker<'_, '_> {
                     );
                     self.add(
                         Diagnostic::error("arrow-over-wildcard", arrow.span, message)
-                            .with_help("a wildcard has no object to go on from; take it out of the relation"),
+                            .with_help("a wildcard has no object to go on from; take it out of the relation")
+                            .with("accessed_relation_name", relation.text.as_str()),
                     );
                 }
             }
@@ -113,7 +103,8 @@ impl Checker<'_, '_> {
                 let message = format!("the arrow starts from the permission `{}`", relation.text);
                 self.add(
                     Diagnostic::error("arrow-from-permission", relation.span, message)
-                        .with_help("an arrow must start from a relation of the same definition"),
+                        .with_help("an arrow must start from a relation of the same definition")
+                        .with("used_permission_name", relation.text.as_str()),
                 );
             }
             None if self.resolved.complete => self.unknown(relation),

@@ -4,10 +4,10 @@ use std::collections::BTreeSet;
 
 use pemba_model::{Diagnostic, SmolStr};
 
-use super::resolve::needs_flag;
 use super::wildcards::{Admitted, Wildcards};
-use super::{MemberNode, World, about};
+use super::{MemberNode, World, about, build};
 use crate::findings::{Findings, near, shown};
+use crate::print::allowed_text;
 use crate::syntax::{AllowedNode, Name, RelationNode, ShapeNode};
 
 pub(super) fn check(world: &World<'_>, wildcards: &Wildcards, findings: &mut Findings) {
@@ -38,8 +38,9 @@ fn check_duplicates(
         let caveat = allowed.caveat.as_ref().map(|name| name.text.as_str());
         if !seen.insert((allowed.subject_type.text.as_str(), shape, caveat, allowed.expiration.is_some())) {
             let message = format!("the relation `{}` already takes this subject", shown(&relation.name.text));
+            let text = allowed_text(&build::allowed(allowed));
             let finding = Diagnostic::error("duplicate-subject", allowed.span, message);
-            findings.add(about(finding, definition, member));
+            findings.add(about(finding, definition, member).with("allowed_relation", text));
         }
     }
 }
@@ -77,7 +78,7 @@ fn check_subject(
 }
 
 /// Checks that a type, and the relation or permission of it, exist. False when that is wrong or not known.
-pub(super) fn check_type(
+fn check_type(
     world: &World<'_>,
     subject_type: &Name,
     relation: Option<&Name>,
@@ -91,7 +92,7 @@ pub(super) fn check_type(
             if !findings.are_full() {
                 finding.help = near(&subject_type.text, world.definitions.keys());
             }
-            findings.add(about(finding));
+            findings.add(looked_up(about(finding), &subject_type.text));
         }
         return false;
     };
@@ -109,9 +110,16 @@ pub(super) fn check_type(
         if !findings.are_full() {
             finding.help = near(&relation.text, resolved.members.keys());
         }
-        findings.add(about(finding));
+        let finding = looked_up(about(finding), &subject_type.text);
+        findings.add(finding.with("relation_or_permission_name", shown(&relation.text)));
     }
     false
+}
+
+/// The same finding, where `definition_name` is the type that was looked up and not the one that names it.
+fn looked_up(mut finding: Diagnostic, subject_type: &str) -> Diagnostic {
+    finding.metadata.retain(|(key, _)| *key != "definition_name");
+    finding.with("definition_name", shown(subject_type))
 }
 
 fn check_traits(
@@ -120,18 +128,15 @@ fn check_traits(
     findings: &mut Findings,
     about: &dyn Fn(Diagnostic) -> Diagnostic,
 ) {
-    if let Some(span) = allowed.expiration
-        && !world.has_flag("expiration")
-    {
-        let at = Name { text: SmolStr::new_static("expiration"), span };
-        findings.add(about(needs_flag("expiration", "`with expiration`", &at)));
-    }
     let Some(caveat) = &allowed.caveat else { return };
     if world.complete && !world.caveats.contains_key(&caveat.text) {
         let message = format!("unknown caveat `{}`", shown(&caveat.text));
         let mut finding = Diagnostic::error("unknown-caveat", caveat.span, message)
             .with("caveat_name", shown(&caveat.text));
-        if !findings.are_full() {
+        if caveat.text == "expiration" {
+            finding.help =
+                Some("for expiring relationships write `use expiration` as the first line".to_owned());
+        } else if !findings.are_full() {
             finding.help = near(&caveat.text, world.caveats.keys());
         }
         findings.add(about(finding));

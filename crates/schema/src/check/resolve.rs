@@ -92,7 +92,7 @@ pub(crate) fn resolve<'t>(tree: &'t Tree, text: &'t str, findings: &mut Findings
     for item in &tree.items {
         let name = match item {
             Item::Use(flag) => {
-                use_flag(&mut world, flag, findings);
+                world.flags.insert(flag.text.clone());
                 continue;
             }
             Item::Import(span) => {
@@ -137,13 +137,6 @@ pub(crate) fn resolve<'t>(tree: &'t Tree, text: &'t str, findings: &mut Findings
     world
 }
 
-fn use_flag(world: &mut World<'_>, flag: &Name, findings: &mut Findings) {
-    if !world.flags.insert(flag.text.clone()) {
-        let message = format!("the flag `{}` is already set", shown(&flag.text));
-        findings.add(Diagnostic::error("duplicate-flag", flag.span, message));
-    }
-}
-
 fn name_key(item: &Item) -> &'static str {
     match item {
         Item::Caveat(_) => "caveat_name",
@@ -183,7 +176,7 @@ fn partials_need_flag(tree: &Tree, world: &World<'_>, findings: &mut Findings) {
 }
 
 /// The finding that something stands in a text that lacks its flag.
-pub(super) fn needs_flag(flag: &str, what: &str, at: &Name) -> Diagnostic {
+fn needs_flag(flag: &str, what: &str, at: &Name) -> Diagnostic {
     Diagnostic::error("missing-flag", at.span, format!("{what} needs the flag `{flag}`"))
         .with_help(format!("write `use {flag}` as the first line"))
 }
@@ -279,7 +272,10 @@ impl<'t> Mixer<'_, 't> {
         if resolved.members.contains_key(&name.text) {
             let message =
                 format!("`{}` already has a relation or permission `{}`", shown(owner), shown(&name.text));
-            self.findings.add(Diagnostic::error("duplicate-member", name.span, message).with(key, owner));
+            let finding = Diagnostic::error("duplicate-member", name.span, message)
+                .with(key, owner)
+                .with("relation_or_permission_name", shown(&name.text));
+            self.findings.add(finding);
             return;
         }
         resolved.complete &= node.is_complete();

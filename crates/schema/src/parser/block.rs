@@ -5,9 +5,7 @@ use pemba_model::{Diagnostic, SmolStr, Span};
 use super::Parser;
 use crate::findings::near;
 use crate::lexer::TokenKind;
-use crate::syntax::{
-    AllowedNode, AnnotationNode, Block, Member, Name, PermissionNode, RelationNode, ShapeNode,
-};
+use crate::syntax::{AllowedNode, Block, Member, Name, PermissionNode, RelationNode, ShapeNode};
 
 impl Parser<'_> {
     /// Takes `definition name { ... }`; the keyword is the current token.
@@ -150,31 +148,50 @@ impl Parser<'_> {
 
     /// Takes what follows `with`: a caveat, `expiration`, or a caveat `and expiration`.
     fn traits(&mut self, allowed: &mut AllowedNode) -> Option<()> {
-        let first = self.path("a caveat or `expiration` after `with`")?;
-        let first_is_expiration = first.text == "expiration";
+        let first_is_expiration = self.at_expiration();
         if first_is_expiration {
-            allowed.expiration = Some(first.span);
+            allowed.expiration = Some(self.bump());
         } else {
-            allowed.caveat = Some(first);
+            allowed.caveat = Some(self.path("a caveat or `expiration` after `with`")?);
         }
         if self.word() != "and" {
             return Some(());
         }
-        self.bump();
-        let second = self.path("`expiration` after `and`")?;
+        let and = self.bump();
+        if !self.has_flag("expiration") {
+            let finding = Diagnostic::error("missing-flag", and, "`and` needs the flag `expiration`")
+                .with_help("write `use expiration` as the first line");
+            self.findings.add(finding);
+            return None;
+        }
+        if self.at_expiration() && !first_is_expiration {
+            allowed.expiration = Some(self.bump());
+            return Some(());
+        }
+        let second = self.second_trait()?;
         if first_is_expiration {
             let finding =
                 Diagnostic::error("trait-order", second.span, "`expiration` must be the last trait")
                     .with_help(format!("write `with {} and expiration`", second.text));
             self.findings.add(finding);
-        } else if second.text == "expiration" {
-            allowed.expiration = Some(second.span);
         } else {
             let message =
                 format!("a subject takes one caveat; only `expiration` may follow it, not `{}`", second.text);
             self.error("second-caveat", second.span, message);
         }
         Some(())
+    }
+
+    /// Whether the current token is the trait `expiration`. Without its flag the word names a caveat.
+    fn at_expiration(&self) -> bool {
+        self.word() == "expiration" && self.has_flag("expiration")
+    }
+
+    fn second_trait(&mut self) -> Option<Name> {
+        if self.at_expiration() {
+            return Some(Name { text: SmolStr::new_static("expiration"), span: self.bump() });
+        }
+        self.path("`expiration` after `and`")
     }
 
     fn permission(&mut self, doc: Option<String>) -> Option<PermissionNode> {
@@ -204,23 +221,14 @@ impl Parser<'_> {
         Some(permission)
     }
 
-    fn annotation(&mut self) -> Option<Vec<AnnotationNode>> {
+    fn annotation(&mut self) -> Option<Vec<Name>> {
         let mut types = Vec::new();
         loop {
-            let subject_type = self.path("a subject type")?;
-            let relation = self.annotated_relation()?;
-            types.push(AnnotationNode { subject_type, relation });
+            types.push(self.path("a subject type")?);
             if !self.operator(TokenKind::Pipe) {
                 return Some(types);
             }
         }
-    }
-
-    fn annotated_relation(&mut self) -> Option<Option<Name>> {
-        if self.take(TokenKind::Hash).is_none() {
-            return Some(None);
-        }
-        self.name("a relation after `#`").map(Some)
     }
 
     /// Takes an operator. One at the start of the next line is taken too, but reported.

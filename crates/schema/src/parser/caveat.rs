@@ -1,5 +1,6 @@
 //! Caveats: typed parameters, and a condition that is kept as it is written.
 
+use pemba_model::limits::SCHEMA_NESTING_MAX;
 use pemba_model::{Diagnostic, SmolStr, Span};
 
 use super::Parser;
@@ -85,7 +86,6 @@ impl Parser<'_> {
         let name = self.name("the type of the parameter")?;
         let mut inner = None;
         let mut levels = 0_usize;
-        // Only one level has a meaning; deeper ones are read so that they can be reported as one thing.
         let mut names = vec![name];
         while self.take(TokenKind::Less).is_some() {
             levels += 1;
@@ -97,13 +97,10 @@ impl Parser<'_> {
                 return None;
             }
         }
-        if names.len() > 2 {
+        if names.len() > SCHEMA_NESTING_MAX {
             let span = names.iter().map(|name| name.span).reduce(Span::to).unwrap_or_default();
-            self.error(
-                "parameter-nesting",
-                span,
-                "a list or map cannot hold lists or maps that name their elements",
-            );
+            let message = format!("the type is nested deeper than {SCHEMA_NESTING_MAX} levels");
+            self.error("parameter-nesting", span, message);
             return Some(None);
         }
         for name in names.iter().rev() {

@@ -45,7 +45,8 @@ pub fn parse(text: &str) -> Parsed {
     for diagnostic in lexed.diagnostics {
         findings.add(diagnostic);
     }
-    let mut parser = Parser { text, tokens: &lexed.tokens, at: 0, findings, incomplete: false };
+    let mut parser =
+        Parser { text, tokens: &lexed.tokens, at: 0, findings, flags: Vec::new(), incomplete: false };
     parser.skip_comments();
     let items = parser.items();
     let (findings, incomplete) = (parser.findings, parser.incomplete);
@@ -58,6 +59,8 @@ struct Parser<'t> {
     /// Never at a comment.
     at: usize,
     findings: Findings,
+    /// The flags that are set up to here.
+    flags: Vec<&'t str>,
     /// Whether something at the top level was skipped.
     incomplete: bool,
 }
@@ -185,8 +188,22 @@ impl<'t> Parser<'t> {
         let (word, span) = (self.word(), self.bump());
         if RESERVED.contains(&word) {
             self.error("reserved-word", span, format!("`{word}` is a keyword and cannot be {what}"));
+        } else if let Some(flag) = self.reserving_flag(word) {
+            let message = format!("`{word}` is a keyword under `use {flag}` and cannot be {what}");
+            self.error("reserved-word", span, message);
         }
         Some(Name { text: SmolStr::new(word), span })
+    }
+
+    /// Whether a flag is set at this place of the text.
+    fn has_flag(&self, flag: &str) -> bool {
+        self.flags.contains(&flag)
+    }
+
+    /// The flag under which a word is a keyword.
+    fn reserving_flag(&self, word: &str) -> Option<&'t str> {
+        let flag = if word == "and" { "expiration" } else { word };
+        self.flags.iter().copied().find(|set| *set == flag)
     }
 
     /// Takes a name with its prefixes: `one/two/name`.
@@ -267,7 +284,12 @@ impl<'t> Parser<'t> {
 
     fn use_line(&mut self, late: bool) -> Option<Item> {
         let keyword = self.bump();
-        let flag = self.name("the name of a flag")?;
+        // A flag that is set already is a keyword, and may be set again.
+        let flag = if self.has_flag(self.word()) {
+            Name { text: SmolStr::new(self.word()), span: self.bump() }
+        } else {
+            self.name("the name of a flag")?
+        };
         let span = keyword.to(flag.span);
         if late {
             let message = format!("`use {}` must stand before all declarations", shown(&flag.text));
@@ -279,6 +301,8 @@ impl<'t> Parser<'t> {
             let all = format!("the flags are {}", FLAGS.map(|name| format!("`{name}`")).join(", "));
             finding.help = near(&flag.text, &FLAGS.map(SmolStr::new_static)).or(Some(all));
             self.findings.add(finding);
+        } else if !late {
+            self.flags.push(flag.span.text(self.text));
         }
         self.end_of_statement();
         Some(Item::Use(flag))
