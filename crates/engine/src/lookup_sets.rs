@@ -278,9 +278,23 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
     /// What an exclusion takes away from a plane.
     pub(crate) fn excluded(&mut self, without: &Op, plane: Plane) -> Result<RoaringBitmap, QueryError> {
         match self.negation {
-            Negation::Exact => self.op(without, plane.opposite()),
+            Negation::Exact => {
+                if plane == Plane::Possible && self.walks_qualified(without) {
+                    // What is excluded only possibly is of no use here, but a caveat that fails on the way to it must
+                    // be noticed, and where nothing certain is left nobody else looks.
+                    self.op(without, plane)?;
+                }
+                self.op(without, plane.opposite())
+            }
             Negation::Ignored => Ok(RoaringBitmap::new()),
         }
+    }
+
+    /// Whether an expression itself walks edges that may be conditional.
+    fn walks_qualified(&self, op: &Op) -> bool {
+        let mut found = false;
+        op.each_kind(&mut |kind| found |= self.graph.has_qualified(kind));
+        found
     }
 
     /// A superset of the resources of `.all`, by what is complete.
