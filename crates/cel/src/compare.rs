@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use crate::budget::{Budget, Stop};
-use crate::value::{TWO_63, Value, find, int_to_double, uint_to_double};
+use crate::value::{Value, find, int_to_double, uint_to_double};
 
 /// Bytes of text that are compared or copied for one step.
 pub(crate) const BYTES_PER_STEP: usize = 64;
@@ -32,6 +32,7 @@ pub(crate) fn equal(left: &Value, right: &Value, budget: &mut Budget) -> Result<
         (Value::IpAddress(left, left_zone), Value::IpAddress(right, right_zone)) => {
             left == right && left_zone == right_zone
         }
+        (Value::IpAddress(..), Value::Null) => false,
         (Value::IpAddress(..), _) => return Err(Stop::no_overload()),
         (Value::Kind(left), Value::Kind(right)) => left == right,
         (Value::Optional(left), Value::Optional(right)) => match (left, right) {
@@ -86,16 +87,10 @@ fn numbers(left: &Value, right: &Value) -> Option<Option<Ordering>> {
 }
 
 fn double_to_int_order(left: f64, right: i64) -> Option<Ordering> {
-    if left >= TWO_63 {
-        return Some(Ordering::Greater);
-    }
     left.partial_cmp(&int_to_double(right))
 }
 
 fn double_to_uint_order(left: f64, right: u64) -> Option<Ordering> {
-    if left >= TWO_63 * 2.0 {
-        return Some(Ordering::Greater);
-    }
     left.partial_cmp(&uint_to_double(right))
 }
 

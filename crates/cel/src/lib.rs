@@ -16,6 +16,7 @@ mod literal;
 mod node;
 mod parser;
 mod pattern;
+mod print;
 pub mod program;
 pub mod time;
 pub mod types;

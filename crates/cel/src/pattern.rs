@@ -21,7 +21,8 @@ pub(crate) fn compile(source: &str, size_max_bytes: usize) -> Result<Regex, Stri
             source.len()
         ));
     }
-    RegexBuilder::new(&translate(source))
+    let translated = translate(source).ok_or_else(|| format!("`{}` is no pattern", shown()))?;
+    RegexBuilder::new(&translated)
         .size_limit(size_max_bytes)
         .dfa_size_limit(size_max_bytes)
         .nest_limit(64)
@@ -34,70 +35,105 @@ pub(crate) fn compile(source: &str, size_max_bytes: usize) -> Result<Regex, Stri
         })
 }
 
-/// Rewrites what the engine would read in another way.
-fn translate(source: &str) -> String {
+/// Most repetitions that a pattern can ask for at one place.
+const REPETITIONS_MAX: u32 = 1000;
+
+/// Rewrites what the engine would read in another way; none for what RE2 refuses and the engine would take.
+fn translate(source: &str) -> Option<String> {
     let mut out = String::with_capacity(source.len() + 16);
     let mut chars = source.chars().peekable();
-    let mut in_class = false;
-    let mut in_named_class = false;
+    // How many operators of repetition stand directly before.
+    let mut repeated = 0;
     while let Some(c) = chars.next() {
+        let repeats = match c {
+            '*' | '+' | '?' => true,
+            '{' => is_repetition(&chars.clone().take(16).collect::<String>())?,
+            _ => false,
+        };
+        // A question mark behind another one makes it lazy; everything else behind one is refused.
+        if repeats && repeated > 0 && !(c == '?' && repeated == 1) {
+            return None;
+        }
+        repeated = if repeats { repeated + 1 } else { 0 };
+        if c == '(' && has_foreign_flag(chars.clone()) {
+            return None;
+        }
         match c {
-            '\\' => match chars.next() {
-                Some('Q') if !in_class => quoted(&mut chars, &mut out),
-                Some(named @ ('p' | 'P' | 'x')) => {
-                    out.push('\\');
-                    out.push(named);
-                    // The braces after these are no repetition.
-                    if chars.peek() == Some(&'{') {
-                        let braces = chars.by_ref().take_while(|c| *c != '}');
-                        out.extend(braces);
-                        out.push('}');
-                    }
-                }
-                Some(escaped) => push_escape(escaped, in_class, &mut out),
-                None => out.push('\\'),
-            },
-            '[' if in_class => {
-                if chars.peek() == Some(&':') {
-                    in_named_class = true;
-                    out.push('[');
-                } else {
-                    out.push_str("\\[");
-                }
+            '\\' => escape(&mut chars, false, &mut out),
+            '[' => class(&mut chars, &mut out),
+            '{' if repeats => {
+                out.push('{');
+                out.extend(chars.by_ref().take_while(|c| *c != '}'));
+                out.push('}');
             }
-            '[' => {
-                in_class = true;
-                out.push('[');
-                if chars.peek() == Some(&'^') {
-                    out.extend(chars.next());
-                }
-                // A bracket that comes first stands for itself.
-                if chars.peek() == Some(&']') {
-                    chars.next();
-                    out.push_str("\\]");
-                }
-            }
-            ']' if in_class => {
-                in_class = in_named_class;
-                in_named_class = false;
-                out.push(']');
-            }
-            '&' | '~' if in_class => {
-                out.push('\\');
-                out.push(c);
-            }
-            '{' if !in_class && !is_repetition(&chars.clone().take(16).collect::<String>()) => {
-                out.push_str("\\{")
-            }
-            '}' if !in_class && !closes_repetition(&out) => out.push_str("\\}"),
+            '{' => out.push_str("\\{"),
+            '}' => out.push_str("\\}"),
             other => out.push(other),
         }
     }
-    out
+    Some(out)
+}
+
+/// Whether a group that begins here sets a flag that RE2 does not know.
+fn has_foreign_flag(mut after: Chars<'_>) -> bool {
+    after.next() == Some('?') && after.take_while(char::is_ascii_alphabetic).any(|flag| "xRu".contains(flag))
+}
+
+type Chars<'a> = std::iter::Peekable<std::str::Chars<'a>>;
+
+/// Takes a class up to its closing bracket; the opening one is taken.
+fn class(chars: &mut Chars<'_>, out: &mut String) {
+    out.push('[');
+    if chars.peek() == Some(&'^') {
+        out.extend(chars.next());
+    }
+    // A bracket that comes first stands for itself.
+    if chars.peek() == Some(&']') {
+        chars.next();
+        out.push_str("\\]");
+    }
+    while let Some(c) = chars.next() {
+        match c {
+            '\\' => escape(chars, true, out),
+            '[' if chars.peek() == Some(&':') => {
+                out.push('[');
+                out.extend(chars.by_ref().take_while(|c| *c != ']'));
+                out.push(']');
+            }
+            '[' | '&' | '~' => {
+                out.push('\\');
+                out.push(c);
+            }
+            '-' if chars.peek() == Some(&'-') => out.push_str("\\-"),
+            ']' => {
+                out.push(']');
+                return;
+            }
+            other => out.push(other),
+        }
+    }
+}
+
+/// Takes what follows a backslash.
+fn escape(chars: &mut Chars<'_>, in_class: bool, out: &mut String) {
+    match chars.next() {
+        Some('Q') if !in_class => quoted(chars, out),
+        Some(named @ ('p' | 'P' | 'x')) => {
+            out.push('\\');
+            out.push(named);
+            // The braces after these are no repetition.
+            if chars.peek() == Some(&'{') {
+                out.extend(chars.by_ref().take_while(|c| *c != '}'));
+                out.push('}');
+            }
+        }
+        Some(escaped) => push_escape(escaped, in_class, out),
+        None => out.push('\\'),
+    }
 }
 
 /// Takes text up to `\E` as it stands.
-fn quoted(chars: &mut std::iter::Peekable<std::str::Chars<'_>>, out: &mut String) {
+fn quoted(chars: &mut Chars<'_>, out: &mut String) {
     let mut text = String::new();
     for c in chars.by_ref() {
         text.push(c);
@@ -127,17 +163,14 @@ fn push_escape(escaped: char, in_class: bool, out: &mut String) {
     }
 }
 
-/// Whether what follows an open brace makes it a repetition: `3}`, `3,}`, `3,5}`.
-fn is_repetition(after: &str) -> bool {
-    let Some((inside, _)) = after.split_once('}') else { return false };
+/// Whether what follows an open brace makes it a repetition: `3}`, `3,}`, `3,5}`. None for one that is too large.
+fn is_repetition(after: &str) -> Option<bool> {
+    let Some((inside, _)) = after.split_once('}') else { return Some(false) };
     let (low, high) = inside.split_once(',').unwrap_or((inside, "0"));
     let number = |text: &str| text.bytes().all(|byte| byte.is_ascii_digit());
-    !low.is_empty() && number(low) && number(high)
-}
-
-/// Whether a closing brace ends the repetition or the named class that the text so far has open.
-fn closes_repetition(before: &str) -> bool {
-    let Some(open) = before.rfind('{') else { return false };
-    let (head, inside) = before.split_at(open);
-    !head.ends_with('\\') && !inside.contains('}')
+    if low.is_empty() || !number(low) || !number(high) {
+        return Some(false);
+    }
+    let few = |text: &str| text.is_empty() || text.parse::<u32>().is_ok_and(|count| count <= REPETITIONS_MAX);
+    (few(low) && few(high)).then_some(true)
 }

@@ -13,6 +13,7 @@ use crate::eval::{Evaluation, Slots};
 use crate::json;
 use crate::node::Node;
 use crate::parser::{FINDINGS_MAX, parse};
+use crate::print::print;
 use crate::types::Type;
 use crate::value::Value;
 
@@ -27,6 +28,7 @@ pub struct Program {
 
 struct Inner {
     source: String,
+    canonical: String,
     parameters: Vec<(SmolStr, Type)>,
     referenced: u32,
     node: Node,
@@ -151,13 +153,23 @@ pub fn compile(source: &str, parameters: &[(SmolStr, Type)]) -> Result<Program, 
     }
     let mut findings = Vec::new();
     let parsed = parse(source, &mut findings);
+    if findings.iter().any(|finding| finding.code == "caveat-nesting") {
+        // What was read behind such a place is in disorder.
+        return Err(findings);
+    }
     let (node, referenced) = check(&parsed, parameters, &mut findings);
     if !findings.is_empty() {
         findings.sort_by_key(|finding| (finding.span.start, finding.span.end));
         findings.truncate(FINDINGS_MAX);
         return Err(findings);
     }
-    let inner = Inner { source: source.to_owned(), parameters: parameters.to_vec(), referenced, node };
+    let inner = Inner {
+        source: source.to_owned(),
+        canonical: print(&parsed),
+        parameters: parameters.to_vec(),
+        referenced,
+        node,
+    };
     Ok(Program { inner: Arc::new(inner) })
 }
 
@@ -165,6 +177,12 @@ impl Program {
     /// The expression as it was written.
     pub fn source(&self) -> &str {
         &self.inner.source
+    }
+
+    /// The expression in canonical form: blanks, quotes and parentheses as the field's tools show them in traces. It
+    /// means the same; comments are gone.
+    pub fn canonical(&self) -> &str {
+        &self.inner.canonical
     }
 
     /// The parameters in the order they were declared.

@@ -156,10 +156,11 @@ impl Substitution {
             (Ty::Dyn | Ty::Fault, _) | (_, Ty::Dyn | Ty::Fault) => true,
             (Ty::Null, to) => nullable(to),
             (from, Ty::Null) => nullable(from),
-            (Ty::List(from), Ty::List(to))
-            | (Ty::Optional(from), Ty::Optional(to))
+            (Ty::List(from), Ty::List(to)) | (Ty::Optional(from), Ty::Optional(to)) => {
+                self.assignable(from, to)
+            }
             // All types of types agree: which one it is shows when evaluated.
-            | (Ty::Type(from), Ty::Type(to)) => matches!(from.as_ref(), Ty::Type(_)) || self.assignable(from, to),
+            (Ty::Type(_), Ty::Type(_)) => true,
             (Ty::Map(from_key, from_value), Ty::Map(to_key, to_value)) => {
                 self.assignable(from_key, to_key) && self.assignable(from_value, to_value)
             }

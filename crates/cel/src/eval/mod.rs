@@ -10,6 +10,7 @@ mod fields;
 mod folds;
 mod strings;
 
+pub(crate) use convert::print_double;
 use smallvec::SmallVec;
 
 use crate::ast::Binary;

@@ -20,8 +20,8 @@ impl Parser<'_, '_> {
             } else if self.is("{") && matches!(operand.kind, Kind::Name { .. } | Kind::Select { .. }) {
                 let span = Span::new(start, self.span().end);
                 self.error("caveat-message", span, "messages cannot be built in an expression");
-                let open = self.bump();
-                self.close("}", open);
+                self.bump();
+                self.skip_to("}");
                 return Self::fault(span);
             } else {
                 return operand;

@@ -15,7 +15,8 @@ pub(crate) const FINDINGS_MAX: usize = 20;
 /// Parses a source; findings are added, and what they are about becomes `Kind::Fault`.
 pub(crate) fn parse(source: &str, findings: &mut Vec<Diagnostic>) -> Expr {
     let lexemes = lex(source, findings);
-    let mut parser = Parser { source, lexemes, at: 0, depth: 0, findings, too_deep: false };
+    let mut parser =
+        Parser { source, lexemes, at: 0, depth: 0, expected_at: None, findings, too_deep: false };
     let parsed = parser.expression();
     if parser.peek() != Token::End && !parser.too_deep {
         parser.expected("an operator or the end of the expression");
@@ -28,6 +29,8 @@ pub(super) struct Parser<'a, 'f> {
     lexemes: Vec<Lexeme>,
     at: usize,
     depth: usize,
+    /// The token at which something else was expected last.
+    expected_at: Option<usize>,
     findings: &'f mut Vec<Diagnostic>,
     /// Once nesting was too deep, all that follows is in disorder and not worth a word.
     too_deep: bool,
@@ -83,6 +86,10 @@ impl Parser<'_, '_> {
 
     /// Reports that something else stands here.
     fn expected(&mut self, what: &str) {
+        // What goes wrong at the same place again is a consequence.
+        if self.expected_at.replace(self.at) == Some(self.at) {
+            return;
+        }
         let found = match self.peek() {
             Token::End => "the end".to_owned(),
             _ => format!("`{}`", self.text().chars().take(40).collect::<String>()),

@@ -102,6 +102,11 @@ impl Parser<'_, '_> {
             return;
         }
         self.expected(&format!("`{mark}` for the `{}` before", open.text(self.source)));
+        self.skip_to(mark);
+    }
+
+    /// Passes over everything up to and with a closing bracket; those that open meanwhile must close too.
+    pub(super) fn skip_to(&mut self, mark: &'static str) {
         let mut depth = 0_usize;
         loop {
             match self.peek() {

@@ -1,12 +1,21 @@
 //! Reads rows of expression, values and outcome.
-#![allow(clippy::unwrap_used, clippy::panic, missing_docs, reason = "tests")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    missing_docs,
+    unreachable_pub,
+    dead_code,
+    reason = "tests share it"
+)]
 
 use pemba_cel::{EvaluateError, EvaluationLimits, Outcome, Program, Type, compile};
 use pemba_model::{Context, SmolStr};
 
 pub fn parameter_type(text: &str) -> Type {
     let inner = |prefix: &str| {
-        text.strip_prefix(prefix).and_then(|rest| rest.strip_suffix('>')).map(|inner| Box::new(parameter_type(inner)))
+        text.strip_prefix(prefix)
+            .and_then(|rest| rest.strip_suffix('>'))
+            .map(|inner| Box::new(parameter_type(inner)))
     };
     if let Some(element) = inner("list<") {
         return Type::List(element);
