@@ -8,7 +8,7 @@ use pemba_engine::QueryError;
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
 use pemba_model::{LineIndex, Precondition, RelationFilter, Relationship, RelationshipFilter, SmolStr};
 use pemba_proto::authzed::api::v1::ErrorReason;
-use pemba_schema::{Rejected, RejectedKind};
+use pemba_schema::{Rejected, RejectedKind, reflection};
 use tonic::{Code, Status};
 
 use crate::convert::filtered_text;
@@ -74,11 +74,6 @@ pub(crate) fn relationship_context_too_large(relationship: String, size: usize, 
             ("context_size", size.to_string()),
         ],
     )
-}
-
-/// A feature that this version lacks; `instead` says what to use or expect.
-pub(crate) fn unimplemented(call: &str, instead: &str) -> Status {
-    plain(Code::Unimplemented, format!("`{call}` is not implemented: {instead}"))
 }
 
 pub(crate) fn cursor(error: &InvalidCursor) -> Status {
@@ -435,7 +430,7 @@ pub(crate) fn schema(error: &SchemaError, text: &str) -> Status {
 }
 
 /// All errors are in the message; the metadata tells the place of the first.
-fn rejected_schema(rejected: &Rejected, text: &str) -> Status {
+pub(crate) fn rejected_schema(rejected: &Rejected, text: &str) -> Status {
     let (code, reason) = match rejected.kind {
         RejectedKind::Parse => (Code::InvalidArgument, ErrorReason::SchemaParseError),
         RejectedKind::Type => (Code::FailedPrecondition, ErrorReason::SchemaTypeError),
@@ -445,13 +440,43 @@ fn rejected_schema(rejected: &Rejected, text: &str) -> Status {
     };
     let index = LineIndex::new(text);
     let (start, end) = (index.place(first.span.start), index.place(first.span.end));
+    // Clients count these from 0, other than the places in the message.
+    let from_zero = |number: usize| number.saturating_sub(1).to_string();
     let mut metadata: Metadata = vec![
         ("source_code", first.span.text(text).to_owned()),
-        ("start_line_number", start.line.to_string()),
-        ("start_column_position", start.column.to_string()),
-        ("end_line_number", end.line.to_string()),
-        ("end_column_position", end.column.to_string()),
+        ("start_line_number", from_zero(start.line)),
+        ("start_column_position", from_zero(start.column)),
+        ("end_line_number", from_zero(end.line)),
+        ("end_column_position", from_zero(end.column)),
     ];
     metadata.extend(first.metadata.iter().cloned());
     with_reason(code, reason, rejected.message(text), metadata)
+}
+
+/// A filter of a reflection that contradicts itself; `filter` is its text.
+pub(crate) fn reflection_filter(error: &reflection::FilterError, filter: String) -> Status {
+    with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, error.to_string(), [("filter", filter)])
+}
+
+/// The reasons and keys are those that clients of the interface know, though other calls have others.
+pub(crate) fn reference(error: &reflection::ReferenceError) -> Status {
+    let message = error.to_string();
+    match error {
+        reflection::ReferenceError::UnknownDefinition { definition } => {
+            let metadata = [("definition_name", definition.to_string())];
+            with_reason(Code::FailedPrecondition, ErrorReason::SchemaTypeError, message, metadata)
+        }
+        reflection::ReferenceError::UnknownMember { definition, name } => {
+            unknown_relation(message, definition, name)
+        }
+        reflection::ReferenceError::NotAPermission { name, .. } => {
+            let metadata = [("relationName", name.to_string())];
+            with_reason(Code::InvalidArgument, ErrorReason::UnknownRelationOrPermission, message, metadata)
+        }
+    }
+}
+
+/// A comparison whose answer would be too large.
+pub(crate) fn diff(error: &reflection::DiffTooLarge) -> Status {
+    plain(Code::ResourceExhausted, error.to_string())
 }

@@ -21,6 +21,9 @@ pub struct SchemaFilter {
     pub permission: Option<SmolStr>,
 }
 
+/// Most filters of one reflection: each is compared with every name of the schema.
+pub const FILTERS_MAX: usize = 1000;
+
 /// What is wrong with a filter.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum FilterFault {
@@ -30,6 +33,8 @@ pub enum FilterFault {
     MemberWithoutDefinition,
     /// It names relations and permissions.
     RelationAndPermission,
+    /// It is one more than may be given.
+    TooMany,
 }
 
 /// A filter that contradicts itself.
@@ -54,6 +59,7 @@ impl fmt::Display for FilterFault {
             FilterFault::RelationAndPermission => {
                 "`optional_relation_name_filter` and `optional_permission_name_filter` exclude each other; use two filters"
             }
+            FilterFault::TooMany => return write!(f, "at most {FILTERS_MAX} filters are allowed"),
         })
     }
 }
@@ -78,6 +84,9 @@ pub(super) struct Filters<'f>(&'f [SchemaFilter]);
 
 impl<'f> Filters<'f> {
     pub(super) fn new(filters: &'f [SchemaFilter]) -> Result<Filters<'f>, FilterError> {
+        if filters.len() > FILTERS_MAX {
+            return Err(FilterError { position: FILTERS_MAX, fault: FilterFault::TooMany });
+        }
         for (position, filter) in filters.iter().enumerate() {
             filter.check().map_err(|fault| FilterError { position, fault })?;
         }

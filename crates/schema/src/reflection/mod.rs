@@ -9,7 +9,7 @@ mod parts;
 
 pub use dependencies::{MemberReference, ReferenceError, computable_permissions, dependent_relations};
 pub use diff::{DIFF_SUBJECTS_MAX, Diff, DiffTooLarge, diff};
-pub use filter::{FilterError, FilterFault, SchemaFilter};
+pub use filter::{FILTERS_MAX, FilterError, FilterFault, SchemaFilter};
 pub use parts::{
     Reflected, ReflectedCaveat, ReflectedDefinition, ReflectedPermission, ReflectedRelation, reflect,
 };

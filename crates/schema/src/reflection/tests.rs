@@ -171,6 +171,14 @@ fn filters_that_contradict_themselves_are_refused() {
     }
 }
 
+#[test]
+fn more_filters_than_may_be_given_are_refused() {
+    let filters = vec![filter("g", "", "", ""); FILTERS_MAX + 1];
+    assert!(reflect(&schema(FILTERED), &filters[..FILTERS_MAX]).is_ok());
+    let error = FilterError { position: FILTERS_MAX, fault: FilterFault::TooMany };
+    assert_eq!(reflect(&schema(FILTERED), &filters), Err(error));
+}
+
 /// References as `definition#name`, a permission with `!`.
 fn listed(references: Vec<MemberReference>) -> String {
     let one = |found: MemberReference| {

@@ -8,8 +8,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::adapters::Map;
 use tonic::{Request, Response, Status, Streaming};
 
-use super::{asked, bulk_check, counters, export, import};
-use crate::errors::unimplemented;
+use super::{asked, bulk_check, counters, export, import, reflection};
 use crate::state::State;
 use crate::stream::Outgoing;
 
@@ -22,11 +21,6 @@ impl Experimental {
     pub(crate) fn new(state: Arc<State>) -> Experimental {
         Experimental { state }
     }
-}
-
-/// The answer of a call that has a stable twin.
-fn moved<T>(call: &str, twin: &str) -> Result<Response<T>, Status> {
-    Err(unimplemented(call, &format!("call `{twin}` instead")))
 }
 
 /// An export's messages under their old name.
@@ -121,30 +115,34 @@ impl ExperimentalService for Experimental {
 
     async fn experimental_reflect_schema(
         &self,
-        _: Request<wire::ExperimentalReflectSchemaRequest>,
+        request: Request<wire::ExperimentalReflectSchemaRequest>,
     ) -> Result<Response<wire::ExperimentalReflectSchemaResponse>, Status> {
-        moved("ExperimentalReflectSchema", "SchemaService/ReadSchema")
+        let answer = reflection::reflect(&self.state, reflection::twin(request.get_ref())?).await?;
+        reflection::twin(&answer).map(Response::new)
     }
 
     async fn experimental_computable_permissions(
         &self,
-        _: Request<wire::ExperimentalComputablePermissionsRequest>,
+        request: Request<wire::ExperimentalComputablePermissionsRequest>,
     ) -> Result<Response<wire::ExperimentalComputablePermissionsResponse>, Status> {
-        moved("ExperimentalComputablePermissions", "SchemaService/ReadSchema")
+        let answer = reflection::computable(&self.state, reflection::twin(request.get_ref())?).await?;
+        reflection::twin(&answer).map(Response::new)
     }
 
     async fn experimental_dependent_relations(
         &self,
-        _: Request<wire::ExperimentalDependentRelationsRequest>,
+        request: Request<wire::ExperimentalDependentRelationsRequest>,
     ) -> Result<Response<wire::ExperimentalDependentRelationsResponse>, Status> {
-        moved("ExperimentalDependentRelations", "SchemaService/ReadSchema")
+        let answer = reflection::dependent(&self.state, reflection::twin(request.get_ref())?).await?;
+        reflection::twin(&answer).map(Response::new)
     }
 
     async fn experimental_diff_schema(
         &self,
-        _: Request<wire::ExperimentalDiffSchemaRequest>,
+        request: Request<wire::ExperimentalDiffSchemaRequest>,
     ) -> Result<Response<wire::ExperimentalDiffSchemaResponse>, Status> {
-        moved("ExperimentalDiffSchema", "SchemaService/ReadSchema")
+        let answer = reflection::diff(&self.state, reflection::twin(request.get_ref())?).await?;
+        reflection::twin(&answer).map(Response::new)
     }
 
     async fn experimental_register_relationship_counter(

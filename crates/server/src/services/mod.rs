@@ -12,6 +12,7 @@ mod lookup_resources;
 mod lookup_subjects;
 mod permissions;
 mod read;
+mod reflection;
 mod schemas;
 mod watches;
 mod write;

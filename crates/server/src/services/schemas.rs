@@ -10,14 +10,12 @@ use pemba_proto::authzed::api::v1::{
 };
 use tonic::{Code, Request, Response, Status};
 
+use super::reflection;
 use crate::consistency::encode;
 use crate::errors;
 use crate::state::State;
 use crate::status::plain;
 use crate::validate;
-
-/// What the calls of reflection answer.
-const READ_INSTEAD: &str = "read the schema's text with `ReadSchema`";
 
 /// The service.
 pub(crate) struct Schemas {
@@ -59,29 +57,29 @@ impl SchemaService for Schemas {
 
     async fn reflect_schema(
         &self,
-        _: Request<ReflectSchemaRequest>,
+        request: Request<ReflectSchemaRequest>,
     ) -> Result<Response<ReflectSchemaResponse>, Status> {
-        Err(errors::unimplemented("ReflectSchema", READ_INSTEAD))
+        reflection::reflect(&self.state, request.into_inner()).await.map(Response::new)
     }
 
     async fn computable_permissions(
         &self,
-        _: Request<ComputablePermissionsRequest>,
+        request: Request<ComputablePermissionsRequest>,
     ) -> Result<Response<ComputablePermissionsResponse>, Status> {
-        Err(errors::unimplemented("ComputablePermissions", READ_INSTEAD))
+        reflection::computable(&self.state, request.into_inner()).await.map(Response::new)
     }
 
     async fn dependent_relations(
         &self,
-        _: Request<DependentRelationsRequest>,
+        request: Request<DependentRelationsRequest>,
     ) -> Result<Response<DependentRelationsResponse>, Status> {
-        Err(errors::unimplemented("DependentRelations", READ_INSTEAD))
+        reflection::dependent(&self.state, request.into_inner()).await.map(Response::new)
     }
 
     async fn diff_schema(
         &self,
-        _: Request<DiffSchemaRequest>,
+        request: Request<DiffSchemaRequest>,
     ) -> Result<Response<DiffSchemaResponse>, Status> {
-        Err(errors::unimplemented("DiffSchema", READ_INSTEAD))
+        reflection::diff(&self.state, request.into_inner()).await.map(Response::new)
     }
 }

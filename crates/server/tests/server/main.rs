@@ -19,5 +19,7 @@ mod harness;
 mod metadata;
 mod paging;
 mod permissions;
+mod reflection;
+mod rest;
 mod serving;
 mod watch;
