@@ -6,15 +6,21 @@ use pemba_engine::{CaveatEvaluator, CaveatOutcome, QueryError};
 use pemba_model::{Context, SmolStr};
 use pemba_schema::Schema;
 
-/// What a caveat says, with no engine type in it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Outcome {
-    /// It holds.
+/// What a request says of a parameter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Given {
+    /// It is true.
     True,
-    /// It does not hold.
+    /// It is false.
     False,
-    /// These parameters are not known, sorted, never empty.
-    Missing(Vec<SmolStr>),
+    /// A value that is not of the parameter's type: a caveat that would read it fails.
+    Wrong,
+}
+
+impl From<bool> for Given {
+    fn from(value: bool) -> Given {
+        if value { Given::True } else { Given::False }
+    }
 }
 
 /// The parameters of every caveat, and those that the request gives.
@@ -23,42 +29,47 @@ pub struct CaveatTable {
     /// Parameter names by caveat.
     pub parameters: BTreeMap<SmolStr, Vec<SmolStr>>,
     /// The request's values by parameter.
-    pub given: BTreeMap<SmolStr, bool>,
+    pub given: BTreeMap<SmolStr, Given>,
 }
 
 impl CaveatTable {
     /// The caveats of a schema and the values a request gives.
-    pub fn new(schema: &Schema, given: BTreeMap<SmolStr, bool>) -> CaveatTable {
+    pub fn new(schema: &Schema, given: BTreeMap<SmolStr, Given>) -> CaveatTable {
         let names =
             |caveat: &pemba_schema::Caveat| caveat.parameters.iter().map(|p| p.name.clone()).collect();
         let parameters = schema.caveats.iter().map(|(name, caveat)| (name.clone(), names(caveat))).collect();
         CaveatTable { parameters, given }
     }
+}
 
-    /// What a caveat says, given the values bound on the relationship, which win. `None` for an unknown caveat.
-    pub fn outcome(&self, caveat: &str, bound: &Context) -> Option<Outcome> {
+impl CaveatEvaluator for CaveatTable {
+    /// Values bound on the relationship win. A value of a wrong type fails the caveat whatever the others are.
+    fn evaluate(&self, caveat: &str, bound: &Context) -> Result<CaveatOutcome, QueryError> {
+        let parameters =
+            self.parameters.get(caveat).ok_or_else(|| QueryError::UnknownCaveat(SmolStr::new(caveat)))?;
         let mut missing = Vec::new();
-        for parameter in self.parameters.get(caveat)? {
-            let bound = bound.get(parameter.as_str()).and_then(serde_json::Value::as_bool);
+        let mut is_false = false;
+        for parameter in parameters {
+            let bound = bound.get(parameter.as_str()).and_then(serde_json::Value::as_bool).map(Given::from);
             match bound.or_else(|| self.given.get(parameter).copied()) {
-                Some(true) => {}
-                Some(false) => return Some(Outcome::False),
+                Some(Given::True) => {}
+                Some(Given::False) => is_false = true,
+                Some(Given::Wrong) => {
+                    return Err(QueryError::CaveatParameterType {
+                        caveat: SmolStr::new(caveat),
+                        parameter: parameter.clone(),
+                        message: "it is no bool".to_owned(),
+                    });
+                }
                 None => missing.push(parameter.clone()),
             }
         }
         missing.sort();
-        Some(if missing.is_empty() { Outcome::True } else { Outcome::Missing(missing) })
-    }
-}
-
-impl CaveatEvaluator for CaveatTable {
-    fn evaluate(&self, caveat: &str, bound: &Context) -> Result<CaveatOutcome, QueryError> {
-        match self.outcome(caveat, bound) {
-            Some(Outcome::True) => Ok(CaveatOutcome::True),
-            Some(Outcome::False) => Ok(CaveatOutcome::False),
-            Some(Outcome::Missing(missing)) => Ok(CaveatOutcome::Missing(missing)),
-            None => Err(QueryError::UnknownCaveat(SmolStr::new(caveat))),
-        }
+        Ok(match (is_false, missing.is_empty()) {
+            (true, _) => CaveatOutcome::False,
+            (false, true) => CaveatOutcome::True,
+            (false, false) => CaveatOutcome::Missing(missing),
+        })
     }
 }
 
@@ -68,16 +79,21 @@ mod tests {
 
     #[test]
     fn bound_values_win_and_one_false_decides() {
-        let table = CaveatTable {
+        let mut table = CaveatTable {
             parameters: BTreeMap::from([("both".into(), vec!["pb".into(), "pa".into()])]),
-            given: BTreeMap::from([("pa".into(), true)]),
+            given: BTreeMap::from([("pa".into(), Given::True)]),
         };
         let bound = |pairs: &[(&str, bool)]| -> Context {
             pairs.iter().map(|(name, value)| ((*name).to_owned(), (*value).into())).collect()
         };
-        assert_eq!(table.outcome("both", &bound(&[])), Some(Outcome::Missing(vec!["pb".into()])));
-        assert_eq!(table.outcome("both", &bound(&[("pa", false)])), Some(Outcome::False));
-        assert_eq!(table.outcome("both", &bound(&[("pb", true)])), Some(Outcome::True));
-        assert_eq!(table.outcome("other", &bound(&[])), None);
+        let missing = CaveatOutcome::Missing(vec!["pb".into()]);
+        assert_eq!(table.evaluate("both", &bound(&[])), Ok(missing));
+        assert_eq!(table.evaluate("both", &bound(&[("pa", false)])), Ok(CaveatOutcome::False));
+        assert_eq!(table.evaluate("both", &bound(&[("pb", true)])), Ok(CaveatOutcome::True));
+        assert_eq!(table.evaluate("other", &bound(&[])), Err(QueryError::UnknownCaveat("other".into())));
+        table.given.insert("pb".into(), Given::Wrong);
+        let failed = table.evaluate("both", &bound(&[("pa", false)])).unwrap_err();
+        assert_eq!(failed.failed_caveat().unwrap(), "both");
+        assert_eq!(table.evaluate("both", &bound(&[("pb", true)])), Ok(CaveatOutcome::True));
     }
 }

@@ -27,6 +27,9 @@ fn least_share(class: Class) -> f64 {
     match class {
         Class::EqualIdsOfDifferentTypes => 0.6,
         Class::Cycle | Class::Conditional | Class::UsersetSubject | Class::Delete => 0.3,
+        Class::CaveatHolds | Class::CaveatRefuses | Class::CaveatMisses => 0.2,
+        Class::CaveatFails | Class::SharedBoundValues | Class::DifferentBoundValues => 0.1,
+        Class::CaveatOnUserset | Class::FaultDecides | Class::SeveralCaveats => 0.05,
         Class::ExpiryExactlyNow | Class::Stranger | Class::SchemaChange => 0.1,
         _ => 0.02,
     }

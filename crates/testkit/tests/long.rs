@@ -27,6 +27,8 @@ fn round(seed: u64, cases: u32) {
     cases::check(cases / 30, seed, compare::nothing_is_stale);
     cases::check(cases / 10, seed, compare::expiry_is_exact);
     cases::check(cases / 10, seed, compare::lookups_agree);
+    cases::check(cases / 30, seed, compare::limits_are_errors);
+    cases::check(cases / 10, seed, compare::values_only_decide);
 }
 
 #[test]

@@ -46,6 +46,16 @@ fn guarantee_5_a_relationship_ends_at_its_instant() {
 }
 
 #[test]
+fn guarantee_6_a_limit_is_an_error_and_never_an_answer() {
+    cases::check(cases::count(60), cases::seed(6), compare::limits_are_errors);
+}
+
+#[test]
+fn guarantee_6_values_for_missing_parameters_flip_no_definite_answer() {
+    cases::check(cases::count(100), cases::seed(66), compare::values_only_decide);
+}
+
+#[test]
 fn guarantee_7_lookups_and_checks_agree() {
     cases::check(cases::count(200), cases::seed(7), compare::lookups_agree);
 }

@@ -50,6 +50,9 @@ fn agrees(expected: &Answer, got: &Result<CheckAnswer, QueryError>, exact: bool)
                 && answer.missing.is_sorted_by(|a, b| a < b)
                 && answer.missing.is_empty() == (*value != Value::Maybe)
         }
+        (Answer::Fault(caveat, text), Err(error)) => {
+            error.failed_caveat() == Some(caveat) && error.to_string() == *text
+        }
         (Answer::Contradiction, Err(QueryError::Contradiction { .. }))
         | (Answer::UnknownDefinition, Err(QueryError::UnknownDefinition(_)))
         | (Answer::UnknownRelation, Err(QueryError::UnknownRelation { .. })) => true,
@@ -183,6 +186,7 @@ impl<'a> Scene<'a> {
                 (Ok(one), Ok(bulk)) => {
                     one.permissionship == bulk.permissionship && one.missing == bulk.missing
                 }
+                (Err(one), Err(bulk)) if one.failed_caveat().is_some() => one == bulk,
                 (Err(one), Err(bulk)) => std::mem::discriminant(one) == std::mem::discriminant(bulk),
                 _ => false,
             };

@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pemba_engine::lookup_resources::lookup_resources;
 use pemba_engine::lookup_subjects::lookup_subjects;
-use pemba_engine::{Graph, Ordinal, Permissionship, QueryError, ResourceSet, SubjectSet, TypeId};
+use pemba_engine::{Graph, Ordinal, Permissionship, ResourceSet, SubjectSet, TypeId};
 use pemba_model::{ObjectRef, RelationFilter, RelationshipFilter, SmolStr, SubjectFilter, SubjectRef};
 
 use super::ask::permissionship;
+use super::conditions::Failure;
 use super::{Difference, Scene};
 use crate::generate::STRANGER;
 use crate::oracle::{Answer, Value};
@@ -55,14 +56,12 @@ impl Scene<'_> {
         let (graph, program) = (self.snapshot, self.snapshot.program());
         let got = lookup_resources(graph, program, object_type, name, subject, &self.context());
         let question = || format!("lookup of {object_type} with {name} for {subject}");
-        let contradicts = |certain: bool| {
-            let known = |object: &ObjectRef| !certain || self.mentioned.contains(object);
-            answers.iter().any(|(object, answer)| known(object) && *answer == Answer::Contradiction)
-        };
+        let certain = |object: &ObjectRef| self.mentioned.contains(object);
+        let failure = Failure::of(answers.iter().map(|(object, answer)| (answer, certain(object))));
         match got {
-            Err(QueryError::Contradiction { .. }) if contradicts(false) => Ok(()),
+            Err(error) if failure.allows(&error) => Ok(()),
             Err(error) => Err(self.difference(question(), &answers, &error)),
-            Ok(got) if contradicts(true) => Err(self.difference(question(), &"a contradiction", &got)),
+            Ok(got) if failure.is_due() => Err(self.difference(question(), &failure, &got)),
             Ok(got) => match self.resources_by_id(&got) {
                 Some(found) if self.are_resources(&answers, &found) => Ok(()),
                 found => Err(self.difference(question(), &answers, &found)),
@@ -133,16 +132,12 @@ impl Scene<'_> {
         // A stranger that is the resource is not like all other strangers.
         let is_default =
             |subject: &SubjectRef| subject.object.object_id == STRANGER && subject.object != atom.object;
-        let contradicts = |certain: bool| {
-            answers.iter().any(|(subject, answer)| {
-                let known = self.mentioned.contains(&subject.object) || is_default(subject);
-                (!certain || known) && *answer == Answer::Contradiction
-            })
-        };
+        let certain = |subject: &SubjectRef| self.mentioned.contains(&subject.object) || is_default(subject);
+        let failure = Failure::of(answers.iter().map(|(subject, answer)| (answer, certain(subject))));
         match got {
-            Err(QueryError::Contradiction { .. }) if contradicts(false) => Ok(()),
+            Err(error) if failure.allows(&error) => Ok(()),
             Err(error) => Err(self.difference(question(), &answers, &error)),
-            Ok(got) if contradicts(true) => Err(self.difference(question(), &"a contradiction", &got)),
+            Ok(got) if failure.is_due() => Err(self.difference(question(), &failure, &got)),
             Ok(got) => {
                 let default =
                     answers.iter().find(|(subject, _)| is_default(subject)).map(|(_, answer)| answer);

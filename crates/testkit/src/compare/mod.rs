@@ -4,6 +4,7 @@
 //! an assertion, and what was expected and given.
 
 mod ask;
+mod conditions;
 mod expansions;
 mod guarantees;
 mod lookups;
@@ -12,6 +13,7 @@ mod run;
 mod scenario;
 
 pub use ask::{Scene, check_once};
+pub use conditions::{limits_are_errors, values_only_decide};
 pub use guarantees::{expiry_is_exact, lookups_agree, nothing_is_stale, snapshots_stay};
 pub use report::Difference;
 pub use run::{History, Version, compare_case, compare_wide_case, replay};

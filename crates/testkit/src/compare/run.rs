@@ -90,6 +90,7 @@ impl Scene<'_> {
         self.compare_checks()?;
         self.compare_unknown()?;
         self.compare_lookup_resources()?;
+        self.compare_missing()?;
         self.compare_lookup_subjects()?;
         self.compare_expansions()?;
         self.compare_reads()
@@ -111,6 +112,7 @@ pub fn compare_wide_case(case: &Case) -> Result<(), Box<Difference>> {
     scene.keep_each(3);
     scene.compare_checks()?;
     scene.compare_lookup_resources()?;
+    scene.compare_missing()?;
     scene.compare_reads()
 }
 

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use pemba_model::{Operation, SmolStr, Timestamp, Update};
 
 use super::{Difference, replay};
+use crate::caveats::Given;
 use crate::generate::{Case, Step};
 
 /// The case of a schema and relationships that are written at once, asked at one instant with these caveat parameters.
@@ -17,8 +18,8 @@ pub fn scenario(schema: &str, relationships: &[&str], now: &str, given: &[(&str,
         let relationship = pemba_model::text::parse_relationship(text).expect("a relationship");
         Update { operation: Operation::Touch, relationship }
     };
-    let given: BTreeMap<SmolStr, bool> =
-        given.iter().map(|(name, value)| (SmolStr::new(name), *value)).collect();
+    let given: BTreeMap<SmolStr, Given> =
+        given.iter().map(|(name, value)| (SmolStr::new(name), Given::from(*value))).collect();
     let instants = vec![Timestamp::parse(now).expect("an instant")];
     Case { schema, steps: vec![Step::Write(relationships.iter().map(touch).collect())], instants, given }
 }

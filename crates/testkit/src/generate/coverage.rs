@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use pemba_model::{Relationship, SmolStr, Timestamp};
 use pemba_schema::{Expression, Schema};
 
+use super::coverage_caveats::{answer_classes, caveat_classes};
 use super::{Case, State, Step};
 use crate::oracle::{Atom, Formula, Oracle, Value};
 
@@ -37,6 +38,32 @@ pub enum Class {
     AllArrowConditional,
     /// An exclusion inside an exclusion's right side.
     NestedExclusion,
+    /// A caveat that holds, on a live relationship.
+    CaveatHolds,
+    /// A caveat that does not hold.
+    CaveatRefuses,
+    /// A caveat that misses parameters.
+    CaveatMisses,
+    /// A caveat that fails.
+    CaveatFails,
+    /// An answer that there is none of, as it depends on a caveat that fails.
+    FaultDecides,
+    /// A definite answer although a caveat that is read for it fails.
+    FaultHidden,
+    /// A conditional edge read under an exclusion.
+    CaveatUnderExclusion,
+    /// A caveat on a wildcard.
+    CaveatOnWildcard,
+    /// A caveat on a userset.
+    CaveatOnUserset,
+    /// A conditional answer where several conditional edges meet.
+    SeveralCaveats,
+    /// A caveat and an expiry on one relationship that is live.
+    CaveatWithExpiry,
+    /// Two relationships with the same caveat and the same bound values.
+    SharedBoundValues,
+    /// Two relationships with the same caveat and different bound values.
+    DifferentBoundValues,
     /// A step that removes a relationship.
     Delete,
     /// A step that changes a relationship's attributes.
@@ -46,7 +73,7 @@ pub enum Class {
 }
 
 /// All classes.
-pub const CLASSES: [Class; 16] = [
+pub const CLASSES: [Class; 29] = [
     Class::Cycle,
     Class::CycleThroughExclusionDefined,
     Class::Contradiction,
@@ -60,6 +87,19 @@ pub const CLASSES: [Class; 16] = [
     Class::AllArrowMixedTypes,
     Class::AllArrowConditional,
     Class::NestedExclusion,
+    Class::CaveatHolds,
+    Class::CaveatRefuses,
+    Class::CaveatMisses,
+    Class::CaveatFails,
+    Class::FaultDecides,
+    Class::FaultHidden,
+    Class::CaveatUnderExclusion,
+    Class::CaveatOnWildcard,
+    Class::CaveatOnUserset,
+    Class::SeveralCaveats,
+    Class::CaveatWithExpiry,
+    Class::SharedBoundValues,
+    Class::DifferentBoundValues,
     Class::Delete,
     Class::AttributesChange,
     Class::SchemaChange,
@@ -265,6 +305,7 @@ fn instant_classes(case: &Case, state: &State, now: Timestamp, found: &mut BTree
         found.insert(Class::ExpiryExactlyNow);
     }
     let caveats = case.caveats(&state.schema);
+    caveat_classes(&relationships, now, &caveats, found);
     let oracle = Oracle::new(&state.schema, &relationships, &state.objects(), now, &caveats);
     let Leads { direct, all, has_wildcard } = leads(oracle.formulas());
     let negative_cycle = direct
@@ -288,6 +329,7 @@ fn instant_classes(case: &Case, state: &State, now: Timestamp, found: &mut BTree
         if solution.has_conditional() {
             found.insert(Class::Conditional);
         }
+        answer_classes(&oracle, &subject, &solution, found);
         let granted = |(at, atom): (usize, &Atom)| {
             let itself = subject.object == atom.object;
             !itself && solution.answer(at).value() == Some(Value::Yes)

@@ -9,6 +9,8 @@ use pemba_model::{
 use pemba_schema::{AllowedSubject, Schema, SubjectShape};
 
 use super::raw::{RawCase, RawRelationship, RawStep};
+use crate::caveats::Given;
+
 use super::{Case, IDS, Identity, State, Step, identity, schema};
 
 /// A second, 2020-01-01T00:00:00Z; expiries fall on it and the few seconds after it.
@@ -150,7 +152,15 @@ pub(super) fn build(raw: &RawCase, ids: usize) -> Case {
     let mut instants: Vec<Timestamp> = raw.instants.iter().map(|(n, offset)| instant(*n, *offset)).collect();
     instants.sort();
     instants.dedup();
-    let value = |(name, draw): (&str, u8)| (1..=2).contains(&draw).then(|| (SmolStr::new(name), draw == 1));
+    let value = |(name, draw): (&str, u8)| {
+        let given = match draw {
+            1 | 2 => Given::True,
+            3 | 4 => Given::False,
+            5 => Given::Wrong,
+            _ => return None,
+        };
+        Some((SmolStr::new(name), given))
+    };
     let given = ["pa", "pb", "pc"].into_iter().zip(raw.given).filter_map(value).collect();
     Case { schema: start, steps, instants, given }
 }

@@ -5,6 +5,7 @@
 //! possible there. So every draw is valid, and shrinking moves towards fewer and simpler parts.
 
 pub mod coverage;
+mod coverage_caveats;
 mod data;
 mod raw;
 mod schema;
@@ -16,7 +17,7 @@ use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef, Timestamp, Updat
 use pemba_schema::Schema;
 use proptest::strategy::Strategy;
 
-use crate::caveats::CaveatTable;
+use crate::caveats::{CaveatTable, Given};
 
 pub use schema::admits_wildcard;
 pub use text::schema_text;
@@ -45,7 +46,7 @@ pub struct Case {
     /// Instants to ask at, ascending; most are an expiry or one nanosecond off.
     pub instants: Vec<Timestamp>,
     /// Caveat parameters that requests give.
-    pub given: BTreeMap<SmolStr, bool>,
+    pub given: BTreeMap<SmolStr, Given>,
 }
 
 /// The state after a step.

@@ -64,7 +64,7 @@ pub(super) struct RawCase {
     pub(super) first: Vec<RawRelationship>,
     pub(super) steps: Vec<RawStep>,
     pub(super) instants: Vec<(u8, u8)>,
-    /// 1: true, 2: false, else missing; for each parameter.
+    /// For each parameter 1 and 2: true, 3 and 4: false, 5: a wrong type, else missing.
     pub(super) given: [u8; 3],
 }
 
@@ -122,7 +122,7 @@ fn step() -> impl Strategy<Value = RawStep> {
 }
 
 pub(super) fn case(first: std::ops::RangeInclusive<usize>) -> impl Strategy<Value = RawCase> {
-    let given = [0u8..5, 0u8..5, 0u8..5];
+    let given = [0u8..10, 0u8..10, 0u8..10];
     (schema(), vec(relationship(), first), vec(step(), 0..=4), vec((any::<u8>(), 0u8..4), 1..=2), given)
         .prop_map(|(schema, first, steps, instants, given)| RawCase { schema, first, steps, instants, given })
 }

@@ -27,12 +27,10 @@ fn caveats() -> BTreeMap<SmolStr, Caveat> {
             |p: &&str| CaveatParameter { name: SmolStr::new(p), parameter_type: ParameterType::Bool };
         let name = SmolStr::new(name);
         let parameters_of = parameters.iter().map(parameter).collect();
-        (
-            name.clone(),
-            Caveat { name, doc: None, parameters: parameters_of, expression: parameters.join(" && ") },
-        )
+        let caveat = Caveat::new(name.clone(), parameters_of, parameters.join(" && ")).ok()?;
+        Some((name, caveat))
     };
-    BTreeMap::from([caveat("one", &["pa"]), caveat("two", &["pb", "pc"])])
+    [caveat("one", &["pa"]), caveat("two", &["pb", "pc"])].into_iter().flatten().collect()
 }
 
 fn names_of(raw: &RawDefinition) -> Vec<SmolStr> {
@@ -246,11 +244,20 @@ fn with_relations(types: &[(SmolStr, RawDefinition)]) -> Schema {
         };
         let relations = RELATIONS.iter().zip(&raw.relations).map(relation).collect();
         let name = type_name.clone();
-        let definition = Definition { name, doc: None, relations, permissions: BTreeMap::new() };
+        let permissions = BTreeMap::new();
+        let definition = Definition { name, doc: None, relations, permissions, order: Vec::new() };
         schema.definitions.insert(type_name.clone(), definition);
     }
     remove_wildcard_usersets(&mut schema);
     schema
+}
+
+/// Names every member in the order in which `schema_text` writes them.
+fn set_order(schema: &mut Schema) {
+    for definition in schema.definitions.values_mut() {
+        definition.order =
+            definition.relations.keys().chain(definition.permissions.keys()).cloned().collect();
+    }
 }
 
 /// The schema of a draw.
@@ -259,6 +266,7 @@ pub(super) fn build(raw: &RawSchema) -> Schema {
     let mut schema = with_relations(&types);
     add_permissions(&mut schema, &types);
     schema.flags = flags(&schema);
+    set_order(&mut schema);
     schema
 }
 
@@ -322,4 +330,5 @@ fn repermission(schema: &mut Schema, raw: &RawSchema) {
         break_cycles(definition);
     }
     schema.flags = flags(schema);
+    set_order(schema);
 }

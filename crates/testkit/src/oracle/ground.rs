@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
+use pemba_engine::{CaveatEvaluator, CaveatOutcome, QueryError};
 use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
 use pemba_schema::{Expression, Schema};
 
-use crate::caveats::{CaveatTable, Outcome};
 use crate::oracle::Value;
 
 /// One relation or permission of one object.
@@ -17,13 +17,29 @@ pub struct Atom {
     pub name: SmolStr,
 }
 
+/// One thing that a conditional value depends on. Ordered: parameters, then faults by caveat and text.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Cause {
+    /// A parameter that nobody gave.
+    Parameter(SmolStr),
+    /// A caveat that failed, and how.
+    Fault(SmolStr, String),
+}
+
+impl Cause {
+    /// The fault of a caveat; `None` for an error that is none.
+    pub fn fault(error: &QueryError) -> Option<Cause> {
+        Some(Cause::Fault(error.failed_caveat()?.clone(), error.to_string()))
+    }
+}
+
 /// What an atom is for a subject that is still open.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Formula {
-    /// The value of an edge: unconditional, refused or dependent on these parameters.
-    Edge(Value, Vec<SmolStr>),
+    /// The value of an edge: unconditional, refused or dependent on these.
+    Edge(Value, Vec<Cause>),
     /// Not the value of an edge.
-    NotEdge(Value, Vec<SmolStr>),
+    NotEdge(Value, Vec<Cause>),
     /// The subject is this one.
     Is(SubjectRef),
     /// The subject is some object of this type, without a relation.
@@ -43,7 +59,7 @@ struct Ground<'a> {
     schema: &'a Schema,
     live: &'a [Relationship],
     numbers: &'a BTreeMap<Atom, usize>,
-    caveats: &'a CaveatTable,
+    caveats: &'a dyn CaveatEvaluator,
     object: &'a ObjectRef,
 }
 
@@ -52,7 +68,7 @@ pub(super) fn formula(
     schema: &Schema,
     live: &[Relationship],
     numbers: &BTreeMap<Atom, usize>,
-    caveats: &CaveatTable,
+    caveats: &dyn CaveatEvaluator,
     atom: &Atom,
 ) -> Formula {
     let ground = Ground { schema, live, numbers, caveats, object: &atom.object };
@@ -70,13 +86,18 @@ impl Ground<'_> {
         self.live.iter().filter(move |r| r.resource == *self.object && r.relation == relation)
     }
 
-    fn edge_value(&self, edge: &Relationship) -> (Value, Vec<SmolStr>) {
+    fn edge_value(&self, edge: &Relationship) -> (Value, Vec<Cause>) {
         let Some(caveat) = &edge.caveat else { return (Value::Yes, Vec::new()) };
-        match self.caveats.outcome(&caveat.name, &caveat.context) {
-            Some(Outcome::True) => (Value::Yes, Vec::new()),
-            Some(Outcome::False) => (Value::No, Vec::new()),
-            Some(Outcome::Missing(missing)) => (Value::Maybe, missing),
-            None => panic!("the relationship {edge} names a caveat that the schema lacks"),
+        match self.caveats.evaluate(&caveat.name, &caveat.context) {
+            Ok(CaveatOutcome::True) => (Value::Yes, Vec::new()),
+            Ok(CaveatOutcome::False) => (Value::No, Vec::new()),
+            Ok(CaveatOutcome::Missing(missing)) => {
+                (Value::Maybe, missing.into_iter().map(Cause::Parameter).collect())
+            }
+            Err(error) => match Cause::fault(&error) {
+                Some(fault) => (Value::Maybe, vec![fault]),
+                None => panic!("the caveat of {edge} ends in what is no fault of it: {error}"),
+            },
         }
     }
 
@@ -88,7 +109,7 @@ impl Ground<'_> {
     fn relation(&self, relation: &SmolStr) -> Formula {
         let mut any = Vec::new();
         for edge in self.edges(relation) {
-            let (value, missing) = self.edge_value(edge);
+            let (value, causes) = self.edge_value(edge);
             let subject = &edge.subject;
             let mut matches = Vec::new();
             if subject.object.is_wildcard() {
@@ -99,7 +120,7 @@ impl Ground<'_> {
                     matches.extend(self.atom(&subject.object, name));
                 }
             }
-            any.push(Formula::And(vec![Formula::Edge(value, missing), Formula::Or(matches)]));
+            any.push(Formula::And(vec![Formula::Edge(value, causes), Formula::Or(matches)]));
         }
         Formula::Or(any)
     }
@@ -138,8 +159,8 @@ impl Ground<'_> {
 
     fn arrow_any(&self, relation: &SmolStr, target: &SmolStr) -> Formula {
         let one = |edge: &Relationship| {
-            let (value, missing) = self.edge_value(edge);
-            Formula::And(vec![Formula::Edge(value, missing), self.target(edge, target)])
+            let (value, causes) = self.edge_value(edge);
+            Formula::And(vec![Formula::Edge(value, causes), self.target(edge, target)])
         };
         Formula::Or(self.walked(relation).map(one).collect())
     }
@@ -148,9 +169,9 @@ impl Ground<'_> {
         let mut all = Vec::new();
         let mut exists = Vec::new();
         for edge in self.walked(relation) {
-            let (value, missing) = self.edge_value(edge);
-            exists.push(Formula::Edge(value, missing.clone()));
-            all.push(Formula::Or(vec![Formula::NotEdge(value.negate(), missing), self.target(edge, target)]));
+            let (value, causes) = self.edge_value(edge);
+            exists.push(Formula::Edge(value, causes.clone()));
+            all.push(Formula::Or(vec![Formula::NotEdge(value.negate(), causes), self.target(edge, target)]));
         }
         all.push(Formula::Or(exists));
         Formula::And(all)

@@ -1,6 +1,6 @@
 //! The naive evaluator: what every answer must be, computed by brute force straight from the semantics.
 //!
-//! It shares no code with the engine. It reads the permission expressions as written (no plans) and a plain list of
+//! It shares no code with the engine; only what a caveat says of one relationship both ask the same evaluator. It reads the permission expressions as written (no plans) and a plain list of
 //! relationships (no tables). For one subject it computes *every* object's every relation and permission at once, so
 //! there is no question of order, depth, caching or pruning that could go wrong the same way as in the engine.
 
@@ -10,13 +10,12 @@ mod solve;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use pemba_engine::CaveatEvaluator;
 use pemba_model::{ObjectRef, Relationship, RelationshipFilter, SmolStr, SubjectRef, Timestamp};
 use pemba_schema::Schema;
 
-use crate::caveats::CaveatTable;
-
 pub use expand::{Operator, Tree};
-pub use ground::{Atom, Formula};
+pub use ground::{Atom, Cause, Formula};
 pub use solve::Solution;
 
 /// FALSE, CONDITIONAL or TRUE. Ordered.
@@ -47,6 +46,8 @@ impl Value {
 pub enum Answer {
     /// A value, with the missing parameters when it is `Maybe`, sorted.
     Value(Value, Vec<SmolStr>),
+    /// It depends on a caveat that fails: the first such by name, and its error's text.
+    Fault(SmolStr, String),
     /// It depends on its own absence: neither answer follows.
     Contradiction,
     /// The schema has no such type.
@@ -88,7 +89,7 @@ impl Oracle {
         relationships: &[Relationship],
         others: &BTreeSet<ObjectRef>,
         now: Timestamp,
-        caveats: &CaveatTable,
+        caveats: &dyn CaveatEvaluator,
     ) -> Oracle {
         let live: Vec<Relationship> =
             relationships.iter().filter(|r| r.expires_at.is_none_or(|at| at > now)).cloned().collect();

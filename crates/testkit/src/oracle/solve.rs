@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use pemba_model::{SmolStr, SubjectRef};
 
-use crate::oracle::ground::Formula;
+use crate::oracle::ground::{Cause, Formula};
 use crate::oracle::{Answer, Value};
 
 /// The answers of all atoms for one subject, by atom number.
@@ -14,18 +14,24 @@ pub struct Solution {
     low: Vec<Value>,
     /// What may hold. Where it differs from `low`, neither answer follows.
     high: Vec<Value>,
-    /// For conditional atoms the parameters that decide.
-    missing: Vec<BTreeSet<SmolStr>>,
+    /// For conditional atoms what decides.
+    causes: Vec<BTreeSet<Cause>>,
 }
 
 impl Solution {
     /// The answer for an atom.
     pub fn answer(&self, number: usize) -> Answer {
-        if self.low[number] == self.high[number] {
-            Answer::Value(self.low[number], self.missing[number].iter().cloned().collect())
-        } else {
-            Answer::Contradiction
+        if self.low[number] != self.high[number] {
+            return Answer::Contradiction;
         }
+        let mut missing: Vec<SmolStr> = Vec::new();
+        for cause in &self.causes[number] {
+            match cause {
+                Cause::Parameter(name) => missing.push(name.clone()),
+                Cause::Fault(caveat, text) => return Answer::Fault(caveat.clone(), text.clone()),
+            }
+        }
+        Answer::Value(self.low[number], missing)
     }
 
     /// Whether some atom has no answer.
@@ -90,29 +96,27 @@ fn least(formulas: &[Formula], subject: &SubjectRef, other: &[Value], finished: 
     }
 }
 
-/// The missing parameters of a conditional formula: those of its conditional operands.
-fn missing(
+/// What a conditional formula depends on: what its conditional operands do.
+fn causes(
     formula: &Formula,
     subject: &SubjectRef,
     values: &[Value],
-    known: &[BTreeSet<SmolStr>],
-) -> BTreeSet<SmolStr> {
+    known: &[BTreeSet<Cause>],
+) -> BTreeSet<Cause> {
     let settled = Estimates { current: values, other: values, finished: values };
     if value(formula, subject, settled) != Value::Maybe {
         return BTreeSet::new();
     }
     match formula {
-        Formula::Edge(_, parameters) | Formula::NotEdge(_, parameters) => {
-            parameters.iter().cloned().collect()
-        }
+        Formula::Edge(_, causes) | Formula::NotEdge(_, causes) => causes.iter().cloned().collect(),
         Formula::Is(_) | Formula::AnyOf(_) => BTreeSet::new(),
         Formula::Atom(number) => known[*number].clone(),
         Formula::Or(operands) | Formula::And(operands) => {
-            operands.iter().flat_map(|f| missing(f, subject, values, known)).collect()
+            operands.iter().flat_map(|f| causes(f, subject, values, known)).collect()
         }
         Formula::Except(base, without) => {
-            let mut both = missing(base, subject, values, known);
-            both.extend(missing(without, subject, values, known));
+            let mut both = causes(base, subject, values, known);
+            both.extend(causes(without, subject, values, known));
             both
         }
     }
@@ -131,15 +135,15 @@ pub(super) fn solve(formulas: &[Formula], subject: &SubjectRef) -> Solution {
             break;
         }
     }
-    let mut parameters = vec![BTreeSet::new(); formulas.len()];
+    let mut found = vec![BTreeSet::new(); formulas.len()];
     if low.contains(&Value::Maybe) {
         loop {
-            let next: Vec<_> = formulas.iter().map(|f| missing(f, subject, &low, &parameters)).collect();
-            if next == parameters {
+            let next: Vec<_> = formulas.iter().map(|f| causes(f, subject, &low, &found)).collect();
+            if next == found {
                 break;
             }
-            parameters = next;
+            found = next;
         }
     }
-    Solution { low, high, missing: parameters }
+    Solution { low, high, causes: found }
 }
