@@ -421,3 +421,161 @@ fn number_text(size: f64, plain: String, scientific: String) -> String {
         _ => scientific,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use pemba_proto::authzed::api::v1 as wire;
+    use pemba_proto::google::rpc;
+    use prost::Message;
+    use prost_types::value::Kind as ValueKind;
+
+    use super::super::table::table;
+    use super::*;
+
+    fn rendered(name: &str, message: &impl Message) -> Result<String, Unwritable> {
+        let table = table();
+        let descriptor = table.renderer().pool.get_message_by_name(name).unwrap();
+        let mut out = String::new();
+        table.renderer().message(&mut out, &descriptor, &message.encode_to_vec()).map(|()| out)
+    }
+
+    fn kind(kind: ValueKind) -> prost_types::Value {
+        prost_types::Value { kind: Some(kind) }
+    }
+
+    fn structure(pairs: impl IntoIterator<Item = (&'static str, ValueKind)>) -> prost_types::Struct {
+        let fields: BTreeMap<String, prost_types::Value> =
+            pairs.into_iter().map(|(name, value)| (name.to_owned(), kind(value))).collect();
+        prost_types::Struct { fields }
+    }
+
+    #[test]
+    fn what_is_not_set_is_shown_unless_it_is_one_of_several() {
+        let text =
+            rendered("authzed.api.v1.CheckPermissionResponse", &wire::CheckPermissionResponse::default());
+        assert_eq!(
+            text.unwrap(),
+            "{\"checkedAt\":null,\"permissionship\":\"PERMISSIONSHIP_UNSPECIFIED\",\"partialCaveatInfo\":null,\
+             \"debugTrace\":null,\"optionalExpiresAt\":null}"
+        );
+        let empty = rendered("authzed.api.v1.Consistency", &wire::Consistency::default());
+        assert_eq!(empty.unwrap(), "{}");
+        let of_several = wire::consistency::Requirement::MinimizeLatency(false);
+        let set = wire::Consistency { requirement: Some(of_several) };
+        assert_eq!(rendered("authzed.api.v1.Consistency", &set).unwrap(), "{\"minimizeLatency\":false}");
+        let counted = wire::ImportBulkRelationshipsResponse { num_loaded: u64::MAX };
+        let counted = rendered("authzed.api.v1.ImportBulkRelationshipsResponse", &counted);
+        assert_eq!(counted.unwrap(), "{\"numLoaded\":\"18446744073709551615\"}");
+        let list = rendered("authzed.api.v1.PartialCaveatInfo", &wire::PartialCaveatInfo::default());
+        assert_eq!(list.unwrap(), "{\"missingRequiredContext\":[]}");
+        let unknown = wire::CheckPermissionResponse { permissionship: 77, ..Default::default() };
+        let unknown = rendered("authzed.api.v1.CheckPermissionResponse", &unknown).unwrap();
+        assert!(unknown.contains("\"permissionship\":77"), "{unknown}");
+    }
+
+    #[test]
+    fn packed_enums_and_nested_structs_are_read() {
+        let request = wire::WatchRequest { optional_update_kinds: vec![1, 3, 9], ..Default::default() };
+        let text = rendered("authzed.api.v1.WatchRequest", &request).unwrap();
+        let kinds = "[\"WATCH_KIND_INCLUDE_RELATIONSHIP_UPDATES\",\"WATCH_KIND_INCLUDE_CHECKPOINTS\",9]";
+        assert!(text.contains(kinds), "{text}");
+        let list = prost_types::ListValue {
+            values: vec![
+                kind(ValueKind::NumberValue(1.0)),
+                kind(ValueKind::NullValue(0)),
+                prost_types::Value::default(),
+            ],
+        };
+        let given = structure([
+            ("z", ValueKind::BoolValue(true)),
+            ("a", ValueKind::StringValue("<é\"\n\u{1}>".into())),
+            ("l", ValueKind::ListValue(list)),
+            ("o", ValueKind::StructValue(structure([("k", ValueKind::NumberValue(0.5))]))),
+        ]);
+        assert_eq!(
+            rendered("google.protobuf.Struct", &given).unwrap(),
+            "{\"a\":\"<é\\\"\\n\\u0001>\",\"l\":[1,null,null],\"o\":{\"k\":0.5},\"z\":true}"
+        );
+    }
+
+    #[test]
+    fn numbers_have_the_form_of_javascript() {
+        for (value, written) in [
+            (7.0, "7"),
+            (1.5, "1.5"),
+            (0.1, "0.1"),
+            (-0.0, "-0"),
+            (1e20, "100000000000000000000"),
+            (1e21, "1e+21"),
+            (123_456_789_012_345_678_901.0, "123456789012345680000"),
+            (0.000_001, "0.000001"),
+            (1e-7, "1e-7"),
+            (1e300, "1e+300"),
+            (5e-324, "5e-324"),
+            (-2.5e-9, "-2.5e-9"),
+        ] {
+            assert_eq!(number(value), written);
+            assert_eq!(serde_json::from_str::<f64>(written).unwrap(), value);
+        }
+        for value in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let error = rendered("google.protobuf.Value", &kind(ValueKind::NumberValue(value))).unwrap_err();
+            assert!(matches!(error, Unwritable::NoNumber(_)), "{error}");
+        }
+    }
+
+    #[test]
+    fn details_have_their_type_and_unknown_ones_their_bytes() {
+        let info = tonic_types::pb::ErrorInfo {
+            reason: "R".into(),
+            domain: "D".into(),
+            metadata: [("b".to_owned(), "2".to_owned()), ("a".to_owned(), "1".to_owned())].into(),
+        };
+        let detail = |url: &str, value: Vec<u8>| prost_types::Any { type_url: url.into(), value };
+        let status = rpc::Status {
+            code: 9,
+            message: "no".into(),
+            details: vec![
+                detail("type.googleapis.com/google.rpc.ErrorInfo", info.encode_to_vec()),
+                detail("type.googleapis.com/made.up.Type", vec![1, 2]),
+                detail(
+                    "type.googleapis.com/google.protobuf.Duration",
+                    prost_types::Duration { seconds: 1, nanos: 500_000_000 }.encode_to_vec(),
+                ),
+                detail("", Vec::new()),
+            ],
+        };
+        assert_eq!(
+            rendered("google.rpc.Status", &status).unwrap(),
+            "{\"code\":9,\"message\":\"no\",\"details\":[\
+             {\"@type\":\"type.googleapis.com/google.rpc.ErrorInfo\",\"reason\":\"R\",\"domain\":\"D\",\
+             \"metadata\":{\"a\":\"1\",\"b\":\"2\"}},\
+             {\"@type\":\"type.googleapis.com/made.up.Type\",\"value\":\"AQI=\"},\
+             {\"@type\":\"type.googleapis.com/google.protobuf.Duration\",\"value\":\"1.500s\"},{}]}"
+        );
+    }
+
+    #[test]
+    fn what_is_too_deep_or_broken_is_an_error() {
+        let mut deep = structure([]);
+        for _ in 0..200 {
+            deep = structure([("a", ValueKind::StructValue(deep))]);
+        }
+        assert_eq!(rendered("google.protobuf.Struct", &deep).unwrap_err(), Unwritable::TooDeep);
+        let mut deep = structure([]);
+        for _ in 0..100 {
+            deep = structure([("a", ValueKind::StructValue(deep))]);
+        }
+        assert!(rendered("google.protobuf.Struct", &deep).is_ok());
+        let table = table();
+        let descriptor = table.renderer().pool.get_message_by_name("authzed.api.v1.ZedToken").unwrap();
+        for broken in [&[0x0a, 5, 1][..], &[0x0a, 1, 0xff], &[0x08, 1]] {
+            let written = table.renderer().message(&mut String::new(), &descriptor, broken);
+            assert_eq!(written.unwrap_err(), Unwritable::Malformed(Malformed));
+        }
+        let late = prost_types::Timestamp { seconds: i64::MAX, nanos: 0 };
+        let late = rendered("google.protobuf.Timestamp", &late).unwrap_err();
+        assert!(matches!(late, Unwritable::NoInstant { .. }));
+    }
+}

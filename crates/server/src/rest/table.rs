@@ -9,7 +9,7 @@ use prost::Message as _;
 use prost_reflect::{
     DescriptorPool, DynamicMessage, ExtensionDescriptor, MessageDescriptor, MethodDescriptor,
 };
-use prost_types::FileDescriptorSet;
+use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use tokio_rustls::TlsAcceptor;
 
 use super::render::Renderer;
@@ -52,7 +52,7 @@ impl Table {
         let routes = routes(&pool)?;
         let status = pool.get_message_by_name("google.rpc.Status");
         let status = status.ok_or_else(|| unfit("`google.rpc.Status` is not among the descriptors"))?;
-        let openapi = Bytes::from(openapi::document(&routes, &status).to_string());
+        let openapi = Bytes::from(openapi::document(&pool, &routes, &status).to_string());
         Ok(Table {
             routes,
             pool,
@@ -77,8 +77,12 @@ fn unfit(reason: impl std::fmt::Display) -> StartError {
 fn pool() -> Result<DescriptorPool, StartError> {
     let mut pool = DescriptorPool::decode(pemba_proto::FILE_DESCRIPTOR_SET).map_err(unfit)?;
     let details = FileDescriptorSet::decode(tonic_types::pb::FILE_DESCRIPTOR_SET).map_err(unfit)?;
-    let known: HashSet<String> = pool.files().map(|file| file.name().to_owned()).collect();
-    let new = details.file.into_iter().filter(|file| !known.contains(file.name()));
+    // The same file may have another name there, so it is known by what it defines.
+    let is_known = |file: &FileDescriptorProto| {
+        let message = |message: &DescriptorProto| format!("{}.{}", file.package(), message.name());
+        file.message_type.iter().any(|defined| pool.get_message_by_name(&message(defined)).is_some())
+    };
+    let new: Vec<_> = details.file.into_iter().filter(|file| !is_known(file)).collect();
     pool.add_file_descriptor_protos(new).map_err(unfit)?;
     Ok(pool)
 }

@@ -1,0 +1,223 @@
+//! The same calls, in the same order, as they were answered by SpiceDB's gateway: statuses and bodies must agree but
+//! for what each server makes up (tokens, ids, the wording of messages, the layout of schema text).
+//!
+//! `golden.json` is written by this test when `PEMBA_REST_PEER` names a fresh SpiceDB gateway, as `host:port`, that
+//! was started with the preshared key `k`.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use serde_json::{Value, json};
+
+use super::calls::CALLS;
+use super::http::{Reply, request, send, start_with};
+use crate::harness::SCHEMA;
+use pemba_model::Limits;
+
+const GOLDEN: &str = include_str!("golden.json");
+
+const ADA: &str = r#""subject":{"object":{"objectType":"user","objectId":"ada"}}"#;
+const FULL: &str = r#""consistency":{"fullyConsistent":true}"#;
+
+fn relationship(text: &str, more: &str) -> String {
+    let (resource, rest) = text.split_once('#').unwrap();
+    let (relation, subject) = rest.split_once('@').unwrap();
+    let (object, of) = subject.split_once('#').unwrap_or((subject, ""));
+    let reference = |text: &str| {
+        let (object_type, id) = text.split_once(':').unwrap();
+        format!(r#"{{"objectType":"{object_type}","objectId":"{id}"}}"#)
+    };
+    format!(
+        r#"{{"resource":{},"relation":"{relation}","subject":{{"object":{},"optionalRelation":"{of}"}}{more}}}"#,
+        reference(resource),
+        reference(object)
+    )
+}
+
+fn write(operation: &str, relationships: &[String]) -> String {
+    let updates: Vec<String> = relationships
+        .iter()
+        .map(|relationship| {
+            format!(r#"{{"operation":"OPERATION_{operation}","relationship":{relationship}}}"#)
+        })
+        .collect();
+    format!(r#"{{"updates":[{}]}}"#, updates.join(","))
+}
+
+fn question(id: &str, permission: &str, subject: &str) -> String {
+    format!(
+        r#""resource":{{"objectType":"document","objectId":"{id}"}},"permission":"{permission}","subject":{{"object":{{"objectType":"user","objectId":"{subject}"}}}}"#
+    )
+}
+
+/// The calls on an empty server.
+fn calls() -> Vec<(&'static str, String)> {
+    let schema = json!({ "schema": SCHEMA }).to_string();
+    let data = write(
+        "TOUCH",
+        &[
+            relationship("document:a#owner@user:ada", ""),
+            relationship("document:a#viewer@group:g#member", ""),
+            relationship("group:g#member@user:bob", ""),
+            relationship("document:b#viewer@user:*", ""),
+            relationship("document:b#banned@user:bob", ""),
+            relationship("document:c#viewer@user:exp", r#","optionalExpiresAt":"2130-01-01T00:00:00.250Z""#),
+            relationship("document:d#viewer@user:cond", r#","optionalCaveat":{"caveatName":"on_call"}"#),
+            relationship(
+                "document:d#viewer@user:with",
+                r#","optionalCaveat":{"caveatName":"on_call","context":{"level":7}}"#,
+            ),
+        ],
+    );
+    let twice = write("CREATE", &[relationship("document:a#owner@user:ada", "")]);
+    let unmet = r#","optionalPreconditions":[{"operation":"OPERATION_MUST_NOT_MATCH","filter":{"resourceType":"document","optionalResourceId":"a"}}]}"#;
+    let unmet = format!("{}{unmet}", twice.strip_suffix('}').unwrap());
+    let part = |id: &str| {
+        format!(r#"{{"relationships":[{}]}}"#, relationship(&format!("document:{id}#owner@user:ada"), ""))
+    };
+    let mut calls = vec![
+        ("/v1/schema/read", "{}".to_owned()),
+        ("/v1/permissions/check", format!("{{{}}}", question("a", "view", "ada"))),
+        ("/v1/relationships/read", r#"{"relationshipFilter":{"resourceType":"document"}}"#.to_owned()),
+        ("/v1/schema/write", schema),
+        ("/v1/schema/read", String::new()),
+        ("/v1/relationships/write", data),
+        ("/v1/relationships/write", twice),
+        ("/v1/relationships/write", unmet),
+        ("/v1/relationships/write", write("TOUCH", &[relationship("document:a#owner@group:g", "")])),
+        (
+            "/v1/relationships/read",
+            format!(r#"{{{FULL},"relationshipFilter":{{"resourceType":"document"}}}}"#),
+        ),
+        (
+            "/v1/relationships/read",
+            format!(r#"{{{FULL},"relationshipFilter":{{"resourceType":"document"}},"optionalLimit":"2"}}"#),
+        ),
+        (
+            "/v1/relationships/read",
+            format!(
+                r#"{{{FULL},"relationshipFilter":{{"resourceType":"document","optionalResourceId":"none"}}}}"#
+            ),
+        ),
+        (
+            "/v1/relationships/read",
+            format!(r#"{{{FULL},"relationshipFilter":{{"resourceType":"nothing"}}}}"#),
+        ),
+    ];
+    for (id, permission, subject) in [
+        ("a", "view", "ada"),
+        ("a", "view", "bob"),
+        ("b", "view", "ada"),
+        ("b", "view", "bob"),
+        ("d", "view", "cond"),
+        ("a", "nothing", "ada"),
+        ("%", "view", "ada"),
+    ] {
+        calls.push(("/v1/permissions/check", format!("{{{FULL},{}}}", question(id, permission, subject))));
+    }
+    let items = [("a", "view"), ("b", "edit"), ("a", "nothing")];
+    let items = items.map(|(id, permission)| format!("{{{}}}", question(id, permission, "ada")));
+    calls.extend([
+        ("/v1/permissions/checkbulk", format!(r#"{{{FULL},"items":[{}]}}"#, items.join(","))),
+        ("/v1/permissions/expand", format!(r#"{{{FULL},"resource":{{"objectType":"document","objectId":"a"}},"permission":"view"}}"#)),
+        ("/v1/permissions/expand", format!(r#"{{{FULL},"resource":{{"objectType":"nothing","objectId":"a"}},"permission":"view"}}"#)),
+        ("/v1/permissions/resources", format!(r#"{{{FULL},"resourceObjectType":"document","permission":"view",{ADA}}}"#)),
+        ("/v1/permissions/resources", format!(r#"{{{FULL},"resourceObjectType":"document","permission":"nothing",{ADA}}}"#)),
+        ("/v1/permissions/subjects", format!(r#"{{{FULL},"resource":{{"objectType":"document","objectId":"a"}},"permission":"view","subjectObjectType":"user"}}"#)),
+        ("/v1/permissions/subjects", format!(r#"{{{FULL},"resource":{{"objectType":"document","objectId":"b"}},"permission":"view","subjectObjectType":"user"}}"#)),
+        ("/v1/relationships/exportbulk", format!("{{{FULL}}}")),
+        ("/v1/relationships/importbulk", format!("{}\n{}", part("i1"), part("i2"))),
+        ("/v1/relationships/importbulk", part("i1")),
+        ("/v1/relationships/importbulk", format!("{}x", part("i3"))),
+        ("/v1/relationships/delete", r#"{"relationshipFilter":{"resourceType":"document","optionalResourceIdPrefix":"i"}}"#.to_owned()),
+        ("/v1/relationships/delete", r#"{"relationship_filter":{"resource_type":"document","optional_resource_id":"a"},"optional_limit":1,"optional_allow_partial_deletions":true}"#.to_owned()),
+        ("/v1/nothing", "{}".to_owned()),
+    ]);
+    for body in
+        ["[]", "{", r#"{"resource":5}"#, r#"{"permission":5}"#, r#"{"permission":"a","permission":"b"}"#]
+    {
+        calls.push(("/v1/permissions/check", body.to_owned()));
+    }
+    // Once more everything that fails, and the routes not asked above.
+    calls.extend(
+        CALLS
+            .iter()
+            .filter(|call| call.path.contains("/schema/") || call.path.contains("experimental"))
+            .flat_map(|call| [(call.path, call.good.to_owned()), (call.path, call.bad.to_owned())]),
+    );
+    calls
+}
+
+/// What both servers must say alike.
+fn compared(reply: &Reply) -> Value {
+    let values = serde_json::Deserializer::from_str(&reply.body).into_iter::<Value>();
+    let mut values: Vec<Value> = values.map(Result::unwrap).map(normalised).collect();
+    values.sort_by_key(Value::to_string);
+    json!({ "status": reply.status, "answer": values })
+}
+
+fn normalised(value: Value) -> Value {
+    match value {
+        Value::Object(members) => {
+            let is_error = members.contains_key("code") && members.contains_key("details");
+            let mut out = serde_json::Map::new();
+            for (name, value) in members {
+                let value = match (name.as_str(), &value) {
+                    ("token" | "schemaText", Value::String(text)) => json!(!text.is_empty()),
+                    ("message", Value::String(text)) if is_error => json!(!text.is_empty()),
+                    ("details", Value::Array(details)) if is_error => {
+                        details.iter().filter(|detail| detail.get("reason").is_some()).cloned().collect()
+                    }
+                    _ => normalised(value),
+                };
+                out.insert(name, value);
+            }
+            Value::Object(out)
+        }
+        Value::Array(elements) => elements.into_iter().map(normalised).collect(),
+        value => value,
+    }
+}
+
+async fn ask(address: SocketAddr) -> Vec<Value> {
+    let mut answers = Vec::new();
+    for (path, body) in calls() {
+        let reply = send(address, &request("POST", path, &[("authorization", "Bearer k")], &body)).await;
+        // An answer without a body has no type there.
+        let content_type = reply.header("content-type");
+        assert!(reply.body.is_empty() || content_type == Some("application/json"), "{path} {body}");
+        let mut answer = compared(&reply);
+        answer["path"] = path.into();
+        answer["body"] = body.into();
+        answers.push(answer);
+    }
+    answers
+}
+
+#[tokio::test]
+async fn the_bodies_are_those_of_the_field() {
+    if let Ok(peer) = std::env::var("PEMBA_REST_PEER") {
+        let answers = ask(peer.parse().unwrap()).await;
+        let lines: Vec<String> = answers.iter().map(Value::to_string).collect();
+        let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/server/rest/golden.json");
+        std::fs::write(file, format!("[\n{}\n]\n", lines.join(",\n"))).unwrap();
+        return;
+    }
+    let keys = vec!["k".to_owned()];
+    let (_harness, address) = start_with(Limits::default(), |options| options.preshared_keys = keys).await;
+    let golden: Vec<Value> = serde_json::from_str(GOLDEN).unwrap();
+    let answers = ask(address).await;
+    assert_eq!(answers.len(), golden.len());
+    let mut differences = String::new();
+    for (answer, expected) in answers.iter().zip(&golden) {
+        if answer != expected && !is_not_served(answer) {
+            differences.push_str(&format!("\nhere:  {answer}\nthere: {expected}\n"));
+        }
+    }
+    assert!(differences.is_empty(), "{differences}");
+}
+
+/// Whether the call is not served over gRPC either.
+fn is_not_served(answer: &Value) -> bool {
+    answer["status"] == 501
+}

@@ -1,0 +1,10 @@
+//! The REST gateway over real TCP connections, at the level of `curl`.
+
+mod abuse;
+mod calls;
+mod golden;
+mod http;
+mod requests;
+mod routes;
+mod streams;
+mod transport;
