@@ -1,6 +1,9 @@
 //! Instants and lengths of time: reading, printing, calendar, time zones. No clock.
 
 use std::fmt::Write as _;
+use std::sync::LazyLock;
+
+use jiff::tz::TimeZoneDatabase;
 
 /// An instant: seconds since 1970 in UTC, and nanoseconds within the second.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -191,6 +194,9 @@ fn civil_from_days(days: i64) -> (i64, i64, i64) {
     (year_of_era + era * 400 + i64::from(month <= 2), month, day)
 }
 
+/// The time zones that come with the program, so that an answer does not depend on the machine.
+static ZONES: LazyLock<TimeZoneDatabase> = LazyLock::new(TimeZoneDatabase::bundled);
+
 /// The offset of a time zone at an instant, in seconds: `Europe/Berlin`, `UTC`, `-05:00`, `05:30`.
 pub(crate) fn zone_offset(zone: &str, instant: Instant) -> Result<i64, String> {
     if let Some((hours, minutes)) = zone.split_once(':') {
@@ -207,7 +213,7 @@ pub(crate) fn zone_offset(zone: &str, instant: Instant) -> Result<i64, String> {
         return Ok(0);
     }
     let unknown = || format!("unknown time zone {zone}");
-    let found = jiff::tz::TimeZoneDatabase::bundled().get(zone).map_err(|_| unknown())?;
+    let found = ZONES.get(zone).map_err(|_| unknown())?;
     // Names are looked up without regard to case there, and with it here.
     if found.iana_name() != Some(zone) {
         return Err(unknown());

@@ -8,6 +8,8 @@ use pemba_model::{Diagnostic, Span};
 use smol_str::SmolStr;
 
 use crate::ast::{Binary, Expr, Fold, Kind};
+use crate::budget::Budget;
+use crate::eval::{Evaluation, Slots};
 use crate::node::{FoldNode, Node};
 use crate::parser::FINDINGS_MAX;
 use crate::types::Type;
@@ -45,6 +47,30 @@ struct Checker<'a> {
     referenced: u32,
 }
 
+/// Most steps for computing a part ahead of every evaluation.
+const AHEAD_STEPS_MAX: u64 = 100_000;
+/// Most memory for the same, in bytes.
+const AHEAD_MAX_BYTES: u64 = 1 << 20;
+
+/// The node itself, or its value when it is made of constants alone. What goes wrong stays for the evaluation, which
+/// may not come to it.
+fn computed(node: Node) -> Node {
+    let constant = |node: &Node| matches!(node, Node::Constant(_));
+    let ahead = match &node {
+        Node::List(elements) => elements.iter().all(|(element, _)| constant(element)),
+        Node::Map(entries) => entries.iter().all(|(key, value, _)| constant(key) && constant(value)),
+        Node::Call(_, arguments) => arguments.iter().all(constant),
+        _ => false,
+    };
+    if !ahead {
+        return node;
+    }
+    let budget = Budget::new(AHEAD_STEPS_MAX, AHEAD_MAX_BYTES);
+    let slots = Slots::new();
+    let mut evaluation = Evaluation { slots: &slots, locals: Vec::new(), budget };
+    evaluation.run(&node).map_or(node, Node::Constant)
+}
+
 /// The node of a part that was reported; it is never evaluated.
 fn nothing() -> Node {
     Node::Constant(Value::Null)
@@ -71,7 +97,7 @@ impl Checker<'_> {
 
     fn check(&mut self, expr: &Expr) -> (Ty, Node) {
         let (ty, node) = self.check_kind(expr);
-        (self.resolved(&ty, expr.span), node)
+        (self.resolved(&ty, expr.span), computed(node))
     }
 
     fn check_kind(&mut self, expr: &Expr) -> (Ty, Node) {
