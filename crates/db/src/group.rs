@@ -72,7 +72,7 @@ impl<'a> Group<'a> {
         for update in &write.updates {
             check_allowed(self.transaction.schema(), &update.relationship, update.operation)?;
         }
-        check_hold(&write.preconditions, &self.transaction, self.time)?;
+        check_hold(&write.preconditions, &self.transaction, self.time, &self.shared.limits)?;
         for update in write.updates.iter().filter(|update| update.operation == Operation::Create) {
             let edge =
                 self.transaction.edge_key(&update.relationship).and_then(|key| self.transaction.edge(key));
@@ -122,7 +122,7 @@ impl<'a> Group<'a> {
 
     pub(crate) fn delete(&mut self, delete: Delete) -> Result<Deleted, DeleteError> {
         filters::check_filter(self.transaction.schema(), &delete.filter)?;
-        check_hold(&delete.preconditions, &self.transaction, self.time)?;
+        check_hold(&delete.preconditions, &self.transaction, self.time, &self.shared.limits)?;
         let bound = self.shared.limits.delete_relationships_max;
         let limit = delete.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));
         let most = limit.map_or(bound, |limit| limit.min(bound));

@@ -34,6 +34,7 @@ mod validation;
 mod verification;
 mod view;
 mod watch;
+mod watch_expiring;
 
 pub use backup::verify;
 pub use clock::{Clock, ManualClock, SystemClock};

@@ -8,12 +8,16 @@ use crate::errors::{DeleteError, FilterError, WriteError};
 use crate::filters::check_filter;
 use crate::records::CONTEXT_DEPTH_MAX;
 
+/// Most relationships that all preconditions of a request may look at: every other write waits meanwhile.
+pub(crate) const PRECONDITION_STEPS_MAX: u64 = 1_000_000;
+
 /// Why a request does not come to its changes.
 #[derive(Debug)]
 pub(crate) enum PreconditionError {
     TooMany { count: usize, max: usize },
     Filter(FilterError),
     Failed(Box<Precondition>),
+    TooManySteps { precondition: Box<Precondition>, max: u64 },
     MetadataTooLarge { size_bytes: usize, max_bytes: usize },
     MetadataTooDeep { max: usize },
 }
@@ -44,12 +48,22 @@ pub(crate) fn check_hold(
     preconditions: &[Precondition],
     state: &Transaction,
     now: Timestamp,
+    limits: &Limits,
 ) -> Result<(), PreconditionError> {
+    let max = limits.query_steps_max.min(PRECONDITION_STEPS_MAX);
     for precondition in preconditions {
         check_filter(state.schema(), precondition.filter()).map_err(PreconditionError::Filter)?;
     }
+    let mut steps = 0;
     for precondition in preconditions {
-        let matches = state.scan(precondition.filter(), None, Some(now)).next().is_some();
+        let left = max.saturating_sub(steps);
+        let mut scan = state.scan(precondition.filter(), None, Some(now)).limit_steps(left);
+        let matches = scan.next().is_some();
+        if scan.stopped() {
+            let precondition = Box::new(precondition.clone());
+            return Err(PreconditionError::TooManySteps { precondition, max });
+        }
+        steps = steps.saturating_add(scan.steps());
         let wanted = matches!(precondition, Precondition::MustMatch(_));
         if matches != wanted {
             return Err(PreconditionError::Failed(Box::new(precondition.clone())));
@@ -64,6 +78,9 @@ impl From<PreconditionError> for WriteError {
             PreconditionError::TooMany { count, max } => WriteError::TooManyPreconditions { count, max },
             PreconditionError::Filter(error) => WriteError::Filter(error),
             PreconditionError::Failed(precondition) => WriteError::PreconditionFailed { precondition },
+            PreconditionError::TooManySteps { precondition, max } => {
+                WriteError::PreconditionTooManySteps { precondition, max }
+            }
             PreconditionError::MetadataTooLarge { size_bytes, max_bytes } => {
                 WriteError::MetadataTooLarge { size_bytes, max_bytes }
             }
@@ -78,6 +95,9 @@ impl From<PreconditionError> for DeleteError {
             PreconditionError::TooMany { count, max } => DeleteError::TooManyPreconditions { count, max },
             PreconditionError::Filter(error) => DeleteError::PreconditionFilter(error),
             PreconditionError::Failed(precondition) => DeleteError::PreconditionFailed { precondition },
+            PreconditionError::TooManySteps { precondition, max } => {
+                DeleteError::PreconditionTooManySteps { precondition, max }
+            }
             PreconditionError::MetadataTooLarge { size_bytes, max_bytes } => {
                 DeleteError::MetadataTooLarge { size_bytes, max_bytes }
             }

@@ -129,6 +129,10 @@ pub struct WatchRequest {
     pub schema: bool,
     /// Whether to be told, whenever everything committed has been looked at, how far that is.
     pub checkpoints: bool,
+    /// Whether a relationship that expires is told as deleted, at its instant and once. A watch that begins after a
+    /// revision is told of everything that expired since that revision was committed, as far back as the history
+    /// window reaches: resuming may repeat, and misses nothing of the window. A watch without `after` begins now.
+    pub expirations: bool,
 }
 
 /// One message of a watch.
@@ -140,7 +144,8 @@ pub struct WatchEvent {
     pub revision: Revision,
     /// The same as a token.
     pub token: Token,
-    /// What changed: `Touch` for added or replaced, `Delete` for removed.
+    /// What changed: `Touch` for added or replaced, `Delete` for removed. Expirations come in messages of their own,
+    /// with the revision that was told last.
     pub updates: Vec<Update>,
     /// What the writer said about it.
     pub metadata: Option<Context>,

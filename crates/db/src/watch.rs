@@ -5,17 +5,19 @@ use std::ops::ControlFlow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use pemba_engine::Snapshot;
+use pemba_engine::{Attributes, EdgeKey, Snapshot};
 use pemba_model::{Operation, Relationship, RelationshipFilter, Revision, SmolStr, Update};
 use tokio::sync::watch;
 
 use crate::blocking;
-use crate::errors::WatchError;
+use crate::errors::{ViewError, WatchError};
 use crate::filters::check_shape;
+use crate::history::Head;
 use crate::records::RecordError;
 use crate::records::log::{self, LogRecord, Mutation};
 use crate::requests::{WatchEvent, WatchRequest};
 use crate::shared::{Progress, Shared};
+use crate::watch_expiring::{EXPIRING_MAX, Expiring, TooMany};
 
 /// Most revisions read from the log at once.
 const REVISIONS_MAX: usize = 64;
@@ -32,6 +34,10 @@ pub struct Watch {
     /// The last checkpoint told.
     checkpoint: Option<Revision>,
     ready: VecDeque<WatchEvent>,
+    /// What is to be told when it expires; nothing when expirations are not.
+    expiring: Option<Expiring>,
+    /// Too much would have to be kept: the watch is over.
+    is_overfull: bool,
 }
 
 struct Choice {
@@ -61,7 +67,7 @@ impl Watch {
             schema: request.schema,
             checkpoints: request.checkpoints,
         };
-        let watch = Watch {
+        let mut watch = Watch {
             shared,
             progress,
             choice,
@@ -69,9 +75,41 @@ impl Watch {
             chunks: 0,
             checkpoint: None,
             ready: VecDeque::new(),
+            expiring: None,
+            is_overfull: false,
         };
         watch.check_horizon()?;
+        if request.expirations {
+            watch.expiring = Some(watch.expiring_at_start(request.after)?);
+        }
         Ok(watch)
+    }
+
+    /// What will expire at the place where the watch begins.
+    fn expiring_at_start(&self, after: Option<Revision>) -> Result<Expiring, WatchError> {
+        if self.position == Revision::ZERO {
+            return Ok(Expiring::default());
+        }
+        let head = self.shared.history.head();
+        let view = self.shared.view_at(self.position).map_err(|error| match error {
+            ViewError::Storage { reason } => WatchError::Storage { reason },
+            _ => WatchError::Expired { after: self.position, horizon: self.shared.history.horizon() },
+        })?;
+        let since = match after {
+            None => self.shared.now(&head),
+            Some(after) if after == head.snapshot.revision() => head.time,
+            // Where the log has forgotten the revision, what expired before the window may be forgotten too.
+            Some(after) => log::time_of(&*self.shared.store, after)
+                .map_err(|error| WatchError::Storage { reason: error.to_string() })?
+                .unwrap_or_else(|| self.shared.window_start(self.shared.now(&head))),
+        };
+        let snapshot = view.snapshot();
+        let wanted = |key, attributes: &_| {
+            snapshot
+                .relationship(key, attributes)
+                .is_some_and(|relationship| self.choice.means(&relationship))
+        };
+        Expiring::of(snapshot, since, wanted).map_err(|TooMany| too_many())
     }
 
     /// The next message, as soon as there is one. May be dropped before it is done and asked again.
@@ -88,7 +126,25 @@ impl Watch {
 
     /// The next message; `None` when there is none within `timeout`.
     pub fn next_blocking(&mut self, timeout: Duration) -> Result<Option<WatchEvent>, WatchError> {
-        blocking::block_on_for(self.next(), timeout).transpose()
+        let started = std::time::Instant::now();
+        loop {
+            let left = timeout.saturating_sub(started.elapsed());
+            let wait = self.until_expiration().map_or(left, |expiration| left.min(expiration));
+            let event = blocking::block_on_for(self.next(), wait).transpose()?;
+            if event.is_some() || started.elapsed() >= timeout {
+                return Ok(event);
+            }
+        }
+    }
+
+    /// How long until something expires that is to be told; `None` when nothing will. `next` does not end by itself
+    /// then: whoever waits for it asks again after this time.
+    pub fn until_expiration(&self) -> Option<Duration> {
+        let at = self.expiring.as_ref()?.next()?;
+        let now = self.shared.now(&self.shared.history.head());
+        let left_ms = at.as_millis().saturating_sub(now.as_millis());
+        // A millisecond more than the difference of whole milliseconds is never too early.
+        Some(Duration::from_millis(u64::try_from(left_ms).map_or(0, |left| left.saturating_add(1))))
     }
 
     /// Everything up to and including this revision has been told, or is in messages not asked for yet.
@@ -108,12 +164,33 @@ impl Watch {
                 self.read(&head.snapshot)?;
                 continue;
             }
+            if self.is_overfull {
+                return Err(too_many());
+            }
+            if let Some(event) = self.expired(&head) {
+                return Ok(Some(event));
+            }
             if self.choice.checkpoints && self.checkpoint != Some(self.position) {
                 self.checkpoint = Some(self.position);
                 return Ok(Some(WatchEvent { checkpoint: true, ..self.event(self.position) }));
             }
             return if stopped { Err(WatchError::Stopped) } else { Ok(None) };
         }
+    }
+
+    /// What has expired by now, once everything committed has been read.
+    fn expired(&mut self, head: &Head) -> Option<WatchEvent> {
+        let now = self.shared.now(head);
+        let count_max = self.shared.limits.watch_buffer_max.max(1);
+        let due = self.expiring.as_mut()?.take_due(now, count_max);
+        self.expirations(due, &head.snapshot)
+    }
+
+    fn expirations(&self, due: Vec<(EdgeKey, Attributes)>, head: &Snapshot) -> Option<WatchEvent> {
+        let relationships = due.iter().filter_map(|(key, attributes)| head.relationship(*key, attributes));
+        let updates: Vec<Update> =
+            relationships.map(|relationship| Update { operation: Operation::Delete, relationship }).collect();
+        (!updates.is_empty()).then(|| WatchEvent { updates, ..self.event(self.position) })
     }
 
     /// Reads on in the log, a bounded piece.
@@ -133,7 +210,7 @@ impl Watch {
                 updates += record.mutations.len();
                 self.take(revision, record, head);
                 revisions += 1;
-                let enough = updates >= updates_max || revisions >= REVISIONS_MAX;
+                let enough = updates >= updates_max || revisions >= REVISIONS_MAX || self.is_overfull;
                 Ok(if enough { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
             });
         match outcome {
@@ -154,6 +231,7 @@ impl Watch {
 
     /// Makes a message of one chunk, if there is anything to tell.
     fn take(&mut self, revision: Revision, record: LogRecord, head: &Snapshot) {
+        self.take_expiring(&record, head);
         let told = if record.last { revision } else { self.position };
         let updates: Vec<Update> =
             record.mutations.iter().filter_map(|mutation| self.choice.update(mutation, head)).collect();
@@ -169,6 +247,19 @@ impl Watch {
             self.chunks = 0;
         } else {
             self.chunks = self.chunks.saturating_add(1);
+        }
+    }
+
+    /// Tells what had expired when a chunk was committed, then takes note of what it changes.
+    fn take_expiring(&mut self, record: &LogRecord, head: &Snapshot) {
+        let Some(expiring) = &mut self.expiring else { return };
+        let due = expiring.take_due(record.time, usize::MAX);
+        for mutation in &record.mutations {
+            let wanted = self.choice.update(mutation, head).is_some();
+            self.is_overfull |= expiring.change(mutation, wanted).is_err();
+        }
+        if let Some(event) = self.expirations(due, head) {
+            self.ready.push_back(event);
         }
     }
 
@@ -190,6 +281,10 @@ impl Watch {
         }
         Ok(())
     }
+}
+
+fn too_many() -> WatchError {
+    WatchError::TooManyExpiring { max: EXPIRING_MAX }
 }
 
 impl Choice {

@@ -76,6 +76,12 @@ pub(crate) fn relationship_context_too_large(relationship: String, size: usize, 
     )
 }
 
+/// A write where nothing may be written.
+pub(crate) fn read_only() -> Status {
+    let message = "this address serves reads only; write to another";
+    with_reason(Code::Unavailable, ErrorReason::ServiceReadOnly, message, [])
+}
+
 pub(crate) fn cursor(error: &InvalidCursor) -> Status {
     with_reason(Code::InvalidArgument, ErrorReason::InvalidCursor, error.to_string(), [])
 }
@@ -172,6 +178,7 @@ pub(crate) fn write(error: &WriteError) -> Status {
         WriteError::MetadataTooDeep { .. } => plain(Code::InvalidArgument, message),
         WriteError::Filter(error) => filter(error),
         WriteError::PreconditionFailed { precondition } => precondition_failed(message, precondition),
+        WriteError::PreconditionTooManySteps { .. } => too_many_steps(message),
         WriteError::AlreadyExists { relationship } => already_exists(message, relationship),
         WriteError::TooManyObjects { .. } => plain(Code::ResourceExhausted, message),
         WriteError::Overloaded { .. } => plain(Code::ResourceExhausted, message),
@@ -192,6 +199,7 @@ pub(crate) fn delete(error: &DeleteError) -> Status {
         DeleteError::Filter(error) | DeleteError::PreconditionFilter(error) => filter(error),
         DeleteError::TooManyPreconditions { count, max } => too_many_preconditions(*count, *max),
         DeleteError::PreconditionFailed { precondition } => precondition_failed(message, precondition),
+        DeleteError::PreconditionTooManySteps { .. } => too_many_steps(message),
         DeleteError::MetadataTooLarge { size_bytes, max_bytes } => {
             metadata_too_large(*size_bytes, *max_bytes)
         }
@@ -205,6 +213,19 @@ pub(crate) fn delete(error: &DeleteError) -> Status {
         DeleteError::Overloaded { .. } => plain(Code::ResourceExhausted, message),
         DeleteError::Poisoned { .. } | DeleteError::Stopped => plain(Code::Unavailable, message),
     }
+}
+
+/// No answer within the work that a request may take, which is what clients know as depth.
+fn too_many_steps(message: String) -> Status {
+    with_reason(Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, message, [])
+}
+
+/// A read that looks at too much before it finds enough.
+pub(crate) fn read_too_long(steps_max: u64) -> Status {
+    too_many_steps(format!(
+        "the filter looks at more than {steps_max} relationships before it finds enough for a page; name a resource \
+         type and id in it, or raise the limit `query-steps-max`"
+    ))
 }
 
 /// The key of the bound is the one that clients know.
@@ -361,9 +382,7 @@ pub(crate) fn counter(error: &CounterError) -> Status {
             let reason = ErrorReason::CounterNotRegistered;
             with_reason(Code::FailedPrecondition, reason, message, [named(name)])
         }
-        CounterError::TooManySteps { .. } => {
-            with_reason(Code::FailedPrecondition, ErrorReason::MaximumDepthExceeded, message, [])
-        }
+        CounterError::TooManySteps { .. } => too_many_steps(message),
         CounterError::TooMany { .. } | CounterError::Overloaded { .. } => {
             plain(Code::ResourceExhausted, message)
         }
@@ -387,6 +406,7 @@ pub(crate) fn watch(error: &WatchError) -> Status {
         WatchError::Expired { .. } | WatchError::Future { .. } => Code::OutOfRange,
         WatchError::Filter(error) => return filter(error),
         WatchError::TypesAndFilters => Code::InvalidArgument,
+        WatchError::TooManyExpiring { .. } => Code::ResourceExhausted,
         WatchError::Storage { .. } => Code::Internal,
         WatchError::Stopped => Code::Unavailable,
     };

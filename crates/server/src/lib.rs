@@ -23,4 +23,4 @@ mod telemetry;
 mod validate;
 
 pub use options::{ServerOptions, StartError, TlsOptions};
-pub use serve::{RunningServer, Server};
+pub use serve::{RunningServer, Server, TokenDatabases};

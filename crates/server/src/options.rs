@@ -1,10 +1,13 @@
 //! What an operator decides about the network side.
 
 use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use pemba_db::Database;
 use pemba_model::Limits;
+
+use crate::serve::TokenDatabases;
 
 /// Everything a server is started with.
 #[derive(Clone)]
@@ -25,6 +28,11 @@ pub struct ServerOptions {
     /// What is served. `None` starts with everything UNAVAILABLE and health NOT_SERVING, until
     /// `RunningServer::attach` brings the database.
     pub database: Option<Database>,
+    /// A database for each bearer token instead of `database`; then no key is asked for and `preshared_keys` must be
+    /// empty.
+    pub per_token: Option<Arc<TokenDatabases>>,
+    /// Whether everything that writes is refused.
+    pub read_only: bool,
     /// Threads that serve connections, at least 1, each with a runtime of its own.
     pub worker_threads: usize,
     /// Most open connections; one more is closed at once.
@@ -55,6 +63,8 @@ impl Default for ServerOptions {
             metrics_listen: None,
             rest_listen: None,
             database: None,
+            per_token: None,
+            read_only: false,
             worker_threads: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: 10_000,
             streams_max: 4096,
@@ -70,6 +80,8 @@ impl std::fmt::Debug for ServerOptions {
             .field("listen", &self.listen)
             .field("tls", &self.tls.is_some())
             .field("preshared_keys", &self.preshared_keys.len())
+            .field("per_token", &self.per_token.is_some())
+            .field("read_only", &self.read_only)
             .field("metrics_listen", &self.metrics_listen)
             .field("rest_listen", &self.rest_listen)
             .field("worker_threads", &self.worker_threads)

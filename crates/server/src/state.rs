@@ -21,7 +21,11 @@ pub(crate) struct State {
     pub(crate) limits: Limits,
     pub(crate) queries: Queries,
     pub(crate) streams: Streams,
-    pub(crate) metrics: Metrics,
+    pub(crate) metrics: Arc<Metrics>,
+    /// Whether everything that writes is refused.
+    pub(crate) read_only: bool,
+    /// Whether each token has its own database, so that none is waited for.
+    pub(crate) is_per_token: bool,
     /// Becomes true when the server begins to shut down.
     pub(crate) stopping: watch::Receiver<bool>,
 }
@@ -38,7 +42,9 @@ impl State {
             database: OnceLock::new(),
             queries: Queries::new(threads),
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
-            metrics: Metrics::new(),
+            metrics: Arc::new(Metrics::new()),
+            read_only: options.read_only,
+            is_per_token: options.per_token.is_some(),
             limits,
             stopping,
         };
@@ -46,6 +52,20 @@ impl State {
             state.attach(database.clone());
         }
         Arc::new(state)
+    }
+
+    /// The state of the services for one token's database, with the bounds of all shared.
+    pub(crate) fn of_tenant(&self, database: Database) -> Arc<State> {
+        Arc::new(State {
+            database: OnceLock::from(database),
+            limits: self.limits.clone(),
+            queries: self.queries.clone(),
+            streams: self.streams.clone(),
+            metrics: Arc::clone(&self.metrics),
+            read_only: self.read_only,
+            is_per_token: self.is_per_token,
+            stopping: self.stopping.clone(),
+        })
     }
 
     /// Brings the database; the first one stays.
@@ -62,6 +82,11 @@ impl State {
     pub(crate) fn database(&self) -> Result<&Database, Status> {
         self.attached()
             .ok_or_else(|| plain(Code::Unavailable, "the database is being recovered; try again soon"))
+    }
+
+    /// The database to write to; UNAVAILABLE where nothing may be written.
+    pub(crate) fn writer(&self) -> Result<&Database, Status> {
+        if self.read_only { Err(errors::read_only()) } else { self.database() }
     }
 
     /// The view that a consistency asks for. An old revision is rebuilt on a query thread.

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
+use parking_lot::Mutex;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::Stream;
 use tonic::{Code, Status};
@@ -21,7 +22,7 @@ pub(crate) struct Outgoing<M> {
     pages: mpsc::Receiver<Vec<M>>,
     end: Arc<OnceLock<Status>>,
     is_over: bool,
-    _place: OwnedSemaphorePermit,
+    _place: Place,
 }
 
 /// The producer's end.
@@ -29,7 +30,12 @@ pub(crate) struct Outlet<M> {
     pages: mpsc::Sender<Vec<M>>,
     end: Arc<OnceLock<Status>>,
     stall_max: Duration,
+    place: Place,
 }
+
+/// The place of a stream among all; given back when the client's end is dropped, or by the producer when the client
+/// has stopped reading, since it may never go away.
+type Place = Arc<Mutex<Option<OwnedSemaphorePermit>>>;
 
 /// The stream has ended: the client is gone, or was told why.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -71,10 +77,15 @@ impl Streams {
 
     /// Both ends of a stream.
     pub(crate) fn open<M>(&self) -> Result<(Outlet<M>, Outgoing<M>), Status> {
-        let place = self.place()?;
+        let place = Arc::new(Mutex::new(Some(self.place()?)));
         let (sender, receiver) = mpsc::channel(PAGES_WAITING_MAX);
         let end = Arc::new(OnceLock::new());
-        let outlet = Outlet { pages: sender, end: Arc::clone(&end), stall_max: self.stall_max };
+        let outlet = Outlet {
+            pages: sender,
+            end: Arc::clone(&end),
+            stall_max: self.stall_max,
+            place: Arc::clone(&place),
+        };
         let outgoing =
             Outgoing { page: Vec::new().into_iter(), pages: receiver, end, is_over: false, _place: place };
         Ok((outlet, outgoing))
@@ -120,6 +131,7 @@ impl<M: Send + 'static> Outlet<M> {
                     self.stall_max.as_millis()
                 );
                 self.fail(plain(stalled, message));
+                drop(self.place.lock().take());
                 Err(Ended)
             }
         }
@@ -224,6 +236,8 @@ mod tests {
         }
         assert_eq!(outlet.send(vec![2]).await, Err(Ended));
         drop(outlet);
+        // The client still holds its end, and has not read what it was told.
+        drop(streams.open::<u32>().unwrap());
         assert_eq!(outgoing.next().await.unwrap().unwrap(), 0);
         assert_eq!(outgoing.next().await.unwrap().unwrap(), 1);
         assert_eq!(outgoing.next().await.unwrap().unwrap_err().code(), Code::DeadlineExceeded);

@@ -28,6 +28,16 @@ pub enum DeleteError {
         /// The first that does not hold.
         precondition: Box<Precondition>,
     },
+    /// Whether a precondition holds would take more work than a write may.
+    #[error(
+        "the preconditions look at more than {max} relationships; name a resource type and id in each, or fewer of them"
+    )]
+    PreconditionTooManySteps {
+        /// The one at which the bound was reached.
+        precondition: Box<Precondition>,
+        /// The bound, in relationships looked at.
+        max: u64,
+    },
     /// The transaction metadata is larger than `transaction_metadata_max_bytes`.
     #[error("the transaction metadata is {size_bytes} bytes; at most {max_bytes} are allowed")]
     MetadataTooLarge {

@@ -88,6 +88,14 @@ pub enum WatchError {
     /// Both object types and filters are given.
     #[error("a watch takes object types or relationship filters, not both")]
     TypesAndFilters,
+    /// More relationships would expire than a watch that tells of it may keep.
+    #[error(
+        "more than {max} relationships that the watch selects will expire; select fewer, or watch without expirations"
+    )]
+    TooManyExpiring {
+        /// The limit.
+        max: usize,
+    },
     /// The log could not be read or is damaged.
     #[error("reading the log failed: {reason}")]
     Storage {

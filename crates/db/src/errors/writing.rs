@@ -65,6 +65,16 @@ pub enum WriteError {
         /// The first that does not hold.
         precondition: Box<Precondition>,
     },
+    /// Whether a precondition holds would take more work than a write may.
+    #[error(
+        "the preconditions look at more than {max} relationships; name a resource type and id in each, or fewer of them"
+    )]
+    PreconditionTooManySteps {
+        /// The one at which the bound was reached.
+        precondition: Box<Precondition>,
+        /// The bound, in relationships looked at.
+        max: u64,
+    },
     /// A `Create` of a relationship that is there and has not expired.
     #[error("relationship `{relationship}` exists already")]
     AlreadyExists {

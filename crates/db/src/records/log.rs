@@ -204,6 +204,12 @@ pub fn each_from<E: From<RecordError>>(
     }
 }
 
+/// When a revision was committed; `None` if its record is gone.
+pub fn time_of(store: &dyn Store, revision: Revision) -> Result<Option<Timestamp>, RecordError> {
+    let key = key(revision, 0);
+    store.get(FAMILY, &key)?.map(|value| decode(&key, &value).map(|record| record.time)).transpose()
+}
+
 /// The oldest revision of which there is a record.
 pub fn first(store: &dyn Store) -> Result<Option<Revision>, RecordError> {
     let mut found = None;

@@ -235,3 +235,101 @@ fn a_watch_behind_the_window_is_told_so() {
     assert_eq!(changes(&drain(&mut idle)[0]), ["+document:b#viewer@user:x"]);
     assert_eq!(everything(&head(&database)), texts(["document:a#viewer@user:x", "document:b#viewer@user:x"]));
 }
+
+fn with_expirations(after: Option<Revision>) -> WatchRequest {
+    WatchRequest { after, expirations: true, ..WatchRequest::default() }
+}
+
+const SHORT: &str = "document:a#viewer@user:x[expiration:2026-01-01T00:01:00Z]";
+const LONG: &str = "document:a#viewer@user:y[expiration:2026-01-01T00:02:00Z]";
+
+#[test]
+fn an_expiration_is_told_once_at_its_instant() {
+    let clock = clock();
+    let database = open_with(&memory(), Limits::default(), &clock);
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    database.write(write([create(SHORT)])).wait().unwrap();
+    let mut watch = database.watch(with_expirations(None)).unwrap();
+    let mut plain = database.watch(WatchRequest::default()).unwrap();
+    let second = database.write(write([create(LONG)])).wait().unwrap();
+    assert_eq!(drain(&mut watch).iter().flat_map(changes).collect::<Vec<_>>(), [format!("+{LONG}")]);
+    assert_eq!(watch.until_expiration(), Some(Duration::from_millis(60_001)));
+    clock.advance_ms(59_999);
+    assert!(drain(&mut watch).is_empty());
+    clock.advance_ms(1);
+    let events = drain(&mut watch);
+    assert_eq!(events.iter().flat_map(changes).collect::<Vec<_>>(), [format!("-{SHORT}")]);
+    assert_eq!(events[0].token, second.token);
+    clock.advance_ms(60_000);
+    assert_eq!(drain(&mut watch).iter().flat_map(changes).collect::<Vec<_>>(), [format!("-{LONG}")]);
+    assert_eq!(watch.until_expiration(), None);
+    assert_eq!(drain(&mut plain).len(), 1);
+}
+
+#[test]
+fn what_is_replaced_or_deleted_in_time_does_not_expire() {
+    let clock = clock();
+    let database = open_with(&memory(), Limits::default(), &clock);
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    let mut watch = database.watch(with_expirations(None)).unwrap();
+    database.write(write([create(SHORT), create(LONG)])).wait().unwrap();
+    let longer = SHORT.replace("00:01:00", "00:03:00");
+    database.write(write([touch(&longer), delete(LONG)])).wait().unwrap();
+    assert_eq!(drain(&mut watch).len(), 2);
+    clock.advance_ms(150_000);
+    assert!(drain(&mut watch).is_empty());
+    clock.advance_ms(30_000);
+    assert_eq!(drain(&mut watch).iter().flat_map(changes).collect::<Vec<_>>(), [format!("-{longer}")]);
+}
+
+#[test]
+fn expirations_keep_their_place_among_changes_and_a_resumed_watch_misses_none() {
+    let clock = clock();
+    let database = open_with(&memory(), Limits::default(), &clock);
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    let first = database.write(write([create(SHORT), create(LONG)])).wait().unwrap();
+    clock.advance_ms(90_000);
+    let again = SHORT.replace("00:01:00", "00:05:00");
+    let second = database.write(write([create(&again)])).wait().unwrap();
+    clock.advance_ms(90_000);
+    let all = [format!("-{SHORT}"), format!("+{again}"), format!("-{LONG}")];
+    let told = |after| {
+        let mut watch = database.watch(with_expirations(Some(after))).unwrap();
+        drain(&mut watch).iter().flat_map(changes).collect::<Vec<_>>()
+    };
+    let from_start: Vec<String> = told(Revision::ZERO);
+    assert_eq!(from_start, [&[format!("+{SHORT}"), format!("+{LONG}")], &all[..]].concat());
+    assert_eq!(told(first.revision), all);
+    assert_eq!(told(second.revision), all[2..]);
+    assert_eq!(told(second.revision), all[2..], "resuming repeats");
+}
+
+#[test]
+fn expirations_are_chosen_like_changes() {
+    let clock = clock();
+    let database = open_with(&memory(), Limits::default(), &clock);
+    database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    database.write(write([create(SHORT)])).wait().unwrap();
+    for (object_type, expected) in [("document", 1), ("group", 0)] {
+        let request =
+            WatchRequest { object_types: vec![object_type.into()], ..with_expirations(Some(Revision(1))) };
+        let mut watch = database.watch(request).unwrap();
+        drain(&mut watch);
+        assert_eq!(usize::from(watch.until_expiration().is_some()), expected, "{object_type}");
+    }
+}
+
+#[test]
+fn a_waiting_reader_is_woken_by_an_expiration() {
+    let database = open();
+    let soon = pemba_db::Clock::now(&pemba_db::SystemClock).plus_millis(300);
+    let text = format!("document:a#viewer@user:x[expiration:{soon}]");
+    let mut watch = database.watch(with_expirations(None)).unwrap();
+    database.write(write([create(&text)])).wait().unwrap();
+    assert_eq!(
+        watch.next_blocking(Duration::from_secs(5)).unwrap().map(|event| event.updates.len()),
+        Some(1)
+    );
+    let event = watch.next_blocking(Duration::from_secs(5)).unwrap().unwrap();
+    assert_eq!(event.updates[0].operation, Operation::Delete);
+}

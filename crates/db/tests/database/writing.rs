@@ -1,11 +1,11 @@
 //! What a write does, and every way in which it is refused.
 
 use crate::support::{
-    clock, create, delete, everything, head, memory, open, open_with, rel, start, texts, touch, write,
+    SCHEMA, clock, create, delete, everything, head, memory, open, open_with, rel, start, texts, touch, write,
 };
 use pemba_db::{
-    Committed, Consistency, Database, FilterError, ImportError, Options, RelationshipError, Storage, Write,
-    WriteError,
+    Committed, Consistency, Database, Delete, DeleteError, FilterError, ImportError, Options,
+    RelationshipError, Storage, Write, WriteError,
 };
 use pemba_model::{Context, Limits, Precondition, RelationshipFilter, Update};
 
@@ -331,4 +331,19 @@ fn an_import_is_all_or_nothing() {
     bad.relation = "x".into();
     let refused = database.import().push(vec![bad]);
     assert!(matches!(refused, Err(ImportError::Write(WriteError::Relationship(_)))));
+}
+
+#[test]
+fn preconditions_that_look_at_too_much_are_refused() {
+    let database = limited(Limits { query_steps_max: 100, ..Limits::default() });
+    database.write(write((0..200).map(|n| create(&format!("document:d{n}#owner@user:x"))))).wait().unwrap();
+    let sparse = RelationshipFilter { resource_id_prefix: Some("z".into()), ..RelationshipFilter::default() };
+    let preconditions = vec![Precondition::MustNotMatch(sparse.clone())];
+    let refused = database.write(Write { preconditions: preconditions.clone(), ..write([]) }).wait();
+    assert!(matches!(refused, Err(WriteError::PreconditionTooManySteps { max: 100, .. })), "{refused:?}");
+    let filter = RelationshipFilter { resource_id: Some("d1".into()), ..sparse };
+    let filter =
+        RelationshipFilter { resource_id_prefix: None, resource_type: Some("document".into()), ..filter };
+    let refused = database.delete(Delete { filter, preconditions, ..Delete::default() }).wait();
+    assert!(matches!(refused, Err(DeleteError::PreconditionTooManySteps { .. })), "{refused:?}");
 }

@@ -6,7 +6,7 @@ mod call;
 mod request_id;
 mod whole;
 
-pub(crate) use authentication::Authentication;
+pub(crate) use authentication::{Authentication, bearer};
 pub(crate) use body::{Asked, Counted, LastWords};
 pub(crate) use call::{Front, FrontLayer};
 pub(crate) use request_id::X_REQUEST_ID;

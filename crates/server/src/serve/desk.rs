@@ -141,8 +141,10 @@ async fn accept(
 
 /// What health says now.
 fn health_status(state: &State) -> ServingStatus {
+    let is_stopping = *state.stopping.borrow();
     match state.attached().map(pemba_db::Database::state) {
-        Some(DatabaseState::Serving) if !*state.stopping.borrow() => ServingStatus::Serving,
+        Some(DatabaseState::Serving) if !is_stopping => ServingStatus::Serving,
+        None if state.is_per_token && !is_stopping => ServingStatus::Serving,
         _ => ServingStatus::NotServing,
     }
 }

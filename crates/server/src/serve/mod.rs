@@ -2,8 +2,11 @@
 
 mod connection;
 mod desk;
+mod health;
+mod per_token;
 mod routes;
 mod running;
 mod worker;
 
+pub use per_token::TokenDatabases;
 pub use running::{RunningServer, Server};

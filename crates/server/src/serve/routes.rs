@@ -12,6 +12,7 @@ use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
+use super::per_token::PerToken;
 use super::worker::Services;
 use crate::front::FrontLayer;
 use crate::options::{StartError, TlsOptions};
@@ -52,18 +53,12 @@ pub(super) fn services(
     Ok(server.layer(front).add_routes(routes))
 }
 
-/// Which service answers which call.
-pub(super) fn routes(state: &Arc<State>, health: HealthServer<impl Health>) -> Result<Routes, StartError> {
+/// The services of the interface over one database.
+pub(super) fn api(state: &Arc<State>) -> Routes {
     let message_max = state.limits.message_max_bytes;
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
-            .register_encoded_file_descriptor_set(pemba_proto::FILE_DESCRIPTOR_SET)
-            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
-    };
-    let unfit = |error: tonic_reflection::server::Error| StartError::Services(error.to_string());
     let permissions = PermissionsServiceServer::new(Permissions::new(Arc::clone(state)));
     let experimental = ExperimentalServiceServer::new(Experimental::new(Arc::clone(state)));
-    Ok(Routes::new(permissions.max_decoding_message_size(message_max))
+    Routes::new(permissions.max_decoding_message_size(message_max))
         .add_service(
             SchemaServiceServer::new(Schemas::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )
@@ -71,6 +66,25 @@ pub(super) fn routes(state: &Arc<State>, health: HealthServer<impl Health>) -> R
             WatchServiceServer::new(Watches::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )
         .add_service(experimental.max_decoding_message_size(message_max))
+}
+
+/// As `api`, over the database of the caller's token.
+pub(super) fn per_token(per_token: PerToken) -> Routes {
+    Routes::from(axum::Router::new().fallback_service(per_token))
+}
+
+/// The same routes with the services that everybody may ask.
+pub(super) fn with_open_services(
+    api: Routes,
+    health: HealthServer<impl Health>,
+) -> Result<Routes, StartError> {
+    let reflection = || {
+        tonic_reflection::server::Builder::configure()
+            .register_encoded_file_descriptor_set(pemba_proto::FILE_DESCRIPTOR_SET)
+            .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+    };
+    let unfit = |error: tonic_reflection::server::Error| StartError::Services(error.to_string());
+    Ok(api
         .add_service(health)
         .add_service(reflection().build_v1().map_err(unfit)?)
         .add_service(reflection().build_v1alpha().map_err(unfit)?))

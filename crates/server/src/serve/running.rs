@@ -11,6 +11,8 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
+use super::health::EndingHealth;
+use super::per_token::PerToken;
 use super::worker::{WorkerHandle, WorkerStart};
 use super::{desk, routes, worker};
 use crate::front::{Authentication, FrontLayer};
@@ -56,9 +58,14 @@ impl Server {
         let (done, workers_done) = mpsc::channel();
         let mut workers = Vec::with_capacity(options.worker_threads);
         for index in 0..options.worker_threads {
-            let health_service =
-                HealthServer::new(tonic_health::server::HealthService::from_health_reporter(health.clone()));
-            let routes = routes::routes(&state, health_service)?;
+            let health_service = HealthServer::new(EndingHealth::new(health.clone(), stopping.clone()));
+            let api = match &options.per_token {
+                Some(databases) => {
+                    routes::per_token(PerToken::new(Arc::clone(databases), Arc::clone(&state)))
+                }
+                None => routes::api(&state),
+            };
+            let routes = routes::with_open_services(api, health_service)?;
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
             let start = WorkerStart {
                 index,
@@ -83,7 +90,7 @@ impl Server {
             drain_max: options.drain_max,
         };
         running.open_desk(listeners, workers, health, options.connections_max, ending)?;
-        if options.preshared_keys.is_empty() {
+        if options.preshared_keys.is_empty() && options.per_token.is_none() {
             tracing::warn!("authentication is off: whoever reaches the port may read and write everything");
         }
         let tls = options.tls.is_some();
@@ -182,6 +189,9 @@ fn check(options: &ServerOptions) -> Result<(), StartError> {
     }
     if options.preshared_keys.iter().any(|key| key.trim() != key || key.is_empty()) {
         return wrong("preshared-key", "must not be empty, nor begin or end with a blank");
+    }
+    if options.per_token.is_some() && (options.database.is_some() || !options.preshared_keys.is_empty()) {
+        return wrong("per-token", "excludes a database and preshared keys of the server");
     }
     Ok(())
 }

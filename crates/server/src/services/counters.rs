@@ -24,7 +24,7 @@ pub(super) async fn register(
     validate::register_counter(&request)?;
     named(&request.name)?;
     let filter = request.relationship_filter.as_ref().map(filter).unwrap_or_default();
-    let registered = state.database()?.register_counter(request.name.into(), filter).await;
+    let registered = state.writer()?.register_counter(request.name.into(), filter).await;
     registered.map_err(|error| errors::counter(&error))?;
     Ok(ExperimentalRegisterRelationshipCounterResponse {})
 }
@@ -35,7 +35,7 @@ pub(super) async fn unregister(
 ) -> Result<ExperimentalUnregisterRelationshipCounterResponse, Status> {
     validate::counter_name(&request.name)?;
     named(&request.name)?;
-    let unregistered = state.database()?.unregister_counter(request.name.into()).await;
+    let unregistered = state.writer()?.unregister_counter(request.name.into()).await;
     unregistered.map_err(|error| errors::counter(&error))?;
     Ok(ExperimentalUnregisterRelationshipCounterResponse {})
 }

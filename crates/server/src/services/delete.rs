@@ -32,7 +32,7 @@ pub(super) async fn answer(
         allow_partial: request.optional_allow_partial_deletions,
         metadata: transaction_metadata(request.optional_transaction_metadata.as_ref(), limits)?,
     };
-    let deleted = state.database()?.delete(delete).await.map_err(|error| errors::delete(&error))?;
+    let deleted = state.writer()?.delete(delete).await.map_err(|error| errors::delete(&error))?;
     // Reaching the limit counts as partial even when nothing is left: clients loop until they are told COMPLETE.
     let reached = limit.is_some_and(|limit| deleted.count >= u64::from(limit));
     let progress = if reached { DeletionProgress::Partial } else { DeletionProgress::Complete };

@@ -11,8 +11,8 @@ use pemba_proto::authzed::api::v1::{
 use prost::Message as _;
 use tonic::Status;
 
-use super::optional_limit;
 use super::read::position;
+use super::{optional_limit, read_page};
 use crate::convert::{filter, relationship_to_wire};
 use crate::cursor::{Call, Cursor, Scope};
 use crate::errors;
@@ -30,6 +30,7 @@ struct Export {
     scope: Scope,
     after: Option<EdgeKey>,
     rows: usize,
+    steps_max: u64,
 }
 
 pub(super) async fn answer(
@@ -53,6 +54,7 @@ pub(super) async fn answer(
         scope,
         after,
         rows,
+        steps_max: state.limits.query_steps_max,
     };
     state.streams.paged(&state.queries, export, next).await
 }
@@ -70,7 +72,8 @@ fn next(mut export: Export) -> Result<Page<Export, ExportBulkRelationshipsRespon
         }
     };
     let mut relationships = Vec::new();
-    for (key, relationship) in view.read(&export.filter, export.after).take(export.rows) {
+    for (key, relationship) in read_page(&view, &export.filter, export.after, export.rows, export.steps_max)?
+    {
         export.after = Some(key);
         relationships.push(relationship_to_wire(&relationship));
     }

@@ -43,7 +43,7 @@ pub(super) async fn answer<M: Part>(
     state: &Arc<State>,
     mut stream: Streaming<M>,
 ) -> Result<Response<ImportBulkRelationshipsResponse>, Status> {
-    let mut import = state.database()?.import();
+    let mut import = state.writer()?.import();
     while let Some(message) = next(state, &mut stream).await? {
         let relationships = read(state, message.relationships())?;
         import.push(relationships).map_err(|error| errors::import(&error))?;

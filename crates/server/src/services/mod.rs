@@ -22,7 +22,9 @@ pub(crate) use permissions::Permissions;
 pub(crate) use schemas::Schemas;
 pub(crate) use watches::Watches;
 
-use pemba_model::{Context, Limits};
+use pemba_db::View;
+use pemba_engine::EdgeKey;
+use pemba_model::{Context, Limits, Relationship, RelationshipFilter};
 use prost::Message as _;
 use prost_types::Struct;
 use tonic::{Response, Status};
@@ -49,6 +51,23 @@ fn asked<T>(answer: T, count: usize) -> Response<T> {
     let mut response = Response::new(answer);
     response.extensions_mut().insert(Asked(u64::try_from(count).unwrap_or(u64::MAX)));
     response
+}
+
+/// The next relationships of a read, at most `wanted`, within the steps of one query.
+fn read_page(
+    view: &View,
+    filter: &RelationshipFilter,
+    after: Option<EdgeKey>,
+    wanted: usize,
+    steps_max: u64,
+) -> Result<Vec<(EdgeKey, Relationship)>, Status> {
+    let snapshot = view.snapshot();
+    let mut scan = snapshot.scan(filter, after, Some(view.now())).limit_steps(steps_max);
+    let found = scan.by_ref().take(wanted).filter_map(|(key, attributes)| {
+        snapshot.relationship(key, &attributes).map(|relationship| (key, relationship))
+    });
+    let found: Vec<_> = found.collect();
+    if scan.stopped() { Err(errors::read_too_long(steps_max)) } else { Ok(found) }
 }
 
 /// The context of a question, at `path`.

@@ -11,7 +11,7 @@ use pemba_proto::authzed::api::v1::{
 use prost::Message as _;
 use tonic::Status;
 
-use super::{PAGE_MESSAGES, optional_limit};
+use super::{PAGE_MESSAGES, optional_limit, read_page};
 use crate::consistency::{consistency, encode};
 use crate::convert::{filter, relationship_to_wire};
 use crate::cursor::{Call, Cursor, Scope};
@@ -35,6 +35,7 @@ struct Start {
     scope: Scope,
     after: Option<EdgeKey>,
     left: Option<u32>,
+    steps_max: u64,
 }
 
 struct Middle {
@@ -44,6 +45,7 @@ struct Middle {
     scope: Scope,
     after: Option<EdgeKey>,
     left: Option<u32>,
+    steps_max: u64,
 }
 
 pub(super) async fn answer(
@@ -56,7 +58,8 @@ pub(super) async fn answer(
     let wanted = request.relationship_filter.unwrap_or_default();
     let scope = Scope::new(Call::Read, database.database_id(), &wanted.encode_to_vec());
     let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
-    let start = Start { database, consistency, filter: filter(&wanted), scope, after, left };
+    let steps_max = state.limits.query_steps_max;
+    let start = Start { database, consistency, filter: filter(&wanted), scope, after, left, steps_max };
     state.streams.paged(&state.queries, Reading::Start(Box::new(start)), next).await
 }
 
@@ -79,13 +82,15 @@ fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, St
         Reading::Start(start) => {
             let view = start.database.view(&start.consistency).map_err(|error| errors::view(&error))?;
             view.validate_filter(&start.filter).map_err(|error| errors::filter(&error))?;
-            let Start { filter, scope, after, left, .. } = *start;
-            Box::new(Middle { read_at: encode(view.token()), view, filter, scope, after, left })
+            let Start { filter, scope, after, left, steps_max, .. } = *start;
+            let read_at = encode(view.token());
+            Box::new(Middle { read_at, view, filter, scope, after, left, steps_max })
         }
     };
     let wanted = middle.left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
     let mut messages = Vec::new();
-    for (key, relationship) in middle.view.read(&middle.filter, middle.after).take(wanted) {
+    let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max)?;
+    for (key, relationship) in page {
         let cursor = Cursor { revision: middle.view.revision(), position: key };
         middle.after = Some(key);
         messages.push(ReadRelationshipsResponse {

@@ -1,10 +1,13 @@
 //! `WatchService`.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use pemba_db::{Watch, WatchError, WatchEvent};
+use pemba_model::Revision;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchService;
 use pemba_proto::authzed::api::v1::{WatchKind, WatchRequest, WatchResponse, ZedToken};
+use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
 use crate::consistency::{decode, encode};
@@ -31,30 +34,76 @@ impl WatchService for Watches {
     type WatchStream = Outgoing<WatchResponse>;
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
+        let asked = Asked::read(request.metadata())?;
         let request = request.into_inner();
         validate::watch(&request)?;
         let database = self.state.database()?;
         let after = match &request.optional_start_cursor {
+            None if asked.from_beginning => Some(Revision::ZERO),
             None => None,
+            Some(_) if asked.from_beginning => {
+                let message = format!(
+                    "invalid `optional_start_cursor`: the metadata `{WATCH_FROM}` is given too; only one of them is \
+                     allowed"
+                );
+                return Err(plain(Code::InvalidArgument, message));
+            }
             Some(token) => Some(own_revision(database.database_id(), token)?),
         };
         let wants = |kind: WatchKind| request.optional_update_kinds.contains(&i32::from(kind));
-        let watch = database
-            .watch(pemba_db::WatchRequest {
-                after,
-                object_types: request.optional_object_types.iter().map(|name| name.as_str().into()).collect(),
-                filters: request.optional_relationship_filters.iter().map(filter).collect(),
-                schema: wants(WatchKind::IncludeSchemaUpdates),
-                checkpoints: wants(WatchKind::IncludeCheckpoints),
-            })
-            .map_err(|error| errors::watch(&error))?;
+        let wanted = pemba_db::WatchRequest {
+            after,
+            object_types: request.optional_object_types.iter().map(|name| name.as_str().into()).collect(),
+            filters: request.optional_relationship_filters.iter().map(filter).collect(),
+            schema: wants(WatchKind::IncludeSchemaUpdates),
+            checkpoints: wants(WatchKind::IncludeCheckpoints),
+            expirations: asked.expirations,
+        };
+        let begin = {
+            let database = database.clone();
+            move || database.watch(wanted).map_err(|error| errors::watch(&error))
+        };
+        // Looking for what will expire may take long.
+        let watch = if asked.expirations { self.state.queries.run(begin).await? } else { begin()? };
         let (outlet, outgoing) = self.state.streams.open()?;
         tokio::spawn(follow(Arc::clone(&self.state), watch, outlet));
         Ok(Response::new(outgoing))
     }
 }
 
-fn own_revision(database_id: u64, token: &ZedToken) -> Result<pemba_model::Revision, Status> {
+/// Where to begin when no token is at hand: `beginning` replays every change, as far as the history reaches.
+const WATCH_FROM: &str = "pemba-watch-from";
+/// Whether relationships that expire are told: `true` or `false`.
+const WATCH_EXPIRATIONS: &str = "pemba-watch-expirations";
+
+/// What a caller asks for by metadata, for which the request has no field.
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Asked {
+    from_beginning: bool,
+    expirations: bool,
+}
+
+impl Asked {
+    fn read(metadata: &MetadataMap) -> Result<Asked, Status> {
+        let value = |name: &str| metadata.get(name).map(|value| value.to_str().unwrap_or("?").to_owned());
+        let wrong = |name: &str, value: &str, allowed: &str| {
+            plain(Code::InvalidArgument, format!("invalid metadata `{name}`: `{value}` is not {allowed}"))
+        };
+        let from_beginning = match value(WATCH_FROM).as_deref() {
+            None => false,
+            Some("beginning") => true,
+            Some(other) => return Err(wrong(WATCH_FROM, other, "`beginning`")),
+        };
+        let expirations = match value(WATCH_EXPIRATIONS).as_deref() {
+            None | Some("false") => false,
+            Some("true") => true,
+            Some(other) => return Err(wrong(WATCH_EXPIRATIONS, other, "`true` or `false`")),
+        };
+        Ok(Asked { from_beginning, expirations })
+    }
+}
+
+fn own_revision(database_id: u64, token: &ZedToken) -> Result<Revision, Status> {
     let token = decode(token)?;
     if token.database_id != database_id {
         let message = "invalid `optional_start_cursor`: the token belongs to another database";
@@ -63,14 +112,19 @@ fn own_revision(database_id: u64, token: &ZedToken) -> Result<pemba_model::Revis
     Ok(token.revision)
 }
 
+/// Longest sleep towards an expiration: the clock by which things expire may be set.
+const EXPIRATION_WAIT_MAX: Duration = Duration::from_secs(10);
+
 /// Sends events until the client is gone, falls behind or the server stops.
 async fn follow(state: Arc<State>, mut watch: Watch, outlet: Outlet<WatchResponse>) {
     state.metrics.watches.inc();
     let mut stopping = state.stopping.clone();
     loop {
+        let until_expiration = watch.until_expiration();
         let event = tokio::select! {
             event = watch.next() => event,
             () = outlet.closed() => break,
+            () = sleep(until_expiration) => continue,
             _ = stopping.wait_for(|stopping| *stopping) => Err(WatchError::Stopped),
         };
         let messages = match event {
@@ -90,6 +144,14 @@ async fn follow(state: Arc<State>, mut watch: Watch, outlet: Outlet<WatchRespons
         }
     }
     state.metrics.watches.dec();
+}
+
+/// Ready once something may have expired that the watch tells of.
+async fn sleep(until_expiration: Option<Duration>) {
+    match until_expiration {
+        Some(wait) => tokio::time::sleep(wait.min(EXPIRATION_WAIT_MAX)).await,
+        None => std::future::pending().await,
+    }
 }
 
 /// Changes, a schema change and a checkpoint each come in a message of their own.

@@ -38,7 +38,7 @@ pub(super) async fn answer(
         .map(|(index, wire)| update(Path::Root.item("updates", index), wire))
         .collect::<Result<Vec<_>, Invalid>>()?;
     let write = Write { updates, preconditions: preconditions(&request.optional_preconditions), metadata };
-    let committed = state.database()?.write(write).await.map_err(|error| errors::write(&error))?;
+    let committed = state.writer()?.write(write).await.map_err(|error| errors::write(&error))?;
     Ok(WriteRelationshipsResponse { written_at: Some(encode(committed.token)) })
 }
 

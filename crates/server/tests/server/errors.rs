@@ -1,5 +1,11 @@
 //! Every row of the error table, provoked over gRPC: code, reason, metadata.
 
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Condvar, Mutex};
+
+use pemba_db::store::{Batch, Family, MemoryStore, Store, StoreError, StoreStatistics, Visit};
+use pemba_db::{Database, Options, Storage};
 use pemba_model::Limits;
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::relationship_update::Operation;
@@ -430,4 +436,128 @@ async fn no_schema_is_not_found() {
     assert_error(&status, Code::NotFound, "", &[]);
     let status = harness.check("document:a#view@user:ada", None).await.unwrap_err();
     assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &[("definition_name", "document")]);
+}
+
+#[tokio::test]
+async fn reads_that_look_at_too_much_say_so() {
+    let limits = Limits { query_steps_max: 100, ..Limits::default() };
+    let harness = Harness::start_with(limits, |_| ()).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    let texts: Vec<String> = (0..200).map(|n| format!("document:d{n}#owner@user:u{n}")).collect();
+    harness.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let sparse = wire::RelationshipFilter {
+        optional_subject_filter: Some(wire::SubjectFilter {
+            subject_type: "user".into(),
+            optional_subject_id: String::new(),
+            optional_relation: Some(wire::subject_filter::RelationFilter { relation: "".into() }),
+        }),
+        optional_resource_id_prefix: "z".into(),
+        ..type_filter("document")
+    };
+    let request =
+        wire::ReadRelationshipsRequest { relationship_filter: Some(sparse.clone()), ..Default::default() };
+    let status = read(&harness, request).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+    let request = wire::ExportBulkRelationshipsRequest {
+        optional_relationship_filter: Some(sparse),
+        ..Default::default()
+    };
+    let status = harness.permissions().export_bulk_relationships(request).await.err().unwrap();
+    assert_error(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+    // Small pages of the same data are within the bound.
+    let request = wire::ExportBulkRelationshipsRequest { optional_limit: 10, ..Default::default() };
+    let pages = all(harness.permissions().export_bulk_relationships(request).await.unwrap()).await.unwrap();
+    assert_eq!(pages.iter().map(|page| page.relationships.len()).sum::<usize>(), 200);
+}
+
+/// A store whose writes wait until they are let through.
+struct Gate {
+    inner: MemoryStore,
+    open: Mutex<bool>,
+    opened: Condvar,
+    waits: AtomicBool,
+}
+
+impl Store for Gate {
+    fn write(&self, batch: Batch) -> Result<(), StoreError> {
+        let mut open = self.open.lock().unwrap();
+        while !*open {
+            self.waits.store(true, Ordering::SeqCst);
+            open = self.opened.wait(open).unwrap();
+        }
+        drop(open);
+        self.inner.write(batch)
+    }
+
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        self.inner.get(family, key)
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        from: &[u8],
+        to: Option<&[u8]>,
+        visit: Visit<'_>,
+    ) -> Result<(), StoreError> {
+        self.inner.scan(family, from, to, visit)
+    }
+
+    fn checkpoint(&self, directory: &Path) -> Result<(), StoreError> {
+        self.inner.checkpoint(directory)
+    }
+
+    fn statistics(&self) -> StoreStatistics {
+        self.inner.statistics()
+    }
+}
+
+#[tokio::test]
+async fn a_full_queue_of_writes_is_told_as_such() {
+    let gate = Arc::new(Gate {
+        inner: MemoryStore::new(),
+        open: Mutex::new(true),
+        opened: Condvar::new(),
+        waits: AtomicBool::new(false),
+    });
+    let limits = Limits { write_queue_max: 2, commit_group_max: 1, ..Limits::default() };
+    let storage = Storage::Store(gate.clone());
+    let database = Database::open(storage, Options { limits: limits.clone(), ..Options::default() }).unwrap();
+    let harness = Harness::start_with(limits, |options| options.database = Some(database)).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    *gate.open.lock().unwrap() = false;
+    let mut waiting = Vec::new();
+    for n in 0..20 {
+        let mut permissions = harness.permissions();
+        let updates = vec![update(Operation::Touch, &format!("document:d{n}#owner@user:ada"))];
+        let request = wire::WriteRelationshipsRequest { updates, ..Default::default() };
+        waiting.push(tokio::spawn(async move { permissions.write_relationships(request).await }));
+        while !gate.waits.load(Ordering::SeqCst) {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+        }
+    }
+    // One is with the store, two wait; all others are refused at once.
+    let mut refused = Vec::new();
+    for _ in 0..1000 {
+        let (done, left): (Vec<_>, Vec<_>) = waiting.into_iter().partition(|write| write.is_finished());
+        waiting = left;
+        for write in done {
+            refused.push(write.await.unwrap().unwrap_err());
+        }
+        if refused.len() == 17 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    let rest = waiting;
+    *gate.open.lock().unwrap() = true;
+    gate.opened.notify_all();
+    for write in rest {
+        write.await.unwrap().unwrap();
+    }
+    assert_eq!(refused.len(), 17);
+    for status in refused {
+        assert_error(&status, Code::ResourceExhausted, "", &[]);
+        assert!(status.message().contains("write-queue-max"), "{status:?}");
+    }
 }

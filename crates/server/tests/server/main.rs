@@ -18,6 +18,7 @@ mod fields;
 mod harness;
 mod metadata;
 mod paging;
+mod per_token;
 mod permissions;
 mod reflection;
 mod rest;

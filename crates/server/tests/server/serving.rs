@@ -85,6 +85,24 @@ async fn health_ends_with_the_server() {
 }
 
 #[tokio::test]
+async fn an_open_health_watch_does_not_hold_a_shutdown_up() {
+    let harness =
+        Harness::start_with(Limits::default(), |options| options.drain_max = Duration::from_secs(60)).await;
+    let request = HealthCheckRequest { service: String::new() };
+    let mut watch = HealthClient::new(harness.channel.clone()).watch(request).await.unwrap().into_inner();
+    watch.message().await.unwrap().unwrap();
+    let server = harness.server;
+    let stopping = tokio::task::spawn_blocking(move || server.shutdown());
+    let mut told = Vec::new();
+    while let Ok(Some(news)) = watch.message().await {
+        told.push(news.status());
+    }
+    assert_eq!(told.last(), Some(&ServingStatus::NotServing));
+    let drained = tokio::time::timeout(Duration::from_secs(20), stopping).await.expect("the shutdown waits");
+    assert!(drained.unwrap());
+}
+
+#[tokio::test]
 async fn a_shutdown_finishes_calls_in_progress() {
     let harness = Harness::start().await;
     let texts: Vec<String> = (0..900).map(|n| format!("document:d{n}#owner@user:ada")).collect();

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use pemba_model::Limits;
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::relationship_update::Operation;
 use tonic::{Code, Status, Streaming};
@@ -110,4 +111,79 @@ async fn a_watch_ends_when_the_server_stops() {
     assert_error(&next(&mut stream).await.unwrap_err(), Code::Unavailable, "", &[]);
     drop((stream, harness.channel));
     assert!(stopping.await.unwrap(), "the shutdown did not drain");
+}
+
+fn with(
+    message: wire::WatchRequest,
+    metadata: &[(&'static str, &str)],
+) -> tonic::Request<wire::WatchRequest> {
+    let mut request = tonic::Request::new(message);
+    for (name, value) in metadata {
+        request.metadata_mut().insert(*name, value.parse().unwrap());
+    }
+    request
+}
+
+fn told(message: &wire::WatchResponse) -> Vec<(i32, String)> {
+    let updates = message.updates.iter();
+    updates
+        .map(|update| {
+            let relationship = update.relationship.as_ref().unwrap();
+            (update.operation, relationship.resource.as_ref().unwrap().object_id.clone())
+        })
+        .collect()
+}
+
+#[tokio::test]
+async fn a_watch_from_the_beginning_replays_everything() {
+    let harness = Harness::start().await;
+    let first = harness.touch(&["document:a#owner@user:ada"]).await;
+    harness.touch(&["document:b#owner@user:ada"]).await;
+    let beginning = [("pemba-watch-from", "beginning")];
+    let request = with(wire::WatchRequest::default(), &beginning);
+    let mut stream = harness.watches().watch(request).await.unwrap().into_inner();
+    for id in ["a", "b"] {
+        assert_eq!(told(&stream.message().await.unwrap().unwrap()), [(2, id.to_owned())]);
+    }
+    let both = wire::WatchRequest { optional_start_cursor: Some(first), ..Default::default() };
+    let status = harness.watches().watch(with(both, &beginning)).await.err().unwrap();
+    assert_error(&status, Code::InvalidArgument, "", &[]);
+    for metadata in [("pemba-watch-from", "start"), ("pemba-watch-expirations", "1")] {
+        let request = with(wire::WatchRequest::default(), &[metadata]);
+        let status = harness.watches().watch(request).await.err().unwrap();
+        assert_error(&status, Code::InvalidArgument, "", &[]);
+        assert!(status.message().contains(metadata.0), "{status:?}");
+    }
+}
+
+#[tokio::test]
+async fn a_beginning_that_is_forgotten_is_out_of_range() {
+    let limits = Limits { history_window_ms: 0, ..Limits::default() };
+    let harness = Harness::start_with(limits, |_| ()).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    harness.touch(&["document:a#owner@user:ada"]).await;
+    harness.database.collect_garbage();
+    let request = with(wire::WatchRequest::default(), &[("pemba-watch-from", "beginning")]);
+    let status = harness.watches().watch(request).await.err().unwrap();
+    assert_error(&status, Code::OutOfRange, "", &[]);
+}
+
+#[tokio::test]
+async fn an_expiration_is_told_on_request_and_again_when_resumed() {
+    let harness = Harness::start().await;
+    let expirations = [("pemba-watch-expirations", "true")];
+    let request = with(wire::WatchRequest::default(), &expirations);
+    let mut stream = harness.watches().watch(request).await.unwrap().into_inner();
+    let soon = pemba_db::Clock::now(&pemba_db::SystemClock).plus_millis(1500);
+    let token = harness.touch(&[&format!("document:a#viewer@user:ada[expiration:{soon}]")]).await;
+    assert_eq!(told(&stream.message().await.unwrap().unwrap()), [(2, "a".to_owned())]);
+    let message = stream.message().await.unwrap().unwrap();
+    assert_eq!(told(&message), [(3, "a".to_owned())]);
+    assert_eq!(message.changes_through, Some(token.clone()));
+    let relationship = message.updates[0].relationship.as_ref().unwrap();
+    assert_eq!(relationship.optional_expires_at.unwrap().seconds, soon.seconds());
+    assert_eq!(harness.answer("document:a#view@user:ada").await, NO);
+    let again = wire::WatchRequest { optional_start_cursor: Some(token), ..Default::default() };
+    let mut stream = harness.watches().watch(with(again, &expirations)).await.unwrap().into_inner();
+    assert_eq!(told(&stream.message().await.unwrap().unwrap()), [(3, "a".to_owned())]);
 }
