@@ -1,7 +1,7 @@
 //! What a write does, and every way in which it is refused.
 
 use crate::support::{
-    SCHEMA, clock, create, delete, everything, head, memory, open, open_with, rel, start, texts, touch, write,
+    clock, create, delete, everything, head, memory, open, open_with, rel, start, texts, touch, write,
 };
 use pemba_db::{
     Committed, Consistency, Database, Delete, DeleteError, FilterError, ImportError, Options,

@@ -423,7 +423,7 @@ async fn schemas_that_are_refused() {
     let status = harness.write_schema("definition user {}").await.unwrap_err();
     let expected = [("operation", "delete_object_definition"), ("resource_type", "document")];
     assert_error(&status, Code::InvalidArgument, "SCHEMA_TYPE_ERROR", &expected);
-    let status = harness.write_schema(&SCHEMA.replace("level int", "level double")).await.unwrap_err();
+    let status = harness.write_schema(&SCHEMA.replace("level int", "level uint")).await.unwrap_err();
     let expected =
         [("operation", "change_parameter_type"), ("caveat_name", "on_call"), ("parameter_name", "level")];
     assert_error(&status, Code::InvalidArgument, "SCHEMA_TYPE_ERROR", &expected);
