@@ -12,6 +12,7 @@ use crate::lookup_subjects::lookup_subjects;
 use crate::query::{CheckAnswer, CheckItem, ExpandTree, QueryContext, QueryError, ResourceSet, SubjectSet};
 use crate::snapshot::Snapshot;
 use crate::table::EdgeTable;
+use crate::trace::{Trace, trace};
 
 impl<T: EdgeTable> Snapshot<T> {
     /// Whether the subject has the permission (or relation) on the resource.
@@ -68,6 +69,18 @@ impl<T: EdgeTable> Snapshot<T> {
         context: &QueryContext<'_>,
     ) -> Result<SubjectSet, QueryError> {
         lookup_subjects(self, self.program(), resource, permission, subject_type, subject_relation, context)
+    }
+
+    /// How a check comes to its answer, in at most `nodes_max` nodes.
+    pub fn trace(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject: &SubjectRef,
+        nodes_max: usize,
+        context: &QueryContext<'_>,
+    ) -> Result<Trace, QueryError> {
+        trace(self, self.program(), resource, permission, subject, nodes_max, context)
     }
 
     /// What the permission is made of on one object.

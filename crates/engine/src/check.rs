@@ -72,7 +72,8 @@ pub fn check_bulk<G: Graph>(
         .collect()
 }
 
-fn resolve<G: Graph>(
+/// The numbers of a resource and a subject. Objects never mentioned have numbers above all others.
+pub(crate) fn resolve<G: Graph>(
     graph: &G,
     question: &Question<'_>,
     resource: &ObjectRef,
@@ -130,6 +131,7 @@ impl<G: Graph> Asked<'_, G> {
 }
 
 /// Answers several checks of one subject by one system of equations, in order, with the reasons of conditional answers.
+/// Fails when any has no answer.
 pub(crate) fn solve_checks<G: Graph>(
     graph: &G,
     program: &Program,
@@ -138,15 +140,29 @@ pub(crate) fn solve_checks<G: Graph>(
     asked: &[(PredicateId, Ordinal)],
     reading: &mut Reading<'_>,
 ) -> Result<Vec<(Permissionship, Summary)>, QueryError> {
+    solve_each(graph, program, specialised, subject, asked, reading)?.into_iter().collect()
+}
+
+/// The same, where each has an answer of its own.
+pub(crate) fn solve_each<G: Graph>(
+    graph: &G,
+    program: &Program,
+    specialised: &Specialised,
+    subject: Ordinal,
+    asked: &[(PredicateId, Ordinal)],
+    reading: &mut Reading<'_>,
+) -> Result<Vec<Result<(Permissionship, Summary), QueryError>>, QueryError> {
     let mut grounding = Grounding::new(graph, specialised, OneSubject(subject), reading);
     let roots: Vec<u32> =
         asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
     let (equations, reading) = grounding.finish()?;
     let solution = solve(equations, &roots, reading)?;
-    let values: Option<Vec<Permissionship>> =
-        roots.iter().map(|root| solution.value(*root).copied()).collect();
-    let values = values.ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
-    Ok(values.into_iter().zip(solution.reasons(&roots, reading)?).collect())
+    let reasons = solution.reasons(&roots, reading)?;
+    let answers = roots.iter().zip(reasons).map(|(root, reasons)| match solution.value(*root) {
+        Some(value) => Ok((*value, reasons)),
+        None => Err(contradiction(graph, program, solution.contradiction())),
+    });
+    Ok(answers.collect())
 }
 
 /// The error for a question without a value, given where that comes from.

@@ -135,17 +135,27 @@ impl<'a> Reading<'a> {
     }
 
     fn evaluate(&mut self, caveat: &CaveatRef) -> Result<EdgeState, QueryError> {
-        match self.caveats.evaluate(&caveat.name, &caveat.context) {
-            Ok(CaveatOutcome::True) => Ok(EdgeState::Holds),
-            Ok(CaveatOutcome::False) => Ok(EdgeState::Absent),
+        Ok(match self.outcome(caveat)? {
+            Ok(CaveatOutcome::True) => EdgeState::Holds,
+            Ok(CaveatOutcome::False) => EdgeState::Absent,
             Ok(CaveatOutcome::Missing(names)) => {
-                Ok(EdgeState::Depends(names.into_iter().map(Reason::Missing).collect()))
+                EdgeState::Depends(names.into_iter().map(Reason::Missing).collect())
             }
+            Err(fault) => EdgeState::Depends(vec![Reason::Fault(Arc::new(fault))]),
+        })
+    }
+
+    /// What a caveat says, or how it fails; any other error is the query's.
+    pub(crate) fn outcome(
+        &mut self,
+        caveat: &CaveatRef,
+    ) -> Result<Result<CaveatOutcome, QueryError>, QueryError> {
+        match self.caveats.evaluate(&caveat.name, &caveat.context) {
             Err(error) if error.failed_caveat().is_some() => {
                 self.has_faults = true;
-                Ok(EdgeState::Depends(vec![Reason::Fault(Arc::new(error))]))
+                Ok(Err(error))
             }
-            Err(error) => Err(error),
+            outcome => outcome.map(Ok),
         }
     }
 }

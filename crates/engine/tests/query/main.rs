@@ -15,4 +15,5 @@ mod operators;
 mod qualified;
 mod random;
 mod subjects;
+mod tracing;
 mod world;

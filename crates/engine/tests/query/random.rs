@@ -2,6 +2,7 @@
 
 use proptest::prelude::*;
 
+use crate::tracing::trace_everything;
 use crate::world::World;
 
 const SCHEMA: &str = "
@@ -13,7 +14,7 @@ definition group {
 }
 definition folder {
     relation parent: folder | folder with one
-    relation viewer: user | user:* | user with two | user with expiration | group#member | group#all_but
+    relation viewer: user | user:* | user with gone | user with two | user with expiration | group#member | group#all_but
     relation hidden: user | group#all_but
     permission view = viewer + parent->view
     permission every = viewer + parent.all(every)
@@ -42,6 +43,7 @@ fn relationship() -> impl Strategy<Value = String> {
         (folder(), folder()).prop_map(|(a, b)| format!("{a}#parent@{b}[one]")),
         (folder(), user()).prop_map(|(f, u)| format!("{f}#viewer@{u}")),
         (folder(), plain_user()).prop_map(|(f, u)| format!("{f}#viewer@{u}[two]")),
+        (folder(), plain_user()).prop_map(|(f, u)| format!("{f}#viewer@{u}[gone]")),
         (folder(), plain_user(), 0..3_u32)
             .prop_map(|(f, u, at)| format!("{f}#viewer@{u}[expiration:1970-01-01T00:00:0{at}Z]")),
         (folder(), group()).prop_map(|(f, g)| format!("{f}#viewer@{g}#member")),
@@ -57,5 +59,13 @@ proptest! {
     #[test]
     fn checks_and_lookups_agree(relationships in proptest::collection::vec(relationship(), 0..24)) {
         World::from_iter(SCHEMA, relationships).cross_examine();
+    }
+
+    #[test]
+    fn every_node_of_a_trace_says_what_a_check_does(
+        relationships in proptest::collection::vec(relationship(), 0..24)
+    ) {
+        let world = World::from_iter(SCHEMA, relationships);
+        trace_everything(&world, &["user:u0", "user:u1", "user:new", "group:g1#member", "group:g2#all_but"]);
     }
 }
