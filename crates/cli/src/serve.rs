@@ -75,7 +75,7 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         connections_max: args.connections_max,
         streams_max: args.streams_max,
         drain_max: Duration::from_millis(args.shutdown_grace_ms),
-        database: None,
+        ..defaults
     })
 }
 
