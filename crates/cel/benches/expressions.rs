@@ -58,6 +58,7 @@ fn hostile(c: &mut Criterion) {
         ("nested_map", "a.map(x, a.map(y, a)).size() > 0 && s != ''"),
         ("growing_text", "a.all(x, s + s + s + s != s)"),
         ("pattern", "a.all(x, !s.matches('(a|b)*(a|b){50}c')) && a == a"),
+        ("pattern_of_many_states", "a.all(x, !s.matches('([ab]{1,100}){1,10}.?[^ab]')) && a == a"),
         ("pattern_of_request", "a.all(x, !s.matches(s + '(x+x+)+y')) || a.size() == 1"),
     ] {
         let program = program(source, &[("a", Type::List(Box::new(Type::Int))), ("s", Type::String)]);

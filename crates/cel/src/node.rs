@@ -1,10 +1,10 @@
 //! What is evaluated: the checked tree with every name replaced by its place.
 
-use regex::Regex;
 use smol_str::SmolStr;
 
 use crate::ast::{Binary, Fold};
 use crate::function::Function;
+use crate::pattern::Pattern;
 use crate::value::Value;
 
 /// A part of a program.
@@ -39,7 +39,7 @@ pub(crate) enum Node {
     Conditional(Box<[Node; 3]>),
     Call(Function, Vec<Node>),
     /// `matches` with a pattern that is known.
-    Matches(Box<Node>, Regex),
+    Matches(Box<Node>, Pattern),
     Fold(Box<FoldNode>),
     OptionalMap {
         target: Box<Node>,

@@ -5,14 +5,24 @@
 use regex::{Regex, RegexBuilder};
 
 /// Largest compiled size of a pattern that stands in an expression, in bytes.
-pub(crate) const CONSTANT_SIZE_MAX_BYTES: usize = 1 << 20;
+pub(crate) const CONSTANT_SIZE_MAX_BYTES: usize = 1 << 18;
 /// Largest compiled size of a pattern that comes with a request, in bytes.
 pub(crate) const DYNAMIC_SIZE_MAX_BYTES: usize = 1 << 16;
 /// Longest pattern, in bytes.
 const SOURCE_MAX_BYTES: usize = 4096;
 
+/// A compiled pattern, and what searching one byte with it costs at worst: that grows with its compiled size.
+#[derive(Debug, Clone)]
+pub(crate) struct Pattern {
+    pub(crate) regex: Regex,
+    pub(crate) steps_per_byte: u64,
+}
+
+/// Compiled sizes, in bytes, with the steps that a byte searched costs up to them.
+const SIZES: [(usize, u64); 4] = [(1 << 12, 4), (1 << 14, 16), (1 << 16, 64), (1 << 18, 256)];
+
 /// Compiles a pattern, or says what is wrong with it.
-pub(crate) fn compile(source: &str, size_max_bytes: usize) -> Result<Regex, String> {
+pub(crate) fn compile(source: &str, size_max_bytes: usize) -> Result<Pattern, String> {
     let shown = || source.chars().take(64).collect::<String>();
     if source.len() > SOURCE_MAX_BYTES {
         return Err(format!(
@@ -22,17 +32,19 @@ pub(crate) fn compile(source: &str, size_max_bytes: usize) -> Result<Regex, Stri
         ));
     }
     let translated = translate(source).ok_or_else(|| format!("`{}` is no pattern", shown()))?;
-    RegexBuilder::new(&translated)
-        .size_limit(size_max_bytes)
-        .dfa_size_limit(size_max_bytes)
-        .nest_limit(64)
-        .build()
-        .map_err(|error| match error {
-            regex::Error::CompiledTooBig(limit) => {
-                format!("the pattern `{}` needs more than {limit} bytes", shown())
-            }
-            _ => format!("`{}` is no pattern", shown()),
-        })
+    for (size_bytes, steps_per_byte) in SIZES.into_iter().filter(|(size, _)| *size <= size_max_bytes) {
+        let built = RegexBuilder::new(&translated)
+            .size_limit(size_bytes)
+            .dfa_size_limit(size_max_bytes)
+            .nest_limit(64)
+            .build();
+        match built {
+            Ok(regex) => return Ok(Pattern { regex, steps_per_byte }),
+            Err(regex::Error::CompiledTooBig(_)) => {}
+            Err(_) => return Err(format!("`{}` is no pattern", shown())),
+        }
+    }
+    Err(format!("the pattern `{}` needs more than {size_max_bytes} bytes", shown()))
 }
 
 /// Most repetitions that a pattern can ask for at one place.

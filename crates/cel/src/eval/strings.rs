@@ -1,11 +1,9 @@
 //! Texts: search, patterns, size.
 
-use regex::Regex;
-
 use crate::budget::{Budget, Stop};
 use crate::compare::steps_for;
 use crate::function::Function;
-use crate::pattern;
+use crate::pattern::{self, Pattern};
 use crate::value::Value;
 
 /// Steps for compiling one byte of a pattern.
@@ -45,25 +43,23 @@ pub(super) fn compare(
         Function::Matches => {
             let length = u64::try_from(argument.len()).unwrap_or(u64::MAX);
             budget.spend(length.saturating_mul(STEPS_PER_PATTERN_BYTE))?;
-            let regex = pattern::compile(argument, pattern::DYNAMIC_SIZE_MAX_BYTES).map_err(Stop::made)?;
-            return search(text, &regex, budget);
+            let pattern = pattern::compile(argument, pattern::DYNAMIC_SIZE_MAX_BYTES).map_err(Stop::made)?;
+            return search(text, &pattern, budget);
         }
         _ => return Err(Stop::no_overload()),
     }))
 }
 
 /// Whether a pattern that is known occurs in a value.
-pub(super) fn matches(value: &Value, regex: &Regex, budget: &mut Budget) -> Result<Value, Stop> {
+pub(super) fn matches(value: &Value, pattern: &Pattern, budget: &mut Budget) -> Result<Value, Stop> {
     match value {
-        Value::String(text) => search(text, regex, budget),
+        Value::String(text) => search(text, pattern, budget),
         _ => Err(Stop::no_overload()),
     }
 }
 
-fn search(text: &str, regex: &Regex, budget: &mut Budget) -> Result<Value, Stop> {
-    // The search is linear in the text, with a factor that grows with the pattern.
-    let factor = u64::try_from(1 + regex.as_str().len() / 16).unwrap_or(u64::MAX);
+fn search(text: &str, pattern: &Pattern, budget: &mut Budget) -> Result<Value, Stop> {
     let bytes = u64::try_from(text.len()).unwrap_or(u64::MAX);
-    budget.spend((bytes / 16).saturating_mul(factor))?;
-    Ok(Value::Bool(regex.is_match(text)))
+    budget.spend(bytes.saturating_mul(pattern.steps_per_byte))?;
+    Ok(Value::Bool(pattern.regex.is_match(text)))
 }
