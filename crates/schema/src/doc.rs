@@ -61,6 +61,9 @@ pub(crate) fn write(out: &mut String, doc: &str, indent: &str) {
     }
 }
 
+/// Longest text of a block comment that is written on one line.
+const ONE_LINE_MAX_BYTES: usize = 70;
+
 /// The comments that were joined to a doc text.
 fn comments(doc: &str) -> Vec<&str> {
     let mut found = Vec::new();
@@ -95,7 +98,7 @@ fn canonical(comment: &str) -> Vec<String> {
     let last = lines.iter().rposition(is_filled).unwrap_or(0);
     match lines.get(first..=last).unwrap_or(&[]) {
         [] => vec![format!("{mark}  */")],
-        [line] => vec![format!("{mark} {line} */")],
+        [line] if line.len() <= ONE_LINE_MAX_BYTES => vec![format!("{mark} {line} */")],
         lines => {
             let starred = lines.iter().map(|line| format!(" * {line}"));
             std::iter::once(mark.to_owned()).chain(starred).chain(std::iter::once(" */".to_owned())).collect()
@@ -117,6 +120,13 @@ mod tests {
     fn indentation_is_dropped() {
         let text = "/*\n\t  one\n\t    two\n\n\t  */";
         assert_eq!(join([text]).unwrap(), "/*\none\n  two\n\n*/");
+    }
+
+    #[test]
+    fn a_long_block_comment_gets_lines_of_its_own() {
+        let text = |length: usize| format!("/* {} */", "x".repeat(length));
+        assert_eq!(written(&text(70)), format!("\t{}\n", text(70)));
+        assert_eq!(written(&text(71)), format!("\t/*\n\t * {}\n\t */\n", "x".repeat(71)));
     }
 
     #[test]

@@ -158,7 +158,7 @@ fn caveat(caveat: &Caveat) -> String {
         "caveat {}({}) {{\n\t{}\n}}\n",
         caveat.name,
         parameters.join(", "),
-        caveat.expression
+        caveat.program.canonical().replace('\n', "\n\t")
     ));
     out
 }

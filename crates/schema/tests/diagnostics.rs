@@ -66,7 +66,7 @@ const ACCEPTED: &[&str] = &[
      permission view = parent->pview + parent.any(pview) + parent.all(pview) + nil",
     "use partial\npartial base {\nrelation viewer: user\n...more\n}\npartial more { permission edit = viewer }\n…...base",
     "caveat odd(a any, b list<int>, c map<string>, d uint, e double, f bytes, g duration, h timestamp, i ipaddress,\n\
-       j bool, k string) { [a, b, c, d, e, f, g, h, i, j, k] == \"}\" /* } */ || {'x': \"\"\" } \"\"\"} // }\n }",
+       j bool, k string) { [a, b, c, d, e, f, g, h, i, j, k] == [\"}\"] || {'x': \"\"\" } \"\"\"} == {} // }\n }",
     "definition one/two/user {}",
     "use typechecking\n…relation viewer: user\npermission view: user = viewer",
     "use typechecking\n…relation viewer: user | doc#viewer\npermission view: user = viewer",
@@ -101,7 +101,7 @@ fn what_is_right_is_accepted() {
 const REFUSED: &[(&str, &str)] = &[
     // Words and quotes.
     ("/* a", "1:1 unterminated-comment"),
-    ("caveat odd(text string) { text == 'a }\n}", "1:35 unterminated-text"),
+    ("caveat odd(text string) { text == 'a }\n}", "1:35 caveat-unterminated-text, 1:35 unterminated-text"),
     // The top level.
     ("definitoin user {}\ndefinition doc {}", "1:1 expected-declaration"),
     ("relation viewer: user", "1:1 expected-declaration"),
@@ -188,7 +188,7 @@ const REFUSED: &[(&str, &str)] = &[
     ),
     ("…relation viewer: user\npermission viewer = nil", "3:12 duplicate-member"),
     ("…relation v: user\npermission view_ = nil", "2:10 invalid-name, 3:12 invalid-name"),
-    ("caveat odd(1n int) { 1n == 1 }", "1:12 invalid-name"),
+    ("caveat odd(1n int) { 1n == 1 }", "1:12 invalid-name, 1:22 caveat-result-type, 1:23 caveat-syntax"),
     // Partials.
     ("partial base {}\n…...base", "1:9 missing-flag, 3:4 missing-flag"),
     ("use partial\n…...bsae", "3:4 unknown-partial"),
@@ -296,6 +296,10 @@ fn every_code_is_provoked() {
     ] {
         provoked.insert(code.to_owned());
     }
+    // The evaluator of conditions tests its own.
+    provoked.extend(
+        codes::PARSE.iter().filter(|code| code.starts_with("caveat-")).map(|code| (*code).to_owned()),
+    );
     let known: BTreeSet<String> = codes::PARSE
         .iter()
         .chain(&codes::TYPE)

@@ -98,7 +98,7 @@ fn a_schema_prints_in_canonical_form() {
                 (viewer & nil) // not kept\n}\npartial base { relation viewer: user with odd and expiration | user:* }\ndefinition user {}\n\
                 /** of odd */\ncaveat odd(n list<int>) {\n  n == [1] &&\n    true }";
     let compiled = compile(text).unwrap();
-    let expect = "use self\n\nuse expiration\n\n/** of odd */\ncaveat odd(n list<int>) {\n\tn == [1] &&\n    true\n}\n\n// of doc\ndefinition doc {\n\
+    let expect = "use self\n\nuse expiration\n\n/** of odd */\ncaveat odd(n list<int>) {\n\tn == [1] && true\n}\n\n// of doc\ndefinition doc {\n\
                   \trelation viewer: user with odd and expiration | user:*\n\n\t/*\n\t * of\n\t * view\n\t */\n\
                   \tpermission view = self + viewer - (viewer & nil)\n}\n\ndefinition user {}";
     assert_eq!(print(&compiled.schema), expect);

@@ -14,7 +14,7 @@
 use pemba_schema::check::check;
 use pemba_schema::parser::parse;
 use pemba_schema::plan::Plans;
-use pemba_schema::{Compiled, Expression, Schema, codes, compile, format, print};
+use pemba_schema::{Caveat, Compiled, Expression, Schema, codes, compile, format, print};
 use proptest::prelude::*;
 
 /// Decisions drawn from bytes, so that shrinking the bytes shrinks the schema.
@@ -161,10 +161,17 @@ fn compiled(text: &str) -> Compiled {
 
 /// The schema without what formatting may change: blanks at the start of a condition's lines.
 fn without_indentation(mut schema: Schema) -> Schema {
-    for caveat in schema.caveats.values_mut() {
-        caveat.expression = caveat.expression.lines().map(str::trim).collect::<Vec<_>>().join("\n");
-    }
+    schema.caveats.values_mut().for_each(canonical);
     schema
+}
+
+/// The caveat without its comments, with its parameters by name and its condition in canonical form.
+fn canonical(caveat: &mut Caveat) {
+    let mut parameters = caveat.parameters.clone();
+    parameters.sort_by(|left, right| left.name.cmp(&right.name));
+    let expression = caveat.program.canonical().to_owned();
+    let doc = caveat.doc.take();
+    *caveat = Caveat { doc, ..Caveat::new(caveat.name.clone(), parameters, expression).unwrap() };
 }
 
 /// The schema without what printing may change: flags, and how comments are laid out.
@@ -183,7 +190,7 @@ fn without_layout(mut schema: Schema) -> Schema {
     }
     schema.caveats.values_mut().for_each(|caveat| {
         words(&mut caveat.doc);
-        caveat.parameters.sort_by(|left, right| left.name.cmp(&right.name));
+        canonical(caveat);
     });
     schema
 }

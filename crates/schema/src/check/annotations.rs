@@ -170,7 +170,8 @@ impl<'t> Sources<'t> {
         while let Some(expression) = open.pop() {
             match &expression.kind {
                 ExpressionKind::Nil => {}
-                ExpressionKind::SelfObject if self.has_self => self.take(own, definition),
+                // The resource itself need not be named: existing schemas rely on it.
+                ExpressionKind::SelfObject if self.has_self => {}
                 ExpressionKind::SelfObject => self.hold(own, definition, "self"),
                 ExpressionKind::Reference(name) => self.hold(own, definition, &name.text),
                 ExpressionKind::Arrow { relation, target, .. } => {

@@ -61,7 +61,7 @@ pub struct ReflectedCaveat {
     pub comment: String,
     /// Its parameters, by name.
     pub parameters: Vec<CaveatParameter>,
-    /// Its condition as written, trimmed.
+    /// Its condition in canonical form: without comments and needless blanks.
     pub expression: String,
 }
 
@@ -122,7 +122,7 @@ pub(super) fn caveat(caveat: &Caveat) -> ReflectedCaveat {
         name: caveat.name.clone(),
         comment: comment(caveat.doc.as_deref()),
         parameters: caveat.parameters_by_name().into_iter().cloned().collect(),
-        expression: caveat.expression.clone(),
+        expression: caveat.program.canonical().to_owned(),
     }
 }
 

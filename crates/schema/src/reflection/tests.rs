@@ -104,7 +104,7 @@ fn subjects_are_as_written_and_parameters_by_name() {
     let parameters: Vec<String> =
         zcav.parameters.iter().map(|one| format!("{} {}", one.name, one.parameter_type)).collect();
     assert_eq!(parameters, ["names list<string>", "num int", "props map<any>"]);
-    assert_eq!(zcav.expression, "num > 3 && names[0] == 'a' && props.a == 1");
+    assert_eq!(zcav.expression, "num > 3 && names[0] == \"a\" && props.a == 1");
 }
 
 const FILTERED: &str = "
