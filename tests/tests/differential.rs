@@ -22,9 +22,19 @@ const REQUESTS: usize = 20_000;
 /// Cases at a time, each on a server of its own.
 const WORKERS: usize = 2;
 /// Different differences after which a run stops looking.
-const DIFFERENCES_MAX: usize = 12;
+const DIFFERENCES_MAX: usize = 30;
 /// Cases after which the servers are started anew, since the oracle keeps every store.
 const CASES_PER_SERVER: u64 = 400;
+
+/// What cases are made of: everything, but for what `PEMBA_WITHOUT` names (`caveats`, `expiration`).
+fn profile() -> Profile {
+    let without = std::env::var("PEMBA_WITHOUT").unwrap_or_default();
+    Profile {
+        caveats: !without.contains("caveats"),
+        expiration: !without.contains("expiration"),
+        ..Profile::default()
+    }
+}
 
 fn number(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
@@ -50,6 +60,7 @@ type Outcome = (Counts, BTreeMap<String, Difference>);
 
 /// Runs cases with the seeds it is handed, until there is enough.
 async fn work(
+    number: usize,
     oracle: (String, Kind),
     next: Arc<AtomicU64>,
     plan: Arc<Plan>,
@@ -57,8 +68,11 @@ async fn work(
     last: u64,
 ) -> Outcome {
     let server = ServerProcess::start(None, &[]);
-    let mut pair =
-        Pair { pemba: Peer::new(&server.endpoint(), KEY), oracle_endpoint: oracle.0, kind: oracle.1 };
+    let mut pair = Pair {
+        pemba: Peer::new(&server.endpoint(), KEY),
+        oracle: Peer::new(&oracle.0, &format!("store-{number}")),
+        kind: oracle.1,
+    };
     let mut counts = Counts::default();
     let mut differences = BTreeMap::new();
     loop {
@@ -70,7 +84,7 @@ async fn work(
         if enough || seed >= last || differences.len() >= DIFFERENCES_MAX {
             return (counts, differences);
         }
-        if let Some(found) = run(&mut pair, &case(seed, Profile::default()), &mut counts).await
+        if let Some(found) = run(&mut pair, &case(seed, profile()), &mut counts).await
             && !differences.contains_key(&found.signature())
         {
             let small = shrink(&mut pair, *found).await;
@@ -119,9 +133,9 @@ async fn pemba_answers_as_the_real_spicedb_does() {
         let share = plan.requests.saturating_sub(counts.requests).div_ceil(WORKERS);
         let last = next.load(Ordering::Relaxed) + CASES_PER_SERVER;
         let tasks: Vec<_> = (0..WORKERS)
-            .map(|_| {
+            .map(|number| {
                 let address = (oracle.endpoint.clone(), oracle.kind);
-                tokio::spawn(work(address, Arc::clone(&next), Arc::clone(&plan), share, last))
+                tokio::spawn(work(number, address, Arc::clone(&next), Arc::clone(&plan), share, last))
             })
             .collect();
         for task in tasks {

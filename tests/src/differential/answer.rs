@@ -42,7 +42,7 @@ pub enum Answer {
     /// A bulk check's.
     Bulk(Vec<Result<Verdict, Fault>>),
     /// A lookup of resources; `repeated` counts the ids that came more than once.
-    Resources { found: BTreeMap<String, Verdict>, repeated: usize, sorted: bool },
+    Resources { found: BTreeMap<String, Verdict>, repeated: usize },
     /// A lookup of subjects.
     Subjects { found: BTreeMap<String, Found>, repeated: usize },
     /// An expansion, as text.
@@ -106,7 +106,9 @@ impl Verdict {
     /// From the parts of a response.
     pub fn new(permissionship: i32, partial: Option<&wire::PartialCaveatInfo>) -> Verdict {
         let mut missing = partial.map(|info| info.missing_required_context.clone()).unwrap_or_default();
+        // A peer may name one twice.
         missing.sort();
+        missing.dedup();
         Verdict { permissionship, missing }
     }
 
@@ -151,10 +153,10 @@ impl fmt::Display for Answer {
                 Ok(verdict) => write!(f, "\n    {verdict}"),
                 Err(fault) => write!(f, "\n    {fault}"),
             }),
-            Answer::Resources { found, repeated, sorted } => {
+            Answer::Resources { found, repeated } => {
                 write!(f, "[")?;
                 found.iter().try_for_each(|(id, verdict)| write!(f, " {id} {verdict}"))?;
-                write!(f, " ] repeated {repeated}, sorted {sorted}")
+                write!(f, " ] repeated {repeated}")
             }
             Answer::Subjects { found, repeated } => {
                 write!(f, "[")?;

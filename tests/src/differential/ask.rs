@@ -60,7 +60,7 @@ impl Asker<'_> {
     fn at(&mut self) -> At {
         match self.random.below(10) {
             0 => At::Exact(self.random.below(self.writes)),
-            1 => At::Fresh(self.random.below(self.writes)),
+            1 => At::Fresh,
             _ => At::Head,
         }
     }
@@ -110,19 +110,19 @@ impl Asker<'_> {
     fn subject(&mut self) -> Subject {
         let edges = self.edges;
         // Often a subject that a relationship has, so that answers are not all denials.
-        if self.random.percent(35)
+        if self.random.percent(55)
             && let Some(edge) = self.random.pick_any(edges)
             && edge.subject.object.id != "*"
         {
             return edge.subject.clone();
         }
-        let kind = if self.random.percent(60) { "user".to_owned() } else { self.kind() };
+        let kind = if self.random.percent(75) { "user".to_owned() } else { self.kind() };
         let id = match self.random.below(50) {
             0 => "*",
             1 => "",
             _ => self.id(),
         };
-        let relation = if self.random.percent(25) { self.permission() } else { String::new() };
+        let relation = if self.random.percent(12) { self.permission() } else { String::new() };
         Subject { object: Object::new(&kind, id), relation }
     }
 
@@ -153,7 +153,7 @@ impl Asker<'_> {
         let context = self.context();
         let subject = self.subject();
         // Half ask about a resource that has relationships, under a name that its type has.
-        if self.random.percent(50)
+        if self.random.percent(75)
             && let Some(edge) = self.random.pick_any(edges)
             && let Some(definition) = self.schema.definition(&edge.resource.kind)
         {

@@ -50,7 +50,7 @@ pub fn case(seed: u64, profile: Profile) -> Case {
     let schema = schema(&mut random, profile);
     let cyclic = random.percent(8);
     let mut edges: Vec<Edge> = Vec::new();
-    for _ in 0..random.between(4, 28) {
+    for _ in 0..random.between(6, 40) {
         if let Some(edge) = edge(&mut random, &schema, cyclic)
             && !edges.iter().any(|old| old.same(&edge))
         {

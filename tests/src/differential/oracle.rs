@@ -74,6 +74,8 @@ impl Oracle {
     }
 
     fn wait(mut command: Command, address: String, kind: Kind) -> Oracle {
+        // It keeps a store for each key and never lets one go.
+        command.env("GOMEMLIMIT", "1GiB");
         command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(Stdio::null());
         let child = command.spawn().unwrap();
         let mut oracle = Oracle { child, endpoint: format!("http://{address}"), kind };

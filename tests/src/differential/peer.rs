@@ -123,7 +123,7 @@ impl Peer {
         let requirement = match at {
             At::Head => Some(Requirement::FullyConsistent(true)),
             At::Exact(number) => token(number).map(Requirement::AtExactSnapshot),
-            At::Fresh(number) => token(number).map(Requirement::AtLeastAsFresh),
+            At::Fresh => self.tokens.last().cloned().map(Requirement::AtLeastAsFresh),
         };
         let requirement = requirement.unwrap_or(Requirement::FullyConsistent(true));
         Some(wire::Consistency { requirement: Some(requirement) })
@@ -172,8 +172,7 @@ impl Peer {
         page: u32,
     ) -> Result<Answer, Status> {
         let mut found = BTreeMap::new();
-        let (mut repeated, mut sorted) = (0, true);
-        let mut last = String::new();
+        let mut repeated = 0;
         let mut cursor: Option<wire::Cursor> = None;
         loop {
             let request = wire::LookupResourcesRequest {
@@ -191,8 +190,6 @@ impl Peer {
             while let Some(message) = next(&mut stream).await? {
                 let verdict =
                     Verdict::looked_up(message.permissionship, message.partial_caveat_info.as_ref());
-                sorted &= last < message.resource_object_id;
-                last.clone_from(&message.resource_object_id);
                 // A peer may send one conditionally and definitely later; the definite answer counts.
                 let old = found.get(&message.resource_object_id);
                 repeated += usize::from(old.is_some());
@@ -203,7 +200,7 @@ impl Peer {
                 got += 1;
             }
             if page == 0 || got < page || cursor.is_none() {
-                return Ok(Answer::Resources { found, repeated, sorted });
+                return Ok(Answer::Resources { found, repeated });
             }
         }
     }

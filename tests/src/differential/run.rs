@@ -1,26 +1,21 @@
 //! Runs cases on both servers and counts what was asked.
 
-use std::collections::{BTreeMap, BTreeSet};
-use std::fmt;
-use std::sync::atomic::{AtomicU64, Ordering};
-
 use super::answer::{Answer, CONDITIONAL, HAS, NO};
 use super::generate::{Case, TYPES};
 use super::oracle::Kind;
 use super::peer::Peer;
 use super::schema::Schema;
 use super::step::{Operation, Step};
-use super::tolerate;
-
-/// Numbers the oracle's keys, so that each run of a case has a store of its own.
-static STORES: AtomicU64 = AtomicU64::new(0);
+use super::tolerate::{self, Meant};
+use std::collections::{BTreeMap, BTreeSet};
+use std::fmt;
 
 /// Both servers.
 pub struct Pair {
     /// Pemba, with this client's own server.
     pub pemba: Peer,
-    /// Where the oracle is.
-    pub oracle_endpoint: String,
+    /// The oracle, with this client's own store.
+    pub oracle: Peer,
     /// Which oracle it is.
     pub kind: Kind,
 }
@@ -127,36 +122,41 @@ pub fn kind(answer: &Answer) -> String {
     }
 }
 
-/// Asks both the same and compares; a tolerated difference is counted.
-async fn both(
-    pair: &mut Pair,
-    oracle: &mut Peer,
-    step: &Step,
-    counts: &mut Counts,
-) -> Result<Answer, (Answer, Answer)> {
-    let (ours, theirs) = tokio::join!(pair.pemba.ask(step), oracle.ask(step));
+/// How a comparison ended.
+enum Compared {
+    /// Alike, or meant to differ.
+    Fine(Answer),
+    /// Meant to differ, and the relationships differ from here on.
+    Ends,
+    /// Different.
+    Differ(Answer, Answer),
+}
+
+/// Asks both the same and compares; a difference that is meant is counted.
+async fn both(pair: &mut Pair, case: &Case, step: &Step, counts: &mut Counts) -> Compared {
+    let (ours, theirs) = tokio::join!(pair.pemba.ask(step), pair.oracle.ask(step));
     let own_order = match &ours {
-        Answer::Resources { repeated, sorted, .. } => *repeated == 0 && *sorted,
-        Answer::Subjects { repeated, .. } => *repeated == 0,
+        Answer::Resources { repeated, .. } | Answer::Subjects { repeated, .. } => *repeated == 0,
         _ => true,
     };
     if own_order && ours.same(&theirs) {
-        return Ok(ours);
+        return Compared::Fine(ours);
     }
-    match tolerate::rule(step, &ours, &theirs, pair.kind).filter(|_| own_order) {
-        Some(rule) => {
+    match tolerate::judge(case, step, (&ours, &theirs), &mut pair.oracle, pair.kind)
+        .await
+        .filter(|_| own_order)
+    {
+        None => Compared::Differ(ours, theirs),
+        Some(Meant { rule, ends }) => {
             *counts.tolerated.entry(rule).or_default() += 1;
-            Ok(ours)
+            if ends { Compared::Ends } else { Compared::Fine(ours) }
         }
-        None => Err((ours, theirs)),
     }
 }
 
 /// Runs one case from nothing, until its end or its first difference.
 pub async fn run(pair: &mut Pair, case: &Case, counts: &mut Counts) -> Option<Box<Difference>> {
-    pair.pemba.clear(&TYPES).await;
-    let store = STORES.fetch_add(1, Ordering::Relaxed);
-    let mut oracle = Peer::new(&pair.oracle_endpoint, &format!("store-{store}"));
+    tokio::join!(pair.pemba.clear(&TYPES), pair.oracle.clear(&TYPES));
     let first = [
         Step::Schema(case.schema.text()),
         Step::Write {
@@ -166,14 +166,15 @@ pub async fn run(pair: &mut Pair, case: &Case, counts: &mut Counts) -> Option<Bo
     ];
     counts.cases += 1;
     for (place, step) in first.iter().chain(&case.steps).enumerate() {
-        match both(pair, &mut oracle, step, counts).await {
-            Ok(answer) => {
+        match both(pair, case, step, counts).await {
+            Compared::Fine(answer) => {
                 counts.count(&case.schema, step, &answer);
                 if place == 0 && matches!(answer, Answer::Fault(_)) {
                     return None;
                 }
             }
-            Err((pemba, oracle)) => {
+            Compared::Ends => return None,
+            Compared::Differ(pemba, oracle) => {
                 let mut case = case.clone();
                 case.steps.truncate((place + 1).saturating_sub(2));
                 return Some(Box::new(Difference { case, step: step.clone(), pemba, oracle }));

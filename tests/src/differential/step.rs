@@ -76,8 +76,8 @@ pub enum At {
     Head,
     /// Exactly the revision of the write with this number, counted from 0.
     Exact(usize),
-    /// At least that revision.
-    Fresh(usize),
+    /// At least the revision of the last write: an older token would allow several answers.
+    Fresh,
 }
 
 /// What an update does.
