@@ -9,6 +9,7 @@ mod doc;
 pub mod editor;
 pub mod findings;
 pub mod format;
+pub mod impact;
 pub mod lexer;
 pub mod lint;
 pub mod parser;
