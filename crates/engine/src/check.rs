@@ -143,6 +143,9 @@ pub(crate) fn solve_checks<G: Graph>(
     solve_each(graph, program, specialised, subject, asked, reading)?.into_iter().collect()
 }
 
+/// A value, with the reasons if it is conditional.
+type Answer = (Permissionship, Summary);
+
 /// The same, where each has an answer of its own.
 pub(crate) fn solve_each<G: Graph>(
     graph: &G,
@@ -151,7 +154,7 @@ pub(crate) fn solve_each<G: Graph>(
     subject: Ordinal,
     asked: &[(PredicateId, Ordinal)],
     reading: &mut Reading<'_>,
-) -> Result<Vec<Result<(Permissionship, Summary), QueryError>>, QueryError> {
+) -> Result<Vec<Result<Answer, QueryError>>, QueryError> {
     let mut grounding = Grounding::new(graph, specialised, OneSubject(subject), reading);
     let roots: Vec<u32> =
         asked.iter().map(|(predicate, object)| grounding.atom(*predicate, *object)).collect();
