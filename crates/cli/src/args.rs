@@ -21,6 +21,8 @@ pub struct Cli {
 pub enum Command {
     /// Serve authzed.api.v1 over gRPC.
     Serve(Box<ServeArgs>),
+    /// Serve tests of clients: a database in memory for each bearer token, and an address that only reads.
+    ServeTesting(Box<ServeTestingArgs>),
     /// Show Pemba at work on the support-desk example, then serve it.
     Demo(DemoArgs),
     /// Write, read, check or format a schema.
@@ -136,6 +138,13 @@ pub struct ServeArgs {
     /// Most streaming answers in progress; one more is refused.
     #[arg(long, env = "PEMBA_STREAMS_MAX", value_name = "N", default_value_t = 4096)]
     pub streams_max: usize,
+    /// A validation file whose schema and relationships the database begins with; may be repeated. Refused when the
+    /// database has a schema already.
+    #[arg(long, env = "PEMBA_BOOTSTRAP", value_name = "FILE", value_delimiter = ',')]
+    pub bootstrap: Vec<PathBuf>,
+    /// Replace the schema by that of the bootstrap files and add their relationships to those that are there.
+    #[arg(long, env = "PEMBA_BOOTSTRAP_OVERWRITE", requires = "bootstrap")]
+    pub bootstrap_overwrite: bool,
     /// Longest wait for running requests on shutdown, in milliseconds.
     #[arg(long, env = "PEMBA_SHUTDOWN_GRACE_MS", default_value_t = 5000)]
     pub shutdown_grace_ms: u64,
@@ -145,6 +154,34 @@ pub struct ServeArgs {
     /// Log one JSON object a line.
     #[arg(long, env = "PEMBA_LOG_JSON")]
     pub log_json: bool,
+    /// The bounds.
+    #[command(flatten)]
+    pub limits: crate::limit_flags::LimitFlags,
+}
+
+/// Flags of `pemba serve-testing`.
+#[derive(Debug, Clone, Args)]
+pub struct ServeTestingArgs {
+    /// The address to serve gRPC on.
+    #[arg(long, env = "PEMBA_TESTING_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:50051")]
+    pub listen: String,
+    /// The address that serves the same databases and refuses writes; empty for none.
+    #[arg(
+        long,
+        env = "PEMBA_TESTING_READONLY_LISTEN",
+        value_name = "ADDR",
+        default_value = "127.0.0.1:50052"
+    )]
+    pub readonly_listen: String,
+    /// A validation file whose schema and relationships every database begins with; may be repeated.
+    #[arg(long, env = "PEMBA_TESTING_LOAD_CONFIGS", value_name = "FILE", value_delimiter = ',')]
+    pub load_configs: Vec<PathBuf>,
+    /// Most databases at once; the one asked longest ago makes room for another.
+    #[arg(long, env = "PEMBA_TESTING_DATABASES_MAX", value_name = "N", default_value_t = 256)]
+    pub databases_max: usize,
+    /// What to log: `error`, `warn`, `info`, `debug`, or a filter such as `pemba_db=debug`.
+    #[arg(long, env = "PEMBA_LOG", default_value = "warn")]
+    pub log: String,
     /// The bounds.
     #[command(flatten)]
     pub limits: crate::limit_flags::LimitFlags,

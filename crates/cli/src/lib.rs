@@ -4,6 +4,7 @@
 //! server.**
 
 pub mod args;
+pub mod bootstrap;
 pub mod demo;
 pub mod diagnostics;
 pub mod limit_flags;
@@ -12,6 +13,7 @@ pub mod reference;
 pub mod remote;
 pub mod schema_files;
 pub mod serve;
+pub mod serve_testing;
 pub mod storage;
 pub mod tree;
 pub mod validate;
@@ -54,6 +56,7 @@ fn is_broken_pipe(error: &anyhow::Error) -> bool {
 fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
     match command {
         Command::Serve(args) => serve::serve(&args),
+        Command::ServeTesting(args) => serve_testing::serve_testing(&args),
         Command::Demo(args) => demo::demo(&args, output),
         Command::Validate(args) => validate::validate(&args.files, output),
         Command::Backup(args) => storage::backup(&args, output),

@@ -10,11 +10,13 @@ use pemba_server::{Server, ServerOptions, TlsOptions};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
+use crate::bootstrap::Bootstrap;
 
 /// Serves until SIGINT or SIGTERM, then drains and closes the store.
 pub fn serve(args: &ServeArgs) -> Result<bool> {
     start_log(&args.log, args.log_json)?;
     let options = server_options(args)?;
+    let bootstrap = Bootstrap::read(&args.bootstrap)?;
     let storage = match &args.data {
         Some(folder) => Storage::Directory(folder.clone()),
         None => Storage::Memory,
@@ -24,6 +26,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
     let server = Server::start(options).context("cannot start the server")?;
     let opened = Database::open(storage, Options { limits, ..Options::default() });
     let database = opened.with_context(|| format!("cannot open the data in {place}"))?;
+    bootstrap.apply(&database, args.bootstrap_overwrite)?;
     let statistics = database.statistics();
     server.attach(database.clone());
     tracing::info!(
@@ -79,7 +82,7 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
     })
 }
 
-fn address(flag: &str, text: &str) -> Result<SocketAddr> {
+pub(crate) fn address(flag: &str, text: &str) -> Result<SocketAddr> {
     text.parse().with_context(|| format!("`{flag} {text}` is no address such as 0.0.0.0:50051"))
 }
 
@@ -87,7 +90,7 @@ fn read_text(file: &Path) -> Result<String> {
     std::fs::read_to_string(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn start_log(filter: &str, json: bool) -> Result<()> {
+pub(crate) fn start_log(filter: &str, json: bool) -> Result<()> {
     let filter = EnvFilter::try_new(filter).with_context(|| format!("`--log {filter}` is no log filter"))?;
     let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
     if json {

@@ -30,6 +30,7 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
             Command::Import(args) => transfer::import(args, output).await,
             Command::Export(args) => transfer::export(args, output).await,
             Command::Serve(_)
+            | Command::ServeTesting(_)
             | Command::Demo(_)
             | Command::Backup(_)
             | Command::Verify(_)
