@@ -97,7 +97,8 @@ pub(crate) fn relationship_to_wire(relationship: &Relationship) -> wire::Relatio
         subject: Some(subject_to_wire(&relationship.subject)),
         optional_caveat: relationship.caveat.as_ref().map(|caveat| wire::ContextualizedCaveat {
             caveat_name: caveat.name.to_string(),
-            context: if caveat.context.is_empty() { None } else { Some(context::to_wire(&caveat.context)) },
+            // An empty one too: that is how clients of the interface know it.
+            context: Some(context::to_wire(&caveat.context)),
         }),
         optional_expires_at: relationship.expires_at.map(timestamp_to_wire),
     }

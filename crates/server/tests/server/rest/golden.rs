@@ -91,7 +91,9 @@ fn calls() -> Vec<(&'static str, String)> {
         ),
         (
             "/v1/relationships/read",
-            format!(r#"{{{FULL},"relationshipFilter":{{"resourceType":"document"}},"optionalLimit":"2"}}"#),
+            format!(
+                r#"{{{FULL},"relationshipFilter":{{"resourceType":"document","optionalResourceId":"a"}},"optionalLimit":"1"}}"#
+            ),
         ),
         (
             "/v1/relationships/read",
@@ -138,20 +140,37 @@ fn calls() -> Vec<(&'static str, String)> {
     {
         calls.push(("/v1/permissions/check", body.to_owned()));
     }
-    // Once more everything that fails, and the routes not asked above.
+    // The routes not asked above. A schema that removes what is in use names any one relationship.
     calls.extend(
         CALLS
             .iter()
             .filter(|call| call.path.contains("/schema/") || call.path.contains("experimental"))
-            .flat_map(|call| [(call.path, call.good.to_owned()), (call.path, call.bad.to_owned())]),
+            .flat_map(|call| [(call.path, call.good.to_owned()), (call.path, call.bad.to_owned())])
+            .filter(|(_, body)| !body.contains("definition document {"))
+            .map(|(path, body)| (path, at_head(body))),
     );
     calls
+}
+
+/// The same body asking for the newest state, which the peer does not show for some seconds otherwise.
+fn at_head(body: String) -> String {
+    match body.strip_prefix('{') {
+        Some("}") => format!("{{{FULL}}}"),
+        Some(rest) if !body.contains("consistency") => format!("{{{FULL},{rest}"),
+        _ => body,
+    }
 }
 
 /// What both servers must say alike.
 fn compared(reply: &Reply) -> Value {
     let values = serde_json::Deserializer::from_str(&reply.body).into_iter::<Value>();
     let mut values: Vec<Value> = values.map(Result::unwrap).map(normalised).collect();
+    // Which relationships of an export share a line, and in which order, is each server's own.
+    let exported = |value: &Value| value["result"]["relationships"].as_array().cloned();
+    let all: Vec<Vec<Value>> = values.iter().filter_map(exported).collect();
+    if !all.is_empty() && all.len() == values.len() {
+        values = all.concat();
+    }
     values.sort_by_key(Value::to_string);
     json!({ "status": reply.status, "answer": values })
 }
@@ -159,15 +178,28 @@ fn compared(reply: &Reply) -> Value {
 fn normalised(value: Value) -> Value {
     match value {
         Value::Object(members) => {
+            // Only Pemba's lookups of subjects have cursors, and only its parse errors end after they begin.
+            let is_subject = members.contains_key("excludedSubjects");
             let is_error = members.contains_key("code") && members.contains_key("details");
             let mut out = serde_json::Map::new();
             for (name, value) in members {
                 let value = match (name.as_str(), &value) {
+                    ("afterResultCursor", _) if is_subject => continue,
+                    ("end_column_position", _) => continue,
+                    // In no order there.
+                    ("diffs", Value::Array(diffs)) => {
+                        let mut diffs: Vec<Value> = diffs.iter().cloned().map(normalised).collect();
+                        diffs.sort_by_key(Value::to_string);
+                        diffs.into()
+                    }
                     ("token" | "schemaText", Value::String(text)) => json!(!text.is_empty()),
                     ("message", Value::String(text)) if is_error => json!(!text.is_empty()),
-                    ("details", Value::Array(details)) if is_error => {
-                        details.iter().filter(|detail| detail.get("reason").is_some()).cloned().collect()
-                    }
+                    ("details", Value::Array(details)) if is_error => details
+                        .iter()
+                        .filter(|detail| detail.get("reason").is_some())
+                        .cloned()
+                        .map(normalised)
+                        .collect(),
                     _ => normalised(value),
                 };
                 out.insert(name, value);
@@ -210,14 +242,9 @@ async fn the_bodies_are_those_of_the_field() {
     assert_eq!(answers.len(), golden.len());
     let mut differences = String::new();
     for (answer, expected) in answers.iter().zip(&golden) {
-        if answer != expected && !is_not_served(answer) {
+        if answer != expected {
             differences.push_str(&format!("\nhere:  {answer}\nthere: {expected}\n"));
         }
     }
     assert!(differences.is_empty(), "{differences}");
-}
-
-/// Whether the call is not served over gRPC either.
-fn is_not_served(answer: &Value) -> bool {
-    answer["status"] == 501
 }

@@ -128,8 +128,9 @@ fn parse(text: &str) -> Reply {
         if size == 0 {
             return Reply { status, headers, body, trailers: parse_headers(after.trim_end()) };
         }
-        body.push_str(&after[..size]);
-        rest = &after[size + 2..];
+        let (chunk, after) = after.split_at(size);
+        body.push_str(chunk);
+        rest = after.strip_prefix("\r\n").unwrap();
     }
 }
 
