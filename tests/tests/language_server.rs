@@ -50,7 +50,8 @@ impl Editor {
 
     fn initialized() -> Editor {
         let mut editor = Editor::start();
-        let result = editor.ask("initialize", json!({"processId": null, "rootUri": null, "capabilities": {}}));
+        let result =
+            editor.ask("initialize", json!({"processId": null, "rootUri": null, "capabilities": {}}));
         assert_eq!(result["result"]["serverInfo"]["name"], "pemba");
         assert_eq!(result["result"]["capabilities"]["hoverProvider"], true);
         editor.tell("initialized", json!({}));
@@ -153,7 +154,10 @@ fn a_session_from_beginning_to_end() {
 
     let hover = editor.at("textDocument/hover", "view = owner", 0, 1, json!({}));
     let text = hover["result"]["contents"]["value"].as_str().unwrap();
-    assert!(text.contains("permission view = owner + parent->view") && text.contains("who may see it"), "{text}");
+    assert!(
+        text.contains("permission view = owner + parent->view") && text.contains("who may see it"),
+        "{text}"
+    );
     let hover = editor.at("textDocument/hover", "owner: user", 0, 2, json!({}));
     assert_eq!(hover["result"]["range"], range("owner: user", 0, 5), "UTF-16 after a wide character");
     let hover = editor.at("textDocument/hover", "user with", 0, 2, json!({}));
@@ -165,12 +169,22 @@ fn a_session_from_beginning_to_end() {
     assert_eq!(definition["result"], json!([{"uri": URI, "range": range("owner: user", 0, 5)}]));
     let definition = editor.at("textDocument/definition", "parent->view", 0, 9, json!({}));
     assert_eq!(definition["result"][0]["range"], range("view = viewer", 0, 4));
-    let used = editor.at("textDocument/references", "viewer: user", 0, 1, json!({"context": {"includeDeclaration": false}}));
+    let used = editor.at(
+        "textDocument/references",
+        "viewer: user",
+        0,
+        1,
+        json!({"context": {"includeDeclaration": false}}),
+    );
     assert_eq!(used["result"].as_array().unwrap().len(), 1);
 
     let completion = editor.at("textDocument/completion", "parent->view", 0, 8, json!({}));
-    let labels: Vec<&str> =
-        completion["result"]["items"].as_array().unwrap().iter().map(|item| item["label"].as_str().unwrap()).collect();
+    let labels: Vec<&str> = completion["result"]["items"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|item| item["label"].as_str().unwrap())
+        .collect();
     assert_eq!(labels, ["viewer", "view"]);
 
     let symbols = editor.ask("textDocument/documentSymbol", json!({"textDocument": {"uri": URI}}));
@@ -201,12 +215,13 @@ fn a_session_from_beginning_to_end() {
 fn findings_follow_the_text_as_it_changes() {
     let mut editor = Editor::initialized();
     editor.open(URI, "zed", SCHEMA);
-    let change = |version: i32, range: Value, text: &str| {
-        json!({"textDocument": {"uri": URI, "version": version}, "contentChanges": [{"range": range, "text": text}]})
-    };
+    let change = |version: i32, range: Value, text: &str| json!({"textDocument": {"uri": URI, "version": version}, "contentChanges": [{"range": range, "text": text}]});
     editor.tell("textDocument/didChange", change(2, range("owner: user", 0, 5), "holder"));
     let found = editor.diagnostics(URI);
-    assert_eq!((found[0]["code"].as_str(), found[0]["severity"].as_i64()), (Some("unknown-relation"), Some(1)));
+    assert_eq!(
+        (found[0]["code"].as_str(), found[0]["severity"].as_i64()),
+        (Some("unknown-relation"), Some(1))
+    );
     assert_eq!(found[0]["range"], range("owner + parent", 0, 5));
     let whole = json!({"textDocument": {"uri": URI, "version": 3}, "contentChanges": [{"text": SCHEMA.replace("viewer: user", "folder: user").replace("= viewer", "= folder")}]});
     editor.tell("textDocument/didChange", whole);

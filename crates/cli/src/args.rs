@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::tool_args::{CompletionsArgs, DiffArgs, LspArgs, ManArgs, ValidateArgs};
+
 /// Pemba: relationship-graph authorization for AI agents and the services that govern them.
 #[derive(Debug, Parser)]
 #[command(name = "pemba", version, about, max_term_width = 110, disable_help_subcommand = true)]
@@ -25,7 +27,7 @@ pub enum Command {
     ServeTesting(Box<ServeTestingArgs>),
     /// Show Pemba at work on the support-desk example, then serve it.
     Demo(DemoArgs),
-    /// Write, read, check or format a schema.
+    /// Write, read, check, lint, compare or format a schema.
     #[command(subcommand)]
     Schema(SchemaCommand),
     /// Write, delete or read relationships.
@@ -51,6 +53,12 @@ pub enum Command {
     Verify(VerifyArgs),
     /// Run validation files on an embedded in-memory engine.
     Validate(ValidateArgs),
+    /// Serve editors the language server protocol over standard input and output.
+    Lsp(LspArgs),
+    /// Print a shell's completions of this command line.
+    Completions(CompletionsArgs),
+    /// Write manual pages, one a command.
+    Man(ManArgs),
 }
 
 /// How to reach a server.
@@ -221,6 +229,17 @@ pub enum SchemaCommand {
         #[arg(required = true)]
         files: Vec<PathBuf>,
     },
+    /// Say what is wrong or probably not meant in schema files, without a server.
+    Lint {
+        /// The schema files; `-` for standard input.
+        #[arg(required = true)]
+        files: Vec<PathBuf>,
+        /// Fail on warnings too.
+        #[arg(long)]
+        deny_warnings: bool,
+    },
+    /// Say what changes from one schema to another, and what that does to data and access.
+    Diff(DiffArgs),
     /// Bring schema files into the usual form, in place.
     Fmt {
         /// The schema files; `-` reads standard input and prints.
@@ -422,12 +441,4 @@ pub struct BackupArgs {
 pub struct VerifyArgs {
     /// The data folder or backup. It is only read; while a server writes to it the result is of a moment.
     pub folder: PathBuf,
-}
-
-/// Flags of `pemba validate`.
-#[derive(Debug, Clone, Args)]
-pub struct ValidateArgs {
-    /// Validation files.
-    #[arg(required = true, value_name = "FILE")]
-    pub files: Vec<PathBuf>,
 }

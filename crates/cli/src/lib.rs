@@ -7,14 +7,18 @@ pub mod args;
 pub mod bootstrap;
 pub mod demo;
 pub mod diagnostics;
+pub mod language_server;
 pub mod limit_flags;
 pub mod output;
 pub mod reference;
 pub mod remote;
+pub mod schema_diff;
 pub mod schema_files;
 pub mod serve;
 pub mod serve_testing;
+pub mod shell;
 pub mod storage;
+pub mod tool_args;
 pub mod tree;
 pub mod validate;
 
@@ -58,10 +62,17 @@ fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
         Command::Serve(args) => serve::serve(&args),
         Command::ServeTesting(args) => serve_testing::serve_testing(&args),
         Command::Demo(args) => demo::demo(&args, output),
-        Command::Validate(args) => validate::validate(&args.files, output),
+        Command::Validate(args) => validate::validate(&args, output),
+        Command::Lsp(_) => language_server::serve(),
+        Command::Completions(args) => shell::completions(args.shell, output),
+        Command::Man(args) => shell::manual(&args.folder, output),
         Command::Backup(args) => storage::backup(&args, output),
         Command::Verify(args) => storage::verify(&args, output),
-        Command::Schema(args::SchemaCommand::Check { files }) => schema_files::check(&files, output),
+        Command::Schema(args::SchemaCommand::Check { files }) => schema_files::check(&files, false, output),
+        Command::Schema(args::SchemaCommand::Lint { files, deny_warnings }) => {
+            schema_files::check(&files, deny_warnings, output)
+        }
+        Command::Schema(args::SchemaCommand::Diff(args)) => schema_diff::run(&args, output),
         Command::Schema(args::SchemaCommand::Fmt { files, check }) => {
             schema_files::format(&files, check, output)
         }

@@ -1,4 +1,4 @@
-//! `pemba schema check` and `pemba schema fmt`: what can be said of a schema text without a server.
+//! `pemba schema check`, `pemba schema lint` and `pemba schema fmt`: what can be said of a schema text without a server.
 
 use std::io::Read as _;
 use std::path::{Path, PathBuf};
@@ -31,13 +31,14 @@ pub fn read_schema(path: &Path) -> Result<String> {
     Ok(text)
 }
 
-/// Says what is wrong with each file. Returns whether all would be accepted; warnings are shown and accepted.
-pub fn check(files: &[PathBuf], output: &mut Output) -> Result<bool> {
+/// Says what is wrong with each file. Returns whether all would be accepted; warnings are shown, and accepted unless they
+/// are denied.
+pub fn check(files: &[PathBuf], deny_warnings: bool, output: &mut Output) -> Result<bool> {
     let mut accepted = true;
     for path in files {
         let text = read_schema(path)?;
         let (ok, diagnostics) = match pemba_schema::compile(&text) {
-            Ok(compiled) => (true, compiled.warnings),
+            Ok(compiled) => (!deny_warnings || compiled.warnings.is_empty(), compiled.warnings),
             Err(rejected) => (false, rejected.diagnostics),
         };
         accepted &= ok;

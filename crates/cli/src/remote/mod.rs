@@ -2,7 +2,7 @@
 
 mod query;
 mod relationship;
-mod schema;
+pub(crate) mod schema;
 mod transfer;
 mod watch;
 
@@ -34,7 +34,10 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
             | Command::Demo(_)
             | Command::Backup(_)
             | Command::Verify(_)
-            | Command::Validate(_) => {
+            | Command::Validate(_)
+            | Command::Lsp(_)
+            | Command::Completions(_)
+            | Command::Man(_) => {
                 bail!("this command does not ask a server")
             }
         }

@@ -5,9 +5,21 @@ use pemba_client::Code;
 use serde_json::json;
 
 use super::connect;
-use crate::args::SchemaCommand;
+use crate::args::{Connection, SchemaCommand};
 use crate::output::Output;
 use crate::schema_files::read_schema;
+
+/// The schema that the server stores; the empty text when it has none.
+pub(crate) fn stored(connection: &Connection) -> Result<String> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        match connect(connection).await?.read_schema().await {
+            Ok((text, _)) => Ok(text),
+            Err(error) if error.code() == Code::NotFound => Ok(String::new()),
+            Err(error) => Err(error.into()),
+        }
+    })
+}
 
 pub(super) async fn run(command: SchemaCommand, output: &mut Output) -> Result<bool> {
     match command {
@@ -30,7 +42,10 @@ pub(super) async fn run(command: SchemaCommand, output: &mut Output) -> Result<b
             Err(error) if error.code() == Code::NotFound => bail!("the server has no schema yet"),
             Err(error) => return Err(error.into()),
         },
-        SchemaCommand::Check { .. } | SchemaCommand::Fmt { .. } => {
+        SchemaCommand::Check { .. }
+        | SchemaCommand::Lint { .. }
+        | SchemaCommand::Diff(_)
+        | SchemaCommand::Fmt { .. } => {
             bail!("this command does not ask a server")
         }
     }

@@ -141,6 +141,13 @@ impl ValidationFile {
     }
 }
 
+/// The schema file that a validation file names, whether it is there or not; nothing when the validation file cannot be
+/// read.
+pub(super) fn schema_file(path: &Path) -> Option<PathBuf> {
+    let yaml: Yaml = serde_saphyr::from_str(&read_bounded(path).ok()?).ok()?;
+    beside(path, &yaml.schema_file?).ok()
+}
+
 fn read_bounded(path: &Path) -> Result<String> {
     let size_bytes =
         std::fs::metadata(path).with_context(|| format!("cannot read {}", path.display()))?.len();

@@ -23,7 +23,7 @@ pub struct Outcome {
 /// Runs a file on a fresh in-memory database. A schema or relationship that is refused is one failure.
 pub fn run(file: &ValidationFile) -> Outcome {
     let mut outcome = Outcome::default();
-    let view = match load(file) {
+    let view = match load(file).and_then(|database| view(&database)) {
         Ok(view) => view,
         Err(reason) => {
             outcome.failures.push(reason);
@@ -45,7 +45,8 @@ pub fn run(file: &ValidationFile) -> Outcome {
     outcome
 }
 
-fn load(file: &ValidationFile) -> Result<View, String> {
+/// A fresh in-memory database with the file's schema and relationships; why they are refused otherwise.
+pub(super) fn load(file: &ValidationFile) -> Result<Database, String> {
     let database = Database::open(Storage::Memory, Options::default())
         .map_err(|error| format!("cannot start: {error}"))?;
     pemba_schema::compile(&file.schema).map_err(|rejected| {
@@ -61,6 +62,11 @@ fn load(file: &ValidationFile) -> Result<View, String> {
         let write = Write { updates, preconditions: Vec::new(), metadata: None };
         database.write(write).wait().map_err(|error| format!("relationships refused: {error}"))?;
     }
+    Ok(database)
+}
+
+/// What the database holds now.
+pub(super) fn view(database: &Database) -> Result<View, String> {
     database.view(&Consistency::FullyConsistent).map_err(|error| format!("cannot read: {error}"))
 }
 
@@ -90,7 +96,7 @@ fn check_assertion(view: &View, assertion: &Assertion) -> Result<(), String> {
 }
 
 /// Compares everybody who has a permission with the lines that say so.
-fn check_expected(view: &View, target: &str, lines: &[String]) -> Result<(), Vec<String>> {
+pub(super) fn check_expected(view: &View, target: &str, lines: &[String]) -> Result<(), Vec<String>> {
     let (resource, permission) =
         text::parse_object_relation(target).map_err(|error| vec![error.to_string()])?;
     let found =
