@@ -10,7 +10,7 @@ use pemba_model::{
     Context, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
 };
 
-use crate::caveats::Undecided;
+use crate::caveats::Evaluator;
 use crate::errors::FilterError;
 use crate::filters::check_filter;
 use crate::token::Token;
@@ -96,14 +96,17 @@ impl View {
 
     /// The answers to many questions, in their order; each has the bound of one query.
     pub fn check_bulk(&self, requests: &[CheckRequest<'_>]) -> Vec<Result<CheckAnswer, QueryError>> {
-        let caveats = Undecided { schema: self.snapshot.schema() };
+        let schema = self.snapshot.schema();
+        let evaluators: Vec<Evaluator<'_>> =
+            requests.iter().map(|request| Evaluator { schema, request: request.context }).collect();
         let items: Vec<CheckItem<'_>> = requests
             .iter()
-            .map(|request| CheckItem {
+            .zip(&evaluators)
+            .map(|(request, caveats)| CheckItem {
                 resource: request.resource,
                 permission: request.permission,
                 subject: request.subject,
-                caveats: &caveats,
+                caveats,
             })
             .collect();
         pemba_engine::check_bulk(&*self.snapshot, self.snapshot.program(), &items, self.now, self.steps_max)
@@ -197,14 +200,13 @@ impl View {
         check_filter(self.snapshot.schema(), filter)
     }
 
-    /// Runs a query with what every query gets. Values for caveat parameters do not count as long as every caveat is
-    /// undecided.
+    /// Runs a query with what every query gets.
     fn ask<T>(
         &self,
-        _request_context: Option<&Context>,
+        request: Option<&Context>,
         query: impl FnOnce(&QueryContext<'_>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let caveats = Undecided { schema: self.snapshot.schema() };
+        let caveats = Evaluator { schema: self.snapshot.schema(), request };
         query(&QueryContext { now: self.now, steps_max: self.steps_max, caveats: &caveats })
     }
 }

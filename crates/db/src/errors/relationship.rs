@@ -91,7 +91,7 @@ pub enum RelationshipError {
         /// The declared type as the schema writes it.
         expected: String,
         /// What the value is, in words.
-        found: &'static str,
+        found: String,
         /// The relationship.
         relationship: String,
     },
