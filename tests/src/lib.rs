@@ -11,6 +11,7 @@
 )]
 
 pub mod checkout;
+pub mod crosscheck;
 pub mod differential;
 pub mod process;
 pub mod wire;

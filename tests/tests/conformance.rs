@@ -1,5 +1,5 @@
-//! Validation files: our examples and, where the folder is there, other projects' files, through `pemba validate` and
-//! over gRPC. Files with caveats wait for caveat evaluation and are counted as skipped.
+//! Validation files: the corpus in `tests/conformance`, our examples and, where the folder is there, other projects'
+//! files, through `pemba validate`, over gRPC with every lookup against brute force, and on the real SpiceDB.
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
@@ -9,37 +9,43 @@
     reason = "tests"
 )]
 
-use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::time::Instant;
 
 use pemba_cli::validate::file::{Assertion, ValidationFile, Wanted};
 use pemba_cli::validate::run;
-use pemba_model::Operation;
-use pemba_proto::authzed::api::v1 as wire;
-use pemba_proto::authzed::api::v1::check_permission_response::Permissionship;
+use pemba_model::{ObjectRef, Relationship, SubjectRef};
 use pemba_tests::checkout;
-use pemba_tests::process::ServerProcess;
-use pemba_tests::wire::{Wire, fully_consistent, object, subject};
-use tokio_stream::StreamExt as _;
+use pemba_tests::crosscheck::{Compared, File, check};
+use pemba_tests::differential::answer::{Answer, CONDITIONAL, HAS, NO};
+use pemba_tests::differential::oracle::Oracle;
+use pemba_tests::differential::peer::Peer;
+use pemba_tests::differential::step::{At, Edge, Item, Object, Operation, Step, Subject};
+use pemba_tests::process::{KEY, ServerProcess};
+use tonic::Code;
 
-/// Every file in scope, and how many were left out for their caveats.
-fn files() -> (Vec<ValidationFile>, usize) {
+/// The files of our own corpus.
+fn corpus() -> Vec<PathBuf> {
+    let paths = checkout::yaml_files(&checkout::root().join("tests/conformance"));
+    assert!(paths.len() >= 60, "the corpus is there");
+    paths
+}
+
+/// Every file in scope.
+fn files() -> Vec<ValidationFile> {
     let mut paths: Vec<PathBuf> = checkout::examples();
     assert!(paths.len() >= 6, "the example schemas are there");
+    paths.extend(corpus());
     match checkout::conformance() {
         Some(folder) => paths.extend(checkout::yaml_files(&folder)),
         None => println!("SKIPPED: no folder with other projects' files (PEMBA_CONFORMANCE_DIR)"),
     }
-    let files: Vec<_> = paths.iter().map(|path| ValidationFile::read(path).unwrap()).collect();
-    let total = files.len();
-    let kept: Vec<_> = files.into_iter().filter(|file| !file.schema.contains("caveat ")).collect();
-    let skipped = total - kept.len();
-    (kept, skipped)
+    paths.iter().map(|path| ValidationFile::read(path).unwrap()).collect()
 }
 
 #[test]
-fn validate_passes_every_file_without_caveats() {
-    let (files, skipped) = files();
+fn validate_passes_every_file() {
+    let files = files();
     let mut failures = Vec::new();
     let mut passed = 0;
     for file in &files {
@@ -47,13 +53,9 @@ fn validate_passes_every_file_without_caveats() {
         passed += outcome.passed;
         failures.extend(outcome.failures.iter().map(|failure| format!("{}: {failure}", file.path.display())));
     }
-    println!(
-        "{} files, {passed} passed, {} failed; {skipped} files with caveats SKIPPED",
-        files.len(),
-        failures.len()
-    );
+    println!("{} files, {passed} passed, {} failed", files.len(), failures.len());
     assert!(failures.is_empty(), "{}", failures.join("\n"));
-    assert!(passed > 50, "only {passed} assertions were run");
+    assert!(passed > 400, "only {passed} assertions were run");
 }
 
 #[test]
@@ -68,113 +70,101 @@ fn a_wrong_assertion_fails_with_its_reason() {
     assert!(outcome.failures[0].contains("expected denied, found granted"), "{}", outcome.failures[0]);
 }
 
-async fn load(wire: &mut Wire, file: &ValidationFile) {
-    wire.write_schema(&file.schema).await.unwrap();
-    for relationship in &file.relationships {
-        wire.write(vec![(Operation::Touch, relationship.clone())]).await.unwrap();
-    }
-}
-
-async fn bulk(wire: &mut Wire, assertions: &[&Assertion]) -> Vec<Permissionship> {
-    let items = assertions
-        .iter()
-        .map(|assertion| wire::CheckBulkPermissionsRequestItem {
-            resource: Some(object(&assertion.resource)),
-            permission: assertion.permission.to_string(),
-            subject: Some(subject(&assertion.subject)),
-            context: None,
-        })
-        .collect();
-    let request =
-        wire::CheckBulkPermissionsRequest { consistency: fully_consistent(), items, ..Default::default() };
-    let pairs = wire.permissions.check_bulk_permissions(request).await.unwrap().into_inner().pairs;
-    pairs
-        .into_iter()
-        .map(|pair| match pair.response {
-            Some(wire::check_bulk_permissions_pair::Response::Item(item)) => item.permissionship(),
-            other => panic!("no answer: {other:?}"),
-        })
-        .collect()
-}
-
-/// All pages of a lookup; `page` 0 asks for everything at once. Fails on a duplicate.
-async fn lookup(wire: &mut Wire, assertion: &Assertion, page: u32) -> BTreeSet<String> {
-    let mut found = BTreeSet::new();
-    let mut cursor = None;
-    loop {
-        let request = wire::LookupResourcesRequest {
-            consistency: if cursor.is_none() { fully_consistent() } else { None },
-            resource_object_type: assertion.resource.object_type.to_string(),
-            permission: assertion.permission.to_string(),
-            subject: Some(subject(&assertion.subject)),
-            optional_limit: page,
-            optional_cursor: cursor.take(),
-            ..Default::default()
+/// A file as the cross-check takes it.
+fn plain(file: &ValidationFile) -> File {
+    let schema = pemba_schema::compile(&file.schema).unwrap().schema;
+    let types = schema.definitions.values().map(|definition| {
+        let names = definition.names().map(ToString::to_string).collect();
+        (definition.name.to_string(), names)
+    });
+    let object = |object: &ObjectRef| Object::new(&object.object_type, &object.object_id);
+    let subject = |subject: &SubjectRef| Subject {
+        object: object(&subject.object),
+        relation: subject.relation.as_ref().map(ToString::to_string).unwrap_or_default(),
+    };
+    let edge = |one: &Relationship| Edge {
+        resource: object(&one.resource),
+        relation: one.relation.to_string(),
+        subject: subject(&one.subject),
+        caveat: one.caveat.as_ref().map(|caveat| (caveat.name.to_string(), caveat.context.clone())),
+        expires_at_s: one.expires_at.map(|instant| instant.seconds()),
+    };
+    let assertion = |one: &Assertion| {
+        let item = Item {
+            resource: object(&one.resource),
+            permission: one.permission.to_string(),
+            subject: subject(&one.subject),
+            context: one.context.clone().unwrap_or_default(),
         };
-        let mut stream = wire.permissions.lookup_resources(request).await.unwrap().into_inner();
-        let mut got = 0;
-        while let Some(message) = stream.next().await {
-            let message = message.unwrap();
-            assert!(found.insert(message.resource_object_id), "a resource came twice");
-            cursor = message.after_result_cursor;
-            got += 1;
-        }
-        if page == 0 || got < page {
-            return found;
-        }
-    }
-}
-
-async fn run_over_grpc(file: &ValidationFile) -> usize {
-    let name = file.path.display().to_string();
-    let server = ServerProcess::start(None, &[]);
-    let mut wire = Wire::connect(&server.endpoint()).await;
-    load(&mut wire, file).await;
-    let assertions: Vec<_> = file.assertions.iter().collect();
-    let answers = bulk(&mut wire, &assertions).await;
-    let mut lookups: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
-    for (assertion, bulk_answer) in assertions.iter().zip(answers) {
-        let Assertion { wanted, text, resource, permission, subject, .. } = assertion;
-        let answer = wire.check(resource, permission, subject, None).await.unwrap();
-        assert_eq!(answer, bulk_answer, "{name}: {text}: Check and CheckBulk differ");
-        let expected = match wanted {
-            Wanted::True => Permissionship::HasPermission,
-            Wanted::Caveated => Permissionship::ConditionalPermission,
-            Wanted::False => Permissionship::NoPermission,
+        let wanted = match one.wanted {
+            Wanted::True => HAS,
+            Wanted::Caveated => CONDITIONAL,
+            Wanted::False => NO,
         };
-        assert_eq!(answer, expected, "{name}: {text}");
-        let key = format!("{}#{permission}@{subject}", resource.object_type);
-        if !lookups.contains_key(&key) {
-            let whole = lookup(&mut wire, assertion, 0).await;
-            for page in [1, 2, 7] {
-                assert_eq!(
-                    lookup(&mut wire, assertion, page).await,
-                    whole,
-                    "{name}: {key} in pages of {page}"
-                );
-            }
-            lookups.insert(key.clone(), whole);
-        }
-        let listed = lookups[&key].contains(resource.object_id.as_str());
-        assert_eq!(
-            listed,
-            answer != Permissionship::NoPermission,
-            "{name}: {text}: LookupResources disagrees"
-        );
+        (item, wanted)
+    };
+    File {
+        name: file.path.display().to_string(),
+        schema: file.schema.clone(),
+        types: types.collect(),
+        edges: file.relationships.iter().map(edge).collect(),
+        assertions: file.assertions.iter().map(assertion).collect(),
     }
-    assertions.len()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn every_file_without_caveats_holds_over_grpc() {
-    let (files, skipped) = files();
-    let mut assertions = 0;
-    for file in &files {
-        assertions += run_over_grpc(file).await;
+async fn every_file_holds_over_grpc_by_every_call() {
+    let started = Instant::now();
+    let files = files();
+    let server = ServerProcess::start(None, &[]);
+    let mut peer = Peer::new(&server.endpoint(), KEY);
+    let mut compared = Compared::default();
+    let mut failures = Vec::new();
+    for file in files.iter().map(plain) {
+        match check(&mut peer, &file).await {
+            Ok(more) => compared.add(more),
+            Err(reason) => failures.push(format!("{}: {reason}", file.name)),
+        }
+        let types: Vec<&str> = file.types.keys().map(String::as_str).collect();
+        peer.clear(&types).await;
     }
-    println!(
-        "{} files, {assertions} assertions over gRPC; {skipped} files with caveats SKIPPED",
-        files.len()
-    );
-    assert!(assertions > 50, "only {assertions} assertions were run");
+    println!("{} files in {:.0} s: {compared:?}", files.len(), started.elapsed().as_secs_f64());
+    assert!(failures.is_empty(), "{} files fail:\n{}", failures.len(), failures.join("\n"));
+    assert!(compared.assertions > 400, "only {} assertions were run", compared.assertions);
+}
+
+/// Files whose assertions SpiceDB answers with its depth limit.
+const BEYOND_ITS_DEPTH: [&str; 2] = ["deeper-than-fifty", "folders-in-a-cycle"];
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn our_corpus_holds_on_the_real_spicedb() {
+    let Some(oracle) = Oracle::start() else {
+        println!("SKIPPED: PEMBA_ORACLE=skip, the corpus was not run on the real SpiceDB");
+        return;
+    };
+    let (mut held, mut failures) = (0, Vec::new());
+    for (number, path) in corpus().iter().enumerate() {
+        let name = path.file_stem().unwrap().to_string_lossy().into_owned();
+        let file = plain(&ValidationFile::read(path).unwrap());
+        let mut peer = Peer::new(&oracle.endpoint, &format!("file-{}", number % 4));
+        let schema = peer.ask(&Step::Schema(file.schema.clone())).await;
+        let updates = file.edges.iter().map(|edge| (Operation::Touch, edge.clone())).collect();
+        let written = peer.ask(&Step::Write { updates, preconditions: Vec::new() }).await;
+        if !matches!((&schema, &written), (Answer::Done, Answer::Done)) {
+            failures.push(format!("{name}: {schema}, {written}"));
+        }
+        for (item, wanted) in &file.assertions {
+            match peer.ask(&Step::Check(item.clone(), At::Head)).await {
+                Answer::Check(verdict) if verdict.permissionship == *wanted => held += 1,
+                Answer::Fault(fault)
+                    if BEYOND_ITS_DEPTH.contains(&&*name) && fault.code == Code::FailedPrecondition => {}
+                other => failures.push(format!("{name}: {item}: {other}")),
+            }
+        }
+        let types: Vec<&str> = file.types.keys().map(String::as_str).collect();
+        peer.clear(&types).await;
+    }
+    println!("{held} assertions of the corpus hold on the real SpiceDB");
+    assert!(failures.is_empty(), "{}", failures.join("\n"));
+    assert!(held > 400, "only {held} assertions were run");
 }

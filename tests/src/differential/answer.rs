@@ -75,11 +75,13 @@ impl Fault {
         Fault { code: Code::from(status.code), reason, metadata, message: status.message.clone() }
     }
 
-    /// Whether clients can tell them apart: code, reason, and the metadata's names.
-    pub fn same(&self, other: &Fault) -> bool {
-        self.code == other.code
-            && self.reason == other.reason
-            && self.metadata.keys().eq(other.metadata.keys())
+    /// Whether Pemba's error `self` is what clients of `theirs` expect: the code, the reason, and every name in the
+    /// metadata. Pemba may name more. Of schemas' type errors no names but `definition_name` are promised.
+    pub fn same(&self, theirs: &Fault) -> bool {
+        let expected = |name: &&String| theirs.reason != "SCHEMA_TYPE_ERROR" || *name == "definition_name";
+        self.code == theirs.code
+            && self.reason == theirs.reason
+            && theirs.metadata.keys().filter(expected).all(|name| self.metadata.contains_key(name))
     }
 }
 
@@ -185,13 +187,17 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// An expansion as text: children of unions and intersections, and leaves, sorted.
+/// Stands for a part of an expansion that nobody is in.
+const NOBODY: &str = "nobody";
+
+/// An expansion as text: children of unions and intersections, and leaves, sorted; what is empty in a union left out.
 pub fn tree_text(tree: &wire::PermissionRelationshipTree) -> String {
     use wire::permission_relationship_tree::TreeType;
     let object = tree.expanded_object.clone().unwrap_or_default();
     let head = format!("{}:{}#{}", object.object_type, object.object_id, tree.expanded_relation);
     match &tree.tree_type {
-        None => format!("{head} nothing"),
+        None => NOBODY.to_owned(),
+        Some(TreeType::Leaf(leaf)) if leaf.subjects.is_empty() => NOBODY.to_owned(),
         Some(TreeType::Leaf(leaf)) => {
             let mut subjects: Vec<String> = leaf.subjects.iter().map(subject_text).collect();
             subjects.sort();
@@ -206,6 +212,12 @@ pub fn tree_text(tree: &wire::PermissionRelationshipTree) -> String {
             };
             if sign != "-" {
                 children.sort();
+            }
+            if sign == "+" {
+                children.retain(|child| child != NOBODY);
+            }
+            if children.is_empty() {
+                return NOBODY.to_owned();
             }
             format!("{head}{sign}({})", children.join(" "))
         }

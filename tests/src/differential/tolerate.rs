@@ -35,10 +35,11 @@ pub async fn judge(
     }
     let rule = match (step, ours, theirs) {
         (Step::Bulk(items), Answer::Bulk(ours), Answer::Bulk(theirs)) if ours.len() == theirs.len() => {
+            let mut all = true;
             for ((item, ours), theirs) in items.iter().zip(ours).zip(theirs) {
-                bulk_item(case, item, (ours, theirs), oracle, kind).await?;
+                all &= bulk_item(case, item, (ours, theirs), oracle, kind).await.is_some();
             }
-            Some("items-of-a-bulk-check")
+            all.then_some("items-of-a-bulk-check")
         }
         (Step::Check(item, _), Answer::Check(verdict), Answer::Check(_)) => {
             wildcard_and_userset(case, item, verdict, oracle).await
@@ -67,7 +68,7 @@ fn plain(case: &Case, step: &Step, ours: &Answer, theirs: &Answer, kind: Kind) -
             if theirs.code == Code::Unknown && ours.reason == "CAVEAT_PARAMETER_TYPE_ERROR" {
                 return meant("caveat-values-on-relationships-have-a-code");
             }
-            None
+            if two_faults(ours, theirs) { meant("of-two-faults-another-is-named") } else { None }
         }
         (_, Answer::Fault(theirs)) => only_theirs(case, step, theirs),
         (Answer::Fault(ours), _) => only_ours(step, ours),
@@ -79,6 +80,17 @@ fn plain(case: &Case, step: &Step, ours: &Answer, theirs: &Answer, kind: Kind) -
         }
         _ => None,
     }
+}
+
+/// Whether a request had two faults, of which each server names one.
+fn two_faults(ours: &Fault, theirs: &Fault) -> bool {
+    let unknown = |fault: &Fault| fault.reason.starts_with("UNKNOWN_");
+    let field = |fault: &Fault| {
+        fault.code == Code::InvalidArgument
+            && matches!(&*fault.reason, "" | "WILDCARD_NOT_ALLOWED" | "INVALID_FILTER")
+    };
+    let write = |fault: &Fault| unknown(fault) || fault.reason == "INVALID_SUBJECT_TYPE";
+    (field(ours) && unknown(theirs)) || (write(ours) && theirs.reason == "INVALID_FILTER")
 }
 
 /// SpiceDB refuses, Pemba answers.
@@ -95,6 +107,11 @@ fn only_theirs(case: &Case, step: &Step, theirs: &Fault) -> Option<Meant> {
     let over_expired = |(operation, edge): &(Operation, Edge)| {
         *operation == Operation::Create && expired_edges(case).iter().any(|old| old.same(edge))
     };
+    // A filter that names a permission and a subject finds nothing here.
+    if theirs.message.contains("does not have type information") {
+        let ends = !matches!(step, Step::Read { .. });
+        return Some(Meant { rule: "a-filter-for-a-permission-finds-nothing", ends });
+    }
     let brace = "Expected end of statement or definition, found: TokenTypeRightBrace";
     match step {
         Step::Schema(_) if theirs.message.contains(brace) => {
@@ -115,6 +132,9 @@ fn only_ours(step: &Step, ours: &Fault) -> Option<Meant> {
     match step {
         Step::LookupResources { context, .. } if ours.code == Code::InvalidArgument && large(context) => {
             Some(Meant { rule: "large-contexts-are-refused-by-every-call", ends: false })
+        }
+        Step::LookupSubjects { resource, .. } if ours.code == Code::InvalidArgument && resource.id == "*" => {
+            Some(Meant { rule: "a-wildcard-is-no-resource", ends: false })
         }
         _ => None,
     }
