@@ -2,6 +2,7 @@
 //!
 //! **Invariant: a chore writes only files that are committed, and running it twice changes nothing.**
 
+mod comments;
 mod proto;
 
 use std::path::PathBuf;

@@ -12,6 +12,9 @@ pub(crate) const GENERATED_DIR: &str = "crates/proto/src/generated";
 /// The encoded `FileDescriptorSet`, imports included, source positions left out.
 const DESCRIPTOR_FILE: &str = "descriptor.binpb";
 
+/// What the comments of the files say, by name.
+const COMMENTS_FILE: &str = "comments.tsv";
+
 /// The files whose services and messages are generated; what they import comes along.
 const ROOT_FILES: &[&str] = &[
     "authzed/api/v1/core.proto",
@@ -41,6 +44,10 @@ pub(crate) fn generate(out: &Path) -> anyhow::Result<()> {
     compiler.include_source_info(true);
     let mut files = compiler.file_descriptor_set();
     files.file.retain(|file| !file.name().starts_with(OPTIONS_ONLY_PREFIX));
+    let ours = files.file.iter().filter(|file| ROOT_FILES.contains(&file.name()));
+    let comments = out.join(COMMENTS_FILE);
+    fs::write(&comments, crate::comments::comments(ours))
+        .with_context(|| format!("cannot write `{}`", comments.display()))?;
     tonic_prost_build::configure()
         .out_dir(out)
         .emit_rerun_if_changed(false)

@@ -20,6 +20,10 @@
 /// serves, and where the REST routes (`google.api.http`) are read from.
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/descriptor.binpb");
 
+/// What the `.proto` files say in comments: a line for each, with the full name of the message, field, enum, service or
+/// method, a tab, and the comment. Sorted by name.
+pub const COMMENTS: &str = include_str!("generated/comments.tsv");
+
 /// The `authzed` packages.
 pub mod authzed {
     /// The `authzed.api` packages.

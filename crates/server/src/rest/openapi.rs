@@ -91,7 +91,7 @@ fn operation(definitions: &mut Definitions, route: &Route, error: &Value) -> Val
         },
     });
     if let Some(members) = operation.as_object_mut() {
-        describe(members, "summary", method.full_name());
+        definitions.describe(members, "summary", method.full_name());
         let options = method.method_descriptor_proto().options.as_ref();
         if options.is_some_and(|options| options.deprecated()) {
             members.insert("deprecated".to_owned(), true.into());
@@ -100,23 +100,13 @@ fn operation(definitions: &mut Definitions, route: &Route, error: &Value) -> Val
     operation
 }
 
-/// Adds the comment of what has this name, if it has one.
-fn describe(members: &mut Map<String, Value>, key: &str, full_name: &str) {
-    if let Some(comment) = comment(full_name) {
-        members.insert(key.to_owned(), comment.into());
-    }
-}
-
-/// The comment of a method, message, field, enum or value.
-fn comment(_full_name: &str) -> Option<&'static str> {
-    None
-}
-
 /// The types that were referred to, each once.
 struct Definitions {
     /// How often each last part of a name is used; one used twice needs more parts.
     uses: HashMap<String, usize>,
     made: BTreeMap<String, Value>,
+    /// What the descriptors' files say, by full name.
+    comments: HashMap<&'static str, &'static str>,
 }
 
 impl Definitions {
@@ -126,7 +116,15 @@ impl Definitions {
         for name in messages.chain(pool.all_enums().map(|values| values.name().to_owned())) {
             *uses.entry(name).or_default() += 1;
         }
-        Definitions { uses, made: BTreeMap::new() }
+        let comments = pemba_proto::COMMENTS.lines().filter_map(|line| line.split_once('\t')).collect();
+        Definitions { uses, made: BTreeMap::new(), comments }
+    }
+
+    /// Adds the comment of what has this name, if it has one.
+    fn describe(&self, members: &mut Map<String, Value>, key: &str, full_name: &str) {
+        if let Some(comment) = self.comments.get(full_name) {
+            members.insert(key.to_owned(), (*comment).into());
+        }
     }
 
     fn finish(self) -> Value {
@@ -182,7 +180,7 @@ impl Definitions {
         if !properties.is_empty() {
             definition.insert("properties".to_owned(), Value::Object(properties));
         }
-        describe(&mut definition, "description", message.full_name());
+        self.describe(&mut definition, "description", message.full_name());
         Value::Object(definition)
     }
 
@@ -197,7 +195,7 @@ impl Definitions {
             None => self.of_kind(&kind),
         };
         let Value::Object(mut members) = form else { return form };
-        describe(&mut members, "description", field.full_name());
+        self.describe(&mut members, "description", field.full_name());
         if field.field_descriptor_proto().options.as_ref().is_some_and(|options| options.deprecated()) {
             members.insert("x-deprecated".to_owned(), true.into());
         }
@@ -228,7 +226,7 @@ impl Definitions {
             definition.insert("type".to_owned(), "string".into());
             definition.insert("enum".to_owned(), names.into());
             definition.insert("default".to_owned(), values.default_value().name().into());
-            describe(&mut definition, "description", values.full_name());
+            self.describe(&mut definition, "description", values.full_name());
             self.made.insert(name.clone(), Value::Object(definition));
         }
         json!({ "$ref": format!("{DEFINITIONS}{name}") })

@@ -83,6 +83,7 @@ async fn every_reference_of_the_document_leads_to_a_definition() {
     let check = &document["paths"]["/v1/permissions/check"]["post"];
     assert_eq!(check["operationId"], "PermissionsService_CheckPermission");
     assert_eq!(check["parameters"][0]["schema"]["$ref"], "#/definitions/v1CheckPermissionRequest");
+    assert!(check["summary"].is_string(), "{check}");
     let properties = &definitions["v1CheckPermissionRequest"]["properties"];
     assert_eq!(properties["withTracing"]["type"], "boolean");
     assert_eq!(properties["context"]["type"], "object");
