@@ -250,6 +250,9 @@ fn too_many_to_delete(message: String, limit: u64, filter: &RelationshipFilter) 
         "filter_subject_relation",
     ];
     metadata.extend(filter_fields(filter, names));
+    if filter.resource_type.is_none() {
+        metadata.push(("filter_resource_type", String::new()));
+    }
     let reason = ErrorReason::TooManyRelationshipsForTransactionalDelete;
     with_reason(Code::InvalidArgument, reason, message, metadata)
 }
@@ -273,12 +276,15 @@ fn precondition_failed(message: String, precondition: &Precondition) -> Status {
     with_reason(Code::FailedPrecondition, ErrorReason::WriteOrDeletePreconditionFailure, message, metadata)
 }
 
-/// The fields of a filter that are set, under the names in the order of the filter's fields.
+/// The fields of a filter that are set, under the names in the order of the filter's fields. A demand for no subject
+/// relation is an empty one.
 fn filter_fields(filter: &RelationshipFilter, names: [&'static str; 7]) -> Metadata {
+    let none = SmolStr::default();
     let subject = filter.subject.as_ref();
     let relation = subject.and_then(|subject| match &subject.relation {
         RelationFilter::Is(relation) => Some(relation),
-        RelationFilter::Any | RelationFilter::NoRelation => None,
+        RelationFilter::NoRelation => Some(&none),
+        RelationFilter::Any => None,
     });
     let values = [
         filter.resource_type.as_ref(),

@@ -16,5 +16,6 @@ pub mod cases;
 pub mod caveats;
 pub mod compare;
 pub mod generate;
+pub mod history;
 pub mod oracle;
 pub mod support_desk;

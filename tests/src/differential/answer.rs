@@ -41,10 +41,20 @@ pub enum Answer {
     Check(Verdict),
     /// A bulk check's.
     Bulk(Vec<Result<Verdict, Fault>>),
-    /// A lookup of resources; `repeated` counts the ids that came more than once.
-    Resources { found: BTreeMap<String, Verdict>, repeated: usize },
+    /// A lookup of resources.
+    Resources {
+        /// The verdict by id.
+        found: BTreeMap<String, Verdict>,
+        /// How many ids came more than once.
+        repeated: usize,
+    },
     /// A lookup of subjects.
-    Subjects { found: BTreeMap<String, Found>, repeated: usize },
+    Subjects {
+        /// What was found by id.
+        found: BTreeMap<String, Found>,
+        /// How many ids came more than once.
+        repeated: usize,
+    },
     /// An expansion, as text.
     Tree(String),
     /// Relationships, as text.

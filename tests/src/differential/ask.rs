@@ -20,7 +20,7 @@ struct Asker<'a> {
 }
 
 /// So many requests. Every change is followed by an export, so that the states are compared too.
-pub fn steps(random: &mut Random, schema: &Schema, edges: &[Edge], count: usize) -> Vec<Step> {
+pub(super) fn steps(random: &mut Random, schema: &Schema, edges: &[Edge], count: usize) -> Vec<Step> {
     let mut asker = Asker { random, schema, edges, writes: 1 };
     let mut steps = Vec::new();
     while steps.len() < count {

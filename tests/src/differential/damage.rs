@@ -56,7 +56,7 @@ fn words(text: &str) -> Vec<String> {
 }
 
 /// Removes, repeats, swaps, or puts in a word.
-pub fn damaged(random: &mut Random, text: &str) -> String {
+pub(super) fn damaged(random: &mut Random, text: &str) -> String {
     let mut words = words(text);
     if words.is_empty() {
         return "definition".to_owned();

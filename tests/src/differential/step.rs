@@ -98,32 +98,68 @@ pub enum Step {
     Check(Item, At),
     /// CheckBulkPermissions.
     Bulk(Vec<Item>),
-    /// LookupResources, whole or in pages.
+    /// LookupResources.
     LookupResources {
+        /// The resources' type.
         resource_type: String,
+        /// The permission or relation.
         permission: String,
+        /// The subject.
         subject: Subject,
+        /// The request's context.
         context: Context,
+        /// How many results a page has; 0 for all at once.
         page: u32,
     },
     /// LookupSubjects.
     LookupSubjects {
+        /// The resource.
         resource: Object,
+        /// The permission or relation.
         permission: String,
+        /// The subjects' type.
         subject_type: String,
+        /// The subjects' relation; empty for none.
         subject_relation: String,
+        /// The request's context.
         context: Context,
     },
     /// ExpandPermissionTree.
-    Expand { resource: Object, permission: String },
-    /// ReadRelationships, whole or in pages.
-    Read { filter: Filter, page: u32, at: At },
+    Expand {
+        /// The resource.
+        resource: Object,
+        /// The permission or relation.
+        permission: String,
+    },
+    /// ReadRelationships.
+    Read {
+        /// What to read.
+        filter: Filter,
+        /// How many relationships a page has; 0 for all at once.
+        page: u32,
+        /// At which revision.
+        at: At,
+    },
     /// ExportBulkRelationships of everything.
     Export,
     /// WriteRelationships.
-    Write { updates: Vec<(Operation, Edge)>, preconditions: Vec<(bool, Filter)> },
+    Write {
+        /// What to write.
+        updates: Vec<(Operation, Edge)>,
+        /// What must match, or with `false` must not.
+        preconditions: Vec<(bool, Filter)>,
+    },
     /// DeleteRelationships.
-    Delete { filter: Filter, preconditions: Vec<(bool, Filter)>, limit: u32, partial: bool },
+    Delete {
+        /// What to delete.
+        filter: Filter,
+        /// What must match, or with `false` must not.
+        preconditions: Vec<(bool, Filter)>,
+        /// The limit; 0 for none.
+        limit: u32,
+        /// Whether a part may be deleted.
+        partial: bool,
+    },
     /// WriteSchema.
     Schema(String),
 }
