@@ -70,6 +70,9 @@ function checks() {
     const unknown = await check(asked);
     assert.equal(unknown.permissionship, CONDITIONAL_PERMISSION);
     assert.deepEqual(unknown.partialCaveatInfo.missingRequiredContext, ["network"]);
+    const context = (network) => ({ context: v1.createStructFromObject({ network }) });
+    assert.equal(await answer(asked, NOW, context("office")), HAS_PERMISSION);
+    assert.equal(await answer(asked, NOW, context("home")), NO_PERMISSION);
   });
 
   it("answers many in order and keeps an error to its item", async () => {

@@ -16,7 +16,7 @@ from authzed.api.v1 import (
     ExpandPermissionTreeRequest,
     ZedToken,
 )
-from google.protobuf import timestamp_pb2
+from google.protobuf import struct_pb2, timestamp_pb2
 
 import harness
 from harness import CREATE, DELETE, NOW, TIMEOUT_S, object_of, subject_of, update
@@ -24,6 +24,12 @@ from harness import CREATE, DELETE, NOW, TIMEOUT_S, object_of, subject_of, updat
 HAS = CheckPermissionResponse.PERMISSIONSHIP_HAS_PERMISSION
 NO = CheckPermissionResponse.PERMISSIONSHIP_NO_PERMISSION
 CONDITIONAL = CheckPermissionResponse.PERMISSIONSHIP_CONDITIONAL_PERMISSION
+
+
+def context(**fields):
+    found = struct_pb2.Struct()
+    found.update(fields)
+    return found
 
 
 def question(text, **fields):
@@ -100,6 +106,26 @@ class CheckTest(harness.Suite):
         unknown = self.check(asked)
         self.assertEqual(unknown.permissionship, CONDITIONAL)
         self.assertEqual(list(unknown.partial_caveat_info.missing_required_context), ["network"])
+        self.assertEqual(self.answer(asked, context=context(network="office")), HAS)
+        self.assertEqual(self.answer(asked, context=context(network="home")), NO)
+
+    def test_a_stored_parameter_wins(self):
+        doc = self.name("doc")
+        caveat = ContextualizedCaveat(caveat_name="pytest/on_network", context=context(network="home"))
+        self.write(update(CREATE, f"document:{doc}#viewer@user:ann", optional_caveat=caveat))
+        asked = f"document:{doc}#view@user:ann"
+        self.assertEqual(self.answer(asked, context=context(network="office")), NO)
+
+    def test_a_parameter_of_the_wrong_type(self):
+        doc = self.name("doc")
+        caveat = ContextualizedCaveat(caveat_name="pytest/on_network")
+        self.write(update(CREATE, f"document:{doc}#viewer@user:ann", optional_caveat=caveat))
+        self.assert_refused(
+            grpc.StatusCode.INVALID_ARGUMENT,
+            "CAVEAT_PARAMETER_TYPE_ERROR",
+            lambda: self.check(f"document:{doc}#view@user:ann", context=context(network=[1])),
+            parameter_name="network",
+        )
 
     def test_an_expired_relationship_stops_counting(self):
         doc = self.name("doc")
