@@ -126,7 +126,7 @@ async fn every_file_holds_over_grpc_by_every_call() {
             Err(reason) => failures.push(format!("{}: {reason}", file.name)),
         }
         let types: Vec<&str> = file.types.keys().map(String::as_str).collect();
-        peer.clear(&types).await;
+        assert!(peer.clear(&types).await, "{} cannot be removed", file.name);
     }
     println!("{} files in {:.0} s: {compared:?}", files.len(), started.elapsed().as_secs_f64());
     assert!(failures.is_empty(), "{} files fail:\n{}", failures.len(), failures.join("\n"));
@@ -162,7 +162,7 @@ async fn our_corpus_holds_on_the_real_spicedb() {
             }
         }
         let types: Vec<&str> = file.types.keys().map(String::as_str).collect();
-        peer.clear(&types).await;
+        assert!(peer.clear(&types).await, "{} cannot be removed", file.name);
     }
     println!("{held} assertions of the corpus hold on the real SpiceDB");
     assert!(failures.is_empty(), "{}", failures.join("\n"));

@@ -72,6 +72,7 @@ async fn work(
         pemba: Peer::new(&server.endpoint(), KEY),
         oracle: Peer::new(&oracle.0, &format!("store-{number}")),
         kind: oracle.1,
+        stuck: false,
     };
     let mut counts = Counts::default();
     let mut differences = BTreeMap::new();
@@ -81,7 +82,7 @@ async fn work(
             None => counts.requests >= share,
         };
         let seed = next.fetch_add(1, Ordering::Relaxed);
-        if enough || seed >= last || differences.len() >= DIFFERENCES_MAX {
+        if enough || pair.stuck || seed >= last || differences.len() >= DIFFERENCES_MAX {
             return (counts, differences);
         }
         if let Some(found) = run(&mut pair, &case(seed, profile()), &mut counts).await

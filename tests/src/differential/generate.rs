@@ -48,9 +48,9 @@ impl Default for Profile {
 pub fn case(seed: u64, profile: Profile) -> Case {
     let mut random = Random::new(seed);
     let schema = schema(&mut random, profile);
-    let cyclic = random.percent(8);
+    let cyclic = random.percent(3);
     let mut edges: Vec<Edge> = Vec::new();
-    for _ in 0..random.between(6, 40) {
+    for _ in 0..random.between(4, 26) {
         if let Some(edge) = edge(&mut random, &schema, cyclic)
             && !edges.iter().any(|old| old.same(&edge))
         {

@@ -15,7 +15,7 @@ use super::answer::{Answer, Fault, Verdict, relationship_text, tree_text};
 use super::step::{At, Context, Filter, Item, Object, Operation, Step, Subject, wire_context};
 
 /// Longest that one call may take; a server that takes longer has no answer.
-const CALL_MAX: Duration = Duration::from_secs(20);
+const CALL_MAX: Duration = Duration::from_secs(8);
 
 /// Puts a key on every request.
 #[derive(Clone)]
@@ -284,16 +284,16 @@ impl Peer {
         Ok(Answer::Relationships(all))
     }
 
-    /// Removes everything: relationships, then the schema.
-    pub async fn clear(&mut self, types: &[&str]) {
+    /// Removes everything, relationships, then the schema; whether that was done.
+    pub async fn clear(&mut self, types: &[&str]) -> bool {
         for kind in types {
             let filter = Filter { resource_type: (*kind).to_owned(), ..Filter::default() };
             // A type that the schema does not have, or no schema at all, has no relationships either.
             self.ask(&Step::Delete { filter, preconditions: Vec::new(), limit: 0, partial: false }).await;
         }
         let cleared = self.ask(&Step::Schema(String::new())).await;
-        assert!(matches!(cleared, Answer::Done), "the schema cannot be removed: {cleared}");
         self.tokens.clear();
+        matches!(cleared, Answer::Done)
     }
 }
 
