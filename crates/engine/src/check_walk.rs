@@ -259,16 +259,16 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         }
     }
 
+    /// Every edge holds and leads to an object with the target, and there is one. An edge whose caveat says no is there
+    /// and does not hold.
     fn arrow_all(&mut self, steps: &[(KindId, Option<PredicateId>)], object: Ordinal, depth: u32) -> Walked {
         let graph = self.graph;
         let start = self.reasons.len();
-        // Whether there is an edge at all; until one holds for certain, what decides it.
-        let mut exists = Permissionship::No;
-        let mut edge_reasons = Vec::new();
+        let mut is_any = false;
         let mut value = Permissionship::Yes;
         for (kind, target) in steps {
             for other in graph.subjects(*kind, object).iter() {
-                exists = Permissionship::Yes;
+                is_any = true;
                 value = value.min(self.target(*target, other, depth)?);
                 if value == Permissionship::No {
                     return Ok(self.settle(value, start));
@@ -279,32 +279,18 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             }
             for edge in graph.qualified_subjects(*kind, object) {
                 self.burn()?;
-                let state = self.reading.state(&edge.qualifier)?;
-                exists = exists.max(state.value());
-                let unless = negated(state.value());
-                let member = match state {
-                    EdgeState::Absent => continue,
-                    EdgeState::Holds => self.target(*target, edge.other, depth)?,
-                    EdgeState::Depends(reasons) => {
-                        let before = self.reasons.len();
-                        let member = self.target(*target, edge.other, depth)?;
-                        if member != Permissionship::Yes {
-                            self.reasons.extend(reasons.iter().cloned());
-                        }
-                        edge_reasons.extend(reasons);
-                        self.settle(member.max(unless), before)
-                    }
-                };
-                value = value.min(member);
+                let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
+                is_any = true;
+                value = value.min(match target {
+                    Some(target) => self.under(state, *target, edge.other, depth)?,
+                    None => Permissionship::No,
+                });
                 if value == Permissionship::No {
                     return Ok(self.settle(value, start));
                 }
             }
         }
-        if exists == Permissionship::Conditional {
-            self.reasons.extend(edge_reasons);
-        }
-        Ok(self.settle(value.min(exists), start))
+        Ok(self.settle(if is_any { value } else { Permissionship::No }, start))
     }
 
     fn target(&mut self, target: Option<PredicateId>, object: Ordinal, depth: u32) -> Walked {

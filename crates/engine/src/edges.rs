@@ -134,6 +134,15 @@ impl<'a> Reading<'a> {
         Ok(state)
     }
 
+    /// As `state`, but `None` for an edge that has expired: it is no edge any more, while one whose caveat says no is one
+    /// that does not hold.
+    pub(crate) fn live_state(&mut self, qualifier: &Arc<Qualifier>) -> Result<Option<EdgeState>, QueryError> {
+        if !self.is_live(qualifier) {
+            return Ok(None);
+        }
+        self.state(qualifier).map(Some)
+    }
+
     fn evaluate(&mut self, caveat: &CaveatRef) -> Result<EdgeState, QueryError> {
         Ok(match self.outcome(caveat)? {
             Ok(CaveatOutcome::True) => EdgeState::Holds,

@@ -234,49 +234,38 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
         ops.iter().map(|op| self.op(op, object)).collect()
     }
 
-    /// There is an edge, and for each edge: it does not count, or its object has the target.
+    /// There is an edge that has not expired, and for each of those: its condition holds and its object has the target.
     fn arrow_all(
         &mut self,
         steps: &[(KindId, Option<PredicateId>)],
         object: Ordinal,
     ) -> Result<u32, QueryError> {
         let graph = self.graph;
-        let mut exists = D::Value::bottom();
-        let mut edge_reasons = Vec::new();
         let mut children = Vec::new();
         for (kind, target) in steps {
             let plain = graph.subjects(*kind, object);
             self.reading.charge_len(plain.len())?;
             for subject in plain.iter() {
-                exists = D::Value::top();
                 children.push(target.map_or(NOBODY, |target| self.atom(target, subject)));
             }
             for edge in graph.qualified_subjects(*kind, object) {
                 self.reading.charge(1)?;
-                let member = target.map(|target| (target, edge.other));
+                if !self.reading.is_live(&edge.qualifier) {
+                    continue;
+                }
                 match self.reading.state(&edge.qualifier)? {
-                    EdgeState::Absent => {}
+                    EdgeState::Absent => children.push(NOBODY),
                     EdgeState::Holds => {
-                        exists = D::Value::top();
-                        children.push(member.map_or(NOBODY, |(target, other)| self.atom(target, other)));
+                        children.push(target.map_or(NOBODY, |target| self.atom(target, edge.other)));
                     }
                     EdgeState::Depends(reasons) => {
-                        exists.join(&D::Value::conditional());
-                        edge_reasons.extend(reasons.iter().cloned());
-                        let unless = self.known(D::Value::conditional(), reasons);
-                        let member = member.map_or(NOBODY, |(target, other)| self.atom(target, other));
-                        children.push(self.any(vec![unless, member]));
+                        children.push(self.known(D::Value::conditional(), reasons));
+                        children.push(target.map_or(NOBODY, |target| self.atom(target, edge.other)));
                     }
                 }
             }
         }
-        if exists.is_bottom() {
-            return Ok(NOBODY);
-        }
-        if exists != D::Value::top() {
-            children.push(self.known(exists, edge_reasons));
-        }
-        Ok(self.all(children))
+        if children.is_empty() { Ok(NOBODY) } else { Ok(self.all(children)) }
     }
 
     fn push(&mut self, node: Node<D::Value>) -> u32 {

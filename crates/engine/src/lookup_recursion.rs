@@ -234,10 +234,7 @@ impl<'s, 'a, 'b, G: Graph> Recursion<'s, 'a, 'b, G> {
     fn carry(&mut self, node: usize, via: Via, fresh: &[u32]) -> Result<Vec<u32>, QueryError> {
         let (kind, plane) = match via {
             Via::Same => return Ok(fresh.to_vec()),
-            Via::Edge(kind) => (kind, self.plane),
-            // What a conditional edge leads to matters for certainty too: once it has the target, the edge's condition
-            // no longer counts.
-            Via::AllEdges(kind) => (kind, Plane::Possible),
+            Via::Edge(kind) | Via::AllEdges(kind) => (kind, self.plane),
         };
         let mut gather = Gather::default();
         for object in fresh {

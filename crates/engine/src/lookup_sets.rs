@@ -309,31 +309,12 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
                 let objects = self.set(plane, *target).clone();
                 self.through(*kind, &objects, plane, &mut gather)?;
             }
-            if plane == Plane::Possible {
-                self.conditional_resources(*kind, &mut gather)?;
-            }
         }
         Ok(gather.finish())
     }
 
-    /// The resources that have a conditional edge of a kind: whatever it leads to, `.all` is not certainly false.
-    fn conditional_resources(&mut self, kind: KindId, gather: &mut Gather) -> Result<(), QueryError> {
-        let graph = self.graph;
-        let mut from = Ordinal(0);
-        while let Some(resource) = graph.next_qualified(kind, from) {
-            for edge in graph.qualified_subjects(kind, resource) {
-                self.reading.charge(1)?;
-                if self.reading.state(&edge.qualifier)?.value() == Permissionship::Conditional {
-                    gather.add_one(resource);
-                    break;
-                }
-            }
-            from = Ordinal(resource.0.saturating_add(1));
-        }
-        Ok(())
-    }
-
-    /// Whether a resource has an edge, and every edge that counts leads to an object with the target.
+    /// Whether a resource has an edge that has not expired, and every one of those holds and leads to an object with the
+    /// target.
     pub(crate) fn has_all(
         &mut self,
         steps: &[(KindId, Option<PredicateId>)],
@@ -357,12 +338,12 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
             }
             for edge in graph.qualified_subjects(*kind, resource) {
                 self.reading.charge(1)?;
+                if !self.reading.is_live(&edge.qualifier) {
+                    continue;
+                }
+                exists = true;
                 let state = self.reading.state(&edge.qualifier)?.value();
-                exists |= plane.holds(state);
-                // An edge that may or may not count does certainly no harm only if its object has the target, and
-                // possibly none in any case.
-                let counts = plane.opposite().holds(state);
-                if counts && !has(self, edge.other) {
+                if !plane.holds(state) || !has(self, edge.other) {
                     return Ok(false);
                 }
             }

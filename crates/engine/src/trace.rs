@@ -314,17 +314,16 @@ impl<G: Graph> Tracing<'_, '_, '_, G> {
         Ok(parts)
     }
 
-    /// There is an edge, and every edge that counts leads to an object with the target.
+    /// There is an edge that has not expired, and every one of those holds and leads to an object with the target.
     fn arrow_all(
         &mut self,
         steps: &[(KindId, Option<PredicateId>)],
         draft: &mut Draft,
     ) -> Result<Arc<Condition>, QueryError> {
         let (graph, object) = (self.graph, draft.object);
-        let (mut exists, mut parts) = (Vec::new(), Vec::new());
+        let mut parts = Vec::new();
         for (kind, target) in steps {
             for other in graph.subjects(*kind, object).iter() {
-                exists.push(Arc::new(Condition::Always));
                 parts.push(self.target(*target, other, draft)?);
                 if is_decided(&parts, &Condition::Never) || draft.cut.is_some() {
                     return Ok(Condition::all(parts));
@@ -333,14 +332,15 @@ impl<G: Graph> Tracing<'_, '_, '_, G> {
             for edge in graph.qualified_subjects(*kind, object) {
                 let Some(condition) = self.edge(&edge.qualifier, draft)? else { continue };
                 let member = self.target(*target, edge.other, draft)?;
-                parts.push(Condition::any(vec![Condition::not(&condition), member]));
-                exists.push(condition);
+                parts.push(Condition::all(vec![condition, member]));
                 if is_decided(&parts, &Condition::Never) || draft.cut.is_some() {
                     return Ok(Condition::all(parts));
                 }
             }
         }
-        parts.push(Condition::any(exists));
+        if parts.is_empty() {
+            return Ok(Arc::new(Condition::Never));
+        }
         Ok(Condition::all(parts))
     }
 

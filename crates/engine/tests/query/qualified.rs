@@ -90,15 +90,16 @@ fn caveats_on_both_sides_of_an_arrow() {
     assert_eq!(world.check("doc:one#from@user:ann"), "if one,two");
     assert_eq!(world.check("doc:one#from@user:bob"), "if one");
     assert_eq!(world.check("doc:one#from@user:cat"), "no");
-    assert_eq!(world.check("doc:two#every@user:bob"), "yes");
-    assert_eq!(world.check("doc:two#every@user:ann"), "if two");
-    // The second folder counts only if its caveat holds, and then it says no.
-    assert_eq!(world.check("doc:three#every@user:bob"), "if two");
+    // Every edge's own caveat is demanded: one that says no denies.
+    assert_eq!(world.check("doc:two#every@user:bob"), "no");
+    assert_eq!(world.check("doc:two#every@user:ann"), "no");
+    // The second folder says no, whatever the caveat of the edge to it.
+    assert_eq!(world.check("doc:three#every@user:bob"), "no");
     assert_eq!(world.check("doc:three#every@user:cat"), "no");
-    // One conditional edge to an object without the target: whether there is an edge is open, and so is what it does.
-    assert_eq!(world.check("doc:one#every@user:cat"), "if one");
-    assert_eq!(world.resources("doc", "every", "user:cat"), "one?");
-    assert_eq!(world.subjects("doc:one#every", "user", None), "*=if one ann=if one,two bob=if one");
+    // One conditional edge to an object without the target denies.
+    assert_eq!(world.check("doc:one#every@user:cat"), "no");
+    assert_eq!(world.resources("doc", "every", "user:cat"), "");
+    assert_eq!(world.subjects("doc:one#every", "user", None), "ann=if one,two bob=if one");
     world.cross_examine();
 }
 

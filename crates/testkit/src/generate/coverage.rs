@@ -264,7 +264,7 @@ fn reads(formula: &Formula, under: bool, atoms: &mut BTreeSet<(usize, bool)>, wi
             reads(base, under, atoms, wildcard);
             reads(without, true, atoms, wildcard);
         }
-        Formula::Edge(..) | Formula::NotEdge(..) | Formula::Is(_) => {}
+        Formula::Edge(..) | Formula::Is(_) => {}
     }
 }
 

@@ -42,9 +42,7 @@ pub(super) fn caveat_classes(
 /// Whether a formula itself reads a caveat that fails.
 fn reads_fault(formula: &Formula) -> bool {
     match formula {
-        Formula::Edge(_, causes) | Formula::NotEdge(_, causes) => {
-            causes.iter().any(|cause| matches!(cause, Cause::Fault(..)))
-        }
+        Formula::Edge(_, causes) => causes.iter().any(|cause| matches!(cause, Cause::Fault(..))),
         Formula::Or(all) | Formula::And(all) => all.iter().any(reads_fault),
         Formula::Except(base, without) => reads_fault(base) || reads_fault(without),
         Formula::Is(_) | Formula::AnyOf(_) | Formula::Atom(_) => false,
@@ -54,7 +52,7 @@ fn reads_fault(formula: &Formula) -> bool {
 /// Whether a conditional atom is read under an exclusion, directly.
 fn excludes_conditional(formula: &Formula, under: bool, solution: &Solution) -> bool {
     match formula {
-        Formula::Edge(value, _) | Formula::NotEdge(value, _) => under && *value == Value::Maybe,
+        Formula::Edge(value, _) => under && *value == Value::Maybe,
         Formula::Atom(number) => under && solution.answer(*number).value() == Some(Value::Maybe),
         Formula::Or(all) | Formula::And(all) => {
             all.iter().any(|part| excludes_conditional(part, under, solution))

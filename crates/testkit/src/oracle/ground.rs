@@ -38,8 +38,6 @@ impl Cause {
 pub enum Formula {
     /// The value of an edge: unconditional, refused or dependent on these.
     Edge(Value, Vec<Cause>),
-    /// Not the value of an edge.
-    NotEdge(Value, Vec<Cause>),
     /// The subject is this one.
     Is(SubjectRef),
     /// The subject is some object of this type, without a relation.
@@ -165,15 +163,13 @@ impl Ground<'_> {
         Formula::Or(self.walked(relation).map(one).collect())
     }
 
+    /// Every edge's own condition is demanded like its target, and there must be an edge.
     fn arrow_all(&self, relation: &SmolStr, target: &SmolStr) -> Formula {
-        let mut all = Vec::new();
-        let mut exists = Vec::new();
-        for edge in self.walked(relation) {
+        let one = |edge: &Relationship| {
             let (value, causes) = self.edge_value(edge);
-            exists.push(Formula::Edge(value, causes.clone()));
-            all.push(Formula::Or(vec![Formula::NotEdge(value.negate(), causes), self.target(edge, target)]));
-        }
-        all.push(Formula::Or(exists));
-        Formula::And(all)
+            Formula::And(vec![Formula::Edge(value, causes), self.target(edge, target)])
+        };
+        let all: Vec<Formula> = self.walked(relation).map(one).collect();
+        if all.is_empty() { Formula::Or(all) } else { Formula::And(all) }
     }
 }

@@ -63,7 +63,7 @@ impl<'a> Estimates<'a> {
 fn value(formula: &Formula, subject: &SubjectRef, estimates: Estimates<'_>) -> Value {
     let truth = |holds: bool| if holds { Value::Yes } else { Value::No };
     match formula {
-        Formula::Edge(value, _) | Formula::NotEdge(value, _) => *value,
+        Formula::Edge(value, _) => *value,
         Formula::Is(one) => truth(one == subject),
         Formula::AnyOf(object_type) => {
             truth(subject.relation.is_none() && subject.object.object_type == *object_type)
@@ -108,7 +108,7 @@ fn causes(
         return BTreeSet::new();
     }
     match formula {
-        Formula::Edge(_, causes) | Formula::NotEdge(_, causes) => causes.iter().cloned().collect(),
+        Formula::Edge(_, causes) => causes.iter().cloned().collect(),
         Formula::Is(_) | Formula::AnyOf(_) => BTreeSet::new(),
         Formula::Atom(number) => known[*number].clone(),
         Formula::Or(operands) | Formula::And(operands) => {
