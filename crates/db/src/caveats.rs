@@ -63,8 +63,8 @@ pub(crate) fn check_bound_values(
                 return Err(RelationshipError::CaveatParameterType {
                     caveat: caveat.name.clone(),
                     parameter,
-                    expected,
-                    found,
+                    expected: expected.into(),
+                    found: found.into(),
                     relationship: identity(relationship),
                 });
             }

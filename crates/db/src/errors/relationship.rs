@@ -89,9 +89,9 @@ pub enum RelationshipError {
         /// The parameter.
         parameter: SmolStr,
         /// The declared type as the schema writes it.
-        expected: String,
+        expected: Box<str>,
         /// What the value is, in words.
-        found: String,
+        found: Box<str>,
         /// The relationship.
         relationship: String,
     },

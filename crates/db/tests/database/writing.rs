@@ -224,7 +224,7 @@ fn bound_values_are_parameters_of_their_types() {
         let RelationshipError::CaveatParameterType { parameter, expected, found: shown, .. } = error else {
             panic!("{error:?}")
         };
-        assert_eq!((parameter.as_str(), expected.as_str(), shown.as_str()), ("max", "int", found));
+        assert_eq!((parameter.as_str(), &*expected, &*shown), ("max", "int", found));
     }
     for value in ["3", "-3", "\"12\""] {
         one(&database, touch(&format!("document:a#viewer@user:x[limit:{{\"max\":{value}}}]"))).unwrap();
