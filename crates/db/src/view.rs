@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use pemba_engine::{
     CheckAnswer, CheckItem, EdgeKey, ExpandTree, Ordinal, QueryContext, QueryError, ResourceSet, Snapshot,
-    SubjectSet, TypeId,
+    SubjectSet, Trace, TypeId,
 };
 use pemba_model::{
     Context, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
@@ -89,6 +89,29 @@ impl View {
                 resource,
                 permission,
                 subject,
+                context,
+            )
+        })
+    }
+
+    /// How a check comes to its answer: a tree of at most `nodes_max` nodes, where those with parts left out say so. The
+    /// caveats in it are as the schema of this view has them.
+    pub fn trace(
+        &self,
+        resource: &ObjectRef,
+        permission: &str,
+        subject: &SubjectRef,
+        request_context: Option<&Context>,
+        nodes_max: usize,
+    ) -> Result<Trace, QueryError> {
+        self.ask(request_context, |context| {
+            pemba_engine::trace(
+                &*self.snapshot,
+                self.snapshot.program(),
+                resource,
+                permission,
+                subject,
+                nodes_max,
                 context,
             )
         })

@@ -29,6 +29,11 @@ pub const CAVEAT_VALUES_MAX_BYTES: u64 = 4 * 1024 * 1024;
 pub const SCHEMA_NESTING_MAX: usize = 128;
 /// Most checks in one bulk request; fixed by the interface.
 pub const BULK_CHECK_ITEMS_MAX: usize = 10_000;
+/// Most nodes in the traces of one request, as a count over all its items; each item has one at least.
+pub const TRACE_NODES_MAX: usize = 10_000;
+/// Most text of conditions, their values included, and of schemas in the traces of one request, in bytes; each kind has
+/// this much.
+pub const TRACE_TEXT_MAX_BYTES: usize = 1024 * 1024;
 
 /// The bounds an operator may set. Counts are items, `_bytes` are bytes, `_ms` are milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -60,7 +60,8 @@ pub(crate) fn to_wire(context: &Context) -> Struct {
     Struct { fields: context.iter().map(|(name, value)| (name.clone(), value_to_wire(value))).collect() }
 }
 
-fn value_to_wire(value: &Json) -> Value {
+/// The wire form of one value.
+pub(super) fn value_to_wire(value: &Json) -> Value {
     let kind = match value {
         Json::Null => Kind::NullValue(0),
         Json::Bool(value) => Kind::BoolValue(*value),

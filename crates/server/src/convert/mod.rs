@@ -3,12 +3,15 @@
 pub(crate) mod context;
 pub(crate) mod reflection;
 mod relationship;
+mod trace;
+mod trace_condition;
 mod tree;
 
 pub(crate) use relationship::{
     filter, filtered_text, object, object_to_wire, preconditions, relationship, relationship_to_wire,
     subject, subject_to_wire, timestamp_to_wire, update, updated_to_wire,
 };
+pub(crate) use trace::Tracing;
 pub(crate) use tree::tree_to_wire;
 
 use pemba_model::{Context, SmolStr};

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use pemba_db::{CheckRequest, View};
-use pemba_engine::CheckAnswer;
+use pemba_engine::{CheckAnswer, QueryError};
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
 use pemba_model::{Context, ObjectRef, SubjectRef};
 use pemba_proto::authzed::api::v1::check_bulk_permissions_pair::Response;
@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use super::check::{SUBJECT_FIELD, permissionship};
 use super::request_context;
 use crate::consistency::{consistency, encode};
-use crate::convert::{object, partial_caveat_info, subject};
+use crate::convert::{Tracing, object, partial_caveat_info, subject};
 use crate::errors;
 use crate::state::State;
 use crate::status::{plain, to_wire};
@@ -35,11 +35,18 @@ pub(super) async fn answer(
     }
     let contexts = contexts(state, &request.items)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
+    let is_traced = request.with_tracing;
     let questions = questions(request.items, contexts);
-    if questions.len() <= INLINE_ITEMS_MAX {
-        return Ok(checked(&view, questions));
+    if questions.len() <= INLINE_ITEMS_MAX && !is_traced {
+        return Ok(checked(&view, questions, None));
     }
-    state.queries.run(move || Ok(checked(&view, questions))).await
+    state
+        .queries
+        .run(move || {
+            let tracing = is_traced.then(|| Tracing::new(&view, questions.len()));
+            Ok(checked(&view, questions, tracing))
+        })
+        .await
 }
 
 /// A context that is too large or no JSON fails the whole call, as a request's would.
@@ -63,6 +70,14 @@ struct Question {
     context: Option<Context>,
 }
 
+impl Question {
+    fn request(&self) -> Option<CheckRequest<'_>> {
+        let (resource, subject) = self.asked.as_ref().ok()?;
+        let (permission, context) = (self.item.permission.as_str(), self.context.as_ref());
+        Some(CheckRequest { resource, permission, subject, context })
+    }
+}
+
 fn questions(items: Vec<CheckBulkPermissionsRequestItem>, contexts: Vec<Option<Context>>) -> Vec<Question> {
     let items = items.into_iter().zip(contexts).enumerate();
     items.map(|(index, (item, context))| Question { asked: asked(index, &item), item, context }).collect()
@@ -76,25 +91,18 @@ fn asked(index: usize, item: &CheckBulkPermissionsRequestItem) -> Result<(Object
     Ok((object(item.resource.as_ref()), subject(item.subject.as_ref())))
 }
 
-fn checked(view: &View, questions: Vec<Question>) -> CheckBulkPermissionsResponse {
-    let requests: Vec<CheckRequest<'_>> = questions
-        .iter()
-        .filter_map(|question| {
-            let (resource, subject) = question.asked.as_ref().ok()?;
-            let (permission, context) = (question.item.permission.as_str(), question.context.as_ref());
-            Some(CheckRequest { resource, permission, subject, context })
-        })
-        .collect();
+fn checked(
+    view: &View,
+    questions: Vec<Question>,
+    mut tracing: Option<Tracing<'_>>,
+) -> CheckBulkPermissionsResponse {
+    let requests: Vec<CheckRequest<'_>> = questions.iter().filter_map(Question::request).collect();
     let mut answers = view.check_bulk(&requests).into_iter();
     let pairs = questions
         .into_iter()
         .map(|question| {
-            let answer = question.asked.and_then(|_| match answers.next() {
-                Some(answer) => answer.map_err(|error| errors::query(&error)),
-                None => Err(plain(Code::Internal, "the check has no answer")),
-            });
-            let response = match answer {
-                Ok(answer) => Response::Item(response_item(&answer)),
+            let response = match response(&question, &mut answers, tracing.as_mut()) {
+                Ok(item) => Response::Item(item),
                 Err(status) => Response::Error(to_wire(&status)),
             };
             CheckBulkPermissionsPair { request: Some(question.item), response: Some(response) }
@@ -103,10 +111,24 @@ fn checked(view: &View, questions: Vec<Question>) -> CheckBulkPermissionsRespons
     CheckBulkPermissionsResponse { checked_at: Some(encode(view.token())), pairs }
 }
 
-fn response_item(answer: &CheckAnswer) -> CheckBulkPermissionsResponseItem {
-    CheckBulkPermissionsResponseItem {
+/// What one item is told; takes an answer if it was asked.
+fn response(
+    question: &Question,
+    answers: &mut impl Iterator<Item = Result<CheckAnswer, QueryError>>,
+    tracing: Option<&mut Tracing<'_>>,
+) -> Result<CheckBulkPermissionsResponseItem, Status> {
+    question.asked.as_ref().map_err(Status::clone)?;
+    let Some(answer) = answers.next() else {
+        return Err(plain(Code::Internal, "the check has no answer"));
+    };
+    let answer = answer.map_err(|error| errors::query(&error))?;
+    let debug_trace = match tracing.zip(question.request()) {
+        Some((tracing, request)) => Some(tracing.trace(&request).map_err(|error| errors::query(&error))?),
+        None => None,
+    };
+    Ok(CheckBulkPermissionsResponseItem {
         permissionship: permissionship(answer.permissionship).into(),
         partial_caveat_info: partial_caveat_info(&answer.missing),
-        debug_trace: None,
-    }
+        debug_trace,
+    })
 }

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::{Ordinal, ResourceSet};
-use pemba_model::{Context, ObjectRef, SmolStr, SubjectRef};
+use pemba_model::{Context, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
     self as wire, LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, ZedToken,
 };
@@ -101,9 +101,13 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status>
     };
     let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
     let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.0));
-    let mut messages = Vec::new();
-    for ordinal in found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal) {
-        messages.push(message(&found, &question, &scope, ordinal)?);
+    let page: Vec<Ordinal> = found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
+    let mut missing = missing(&found, &question, &page)?.into_iter();
+    let mut messages = Vec::with_capacity(page.len());
+    for ordinal in page {
+        let is_conditional = found.set.conditional.contains(ordinal.0);
+        let missing = if is_conditional { missing.next() } else { None };
+        messages.push(message(&found, &scope, ordinal, missing.as_deref())?);
         after = Some(ordinal);
     }
     left = left.map(|left| left.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX)));
@@ -112,39 +116,46 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status>
     Ok(Page { messages, rest })
 }
 
+/// A result; `missing` is there for a conditional one.
 fn message(
     found: &Found,
-    question: &Question,
     scope: &Scope,
     ordinal: Ordinal,
+    missing: Option<&[SmolStr]>,
 ) -> Result<LookupResourcesResponse, Status> {
     let id = found.set.resource_type.and_then(|resource_type| found.view.object_id(resource_type, ordinal));
     let Some(id) = id else {
         return Err(plain(Code::Internal, "a found resource has no name"));
     };
-    let is_conditional = found.set.conditional.contains(ordinal.0);
-    let partial_caveat_info = if is_conditional { missing(found, question, id)? } else { None };
-    let permissionship = if is_conditional {
-        LookupPermissionship::ConditionalPermission
-    } else {
-        LookupPermissionship::HasPermission
+    let permissionship = match missing {
+        Some(_) => LookupPermissionship::ConditionalPermission,
+        None => LookupPermissionship::HasPermission,
     };
     let cursor = Cursor { revision: found.view.revision(), position: ordinal };
     Ok(LookupResourcesResponse {
         looked_up_at: Some(found.looked_up_at.clone()),
         resource_object_id: id.to_owned(),
         permissionship: permissionship.into(),
-        partial_caveat_info,
+        partial_caveat_info: missing.and_then(partial_caveat_info),
         after_result_cursor: Some(wire::Cursor { token: scope.encode(cursor) }),
     })
 }
 
-/// The parameters that one conditional result misses: a set has no room for them, so it is asked for again alone.
-fn missing(found: &Found, question: &Question, id: &str) -> Result<Option<wire::PartialCaveatInfo>, Status> {
-    let resource = ObjectRef::new(question.resource_type.clone(), id);
-    let answer = found
-        .view
-        .check(&resource, &question.permission, &question.subject, question.context.as_ref())
-        .map_err(|error| errors::query(&error))?;
-    Ok(partial_caveat_info(&answer.missing))
+/// The parameters that each conditional result of a page misses, in order: a set has no room for them, so they are
+/// asked for again, all at once.
+fn missing(found: &Found, question: &Question, page: &[Ordinal]) -> Result<Vec<Vec<SmolStr>>, Status> {
+    let is_conditional = |ordinal: &Ordinal| found.set.conditional.contains(ordinal.0);
+    let conditional: Vec<Ordinal> = page.iter().copied().filter(is_conditional).collect();
+    if conditional.is_empty() {
+        return Ok(Vec::new());
+    }
+    let Question { resource_type, permission, subject, context } = question;
+    let missing =
+        found.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
+    let missing = missing.map_err(|error| errors::query(&error))?;
+    if missing.len() == conditional.len() {
+        Ok(missing)
+    } else {
+        Err(plain(Code::Internal, "a conditional result has no parameters"))
+    }
 }

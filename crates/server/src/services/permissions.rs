@@ -20,6 +20,9 @@ use super::{
 use crate::state::State;
 use crate::stream::Outgoing;
 
+/// The metadata by which older clients ask for the trace of a check, whatever its value.
+const REQUEST_DEBUG_INFORMATION: &str = "io.spicedb.requestdebuginfo";
+
 /// The service.
 pub(crate) struct Permissions {
     state: Arc<State>,
@@ -63,7 +66,8 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<CheckPermissionRequest>,
     ) -> Result<Response<CheckPermissionResponse>, Status> {
-        check::answer(&self.state, &request.into_inner()).await.map(|answer| asked(answer, 1))
+        let is_traced = request.metadata().contains_key(REQUEST_DEBUG_INFORMATION);
+        check::answer(&self.state, &request.into_inner(), is_traced).await.map(|answer| asked(answer, 1))
     }
 
     async fn check_bulk_permissions(

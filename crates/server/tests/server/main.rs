@@ -23,4 +23,5 @@ mod permissions;
 mod reflection;
 mod rest;
 mod serving;
+mod tracing;
 mod watch;
