@@ -65,7 +65,7 @@ impl<'a> Tracing<'a> {
             },
             count: 0,
         };
-        let mut check = nodes.node(&trace);
+        let mut check = nodes.node(&trace, LEVELS_MAX);
         // All nodes are answered at once.
         check.duration = Some(duration(took));
         self.questions_left = self.questions_left.saturating_sub(1);
@@ -84,6 +84,9 @@ impl<'a> Tracing<'a> {
     }
 }
 
+/// Deepest nesting that protobuf decoders take, in messages, without those around the root of a trace.
+const LEVELS_MAX: usize = 100 - 4;
+
 struct Nodes<'a> {
     subject: &'a SubjectReference,
     operation: String,
@@ -92,16 +95,21 @@ struct Nodes<'a> {
 }
 
 impl Nodes<'_> {
-    fn node(&mut self, trace: &Trace) -> CheckDebugTrace {
+    /// `levels` says how deep the messages in this one may nest.
+    fn node(&mut self, trace: &Trace, levels: usize) -> CheckDebugTrace {
         self.count += 1;
         let permission_type =
             if trace.is_permission { PermissionType::Permission } else { PermissionType::Relation };
-        let caveat_evaluation_info = self.conditions.evaluation(&trace.condition, &trace.answer);
+        let caveat_evaluation_info = self.conditions.evaluation(&trace.condition, &trace.answer, levels);
         let resolution = match trace.cut {
             Some(Cut::Repeated | Cut::Cycle) => Resolution::WasCachedResult(true),
             Some(Cut::Limit) | None if trace.children.is_empty() => Resolution::WasCachedResult(false),
             Some(Cut::Limit) | None => Resolution::SubProblems(SubProblems {
-                traces: trace.children.iter().map(|child| self.node(child)).collect(),
+                traces: trace
+                    .children
+                    .iter()
+                    .map(|child| self.node(child, levels.saturating_sub(2)))
+                    .collect(),
             }),
         };
         let source = if trace.cut == Some(Cut::Limit) { SOURCE_OF_CUT } else { SOURCE };

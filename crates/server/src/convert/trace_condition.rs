@@ -10,6 +10,7 @@ use pemba_proto::authzed::api::v1::caveat_eval_info::Result as Evaluated;
 use pemba_schema::Schema;
 use prost::Message as _;
 use prost_types::{Struct, Value};
+use serde_json::Value as Json;
 
 use super::{context, partial_caveat_info};
 
@@ -17,6 +18,8 @@ use super::{context, partial_caveat_info};
 const SHARES: usize = 16;
 /// Deepest nesting of a condition that is shown, in operators.
 const DEPTH_MAX: usize = 256;
+/// Messages around a value: the evaluation, its struct, the entry of the struct.
+const VALUE_LEVELS: usize = 3;
 /// What is shown for what is not.
 const NOT_SHOWN: &str = "...";
 
@@ -48,11 +51,12 @@ enum Piece {
 struct Full;
 
 impl Conditions<'_> {
-    /// How the condition of a node came out, for one that has any.
+    /// How the condition of a node came out, for one that has any; in messages nested at most `levels` deep.
     pub(super) fn evaluation(
         &mut self,
         condition: &Condition,
         answer: &Result<CheckAnswer, QueryError>,
+        levels: usize,
     ) -> Option<CaveatEvalInfo> {
         let (result, partial) = match answer {
             Ok(answer) => match answer.permissionship {
@@ -72,7 +76,7 @@ impl Conditions<'_> {
         };
         let mut room = *self.left / SHARES;
         let before = room;
-        let shown = self.show(condition, &mut room);
+        let shown = self.show(condition, levels, &mut room);
         *self.left = self.left.saturating_sub(before - room);
         let (expression, context) = shown.unwrap_or_else(|Full| (NOT_SHOWN.to_owned(), Struct::default()));
         Some(CaveatEvalInfo {
@@ -84,10 +88,10 @@ impl Conditions<'_> {
         })
     }
 
-    fn show(&self, condition: &Condition, room: &mut usize) -> Result<(String, Struct), Full> {
+    fn show(&self, condition: &Condition, levels: usize, room: &mut usize) -> Result<(String, Struct), Full> {
         let mut pieces = Pieces::default();
         self.take_apart(condition, 0, &mut pieces, room)?;
-        let values = self.values(&pieces.caveats, room)?;
+        let values = self.values(&pieces.caveats, levels, room)?;
         let names = names(&values);
         let mut fields = BTreeMap::new();
         for (values, names) in values.into_iter().zip(&names) {
@@ -175,6 +179,7 @@ impl Conditions<'_> {
     fn values<'v>(
         &'v self,
         caveats: &[&'v TracedCaveat],
+        levels: usize,
         room: &mut usize,
     ) -> Result<Vec<BTreeMap<&'v str, Value>>, Full> {
         let mut all = Vec::with_capacity(caveats.len());
@@ -185,6 +190,9 @@ impl Conditions<'_> {
                 let name = parameter.name.as_str();
                 let given = || self.request.and_then(|request| request.get(name));
                 if let Some(value) = caveat.bound.get(name).or_else(given) {
+                    if VALUE_LEVELS + nested(value) > levels {
+                        return Err(Full);
+                    }
                     let value = context::value_to_wire(value);
                     take(room, name.len() + value.encoded_len())?;
                     values.insert(name, value);
@@ -201,6 +209,15 @@ impl Pieces<'_> {
         take(room, text.len())?;
         self.pieces.push(Piece::Text(text));
         Ok(())
+    }
+}
+
+/// How deep the messages of a value nest, itself included.
+fn nested(value: &Json) -> usize {
+    match value {
+        Json::Array(values) => 2 + values.iter().map(nested).max().unwrap_or(0),
+        Json::Object(fields) => 3 + fields.values().map(nested).max().unwrap_or(0),
+        Json::Null | Json::Bool(_) | Json::Number(_) | Json::String(_) => 1,
     }
 }
 
@@ -313,7 +330,7 @@ mod tests {
         let mut left = left;
         let mut conditions = Conditions { schema: &schema, request: Some(&request), left: &mut left };
         let answer = CheckAnswer { permissionship: Permissionship::Yes, ..CheckAnswer::default() };
-        conditions.evaluation(condition, &Ok(answer)).unwrap()
+        conditions.evaluation(condition, &Ok(answer), 20).unwrap()
     }
 
     fn json(info: &CaveatEvalInfo) -> serde_json::Value {
@@ -353,5 +370,10 @@ mod tests {
         let info = show(&condition, "{}", 1 << 20);
         assert_eq!((info.expression.as_str(), info.context.unwrap().fields.len()), (NOT_SHOWN, 0));
         assert_eq!(show(&caveat("weekday", r#"{"day":"a long value"}"#), "{}", 100).expression, NOT_SHOWN);
+        let expression = |depth| {
+            let value = format!("{{\"day\":{}{}}}", "[".repeat(depth), "]".repeat(depth));
+            show(&caveat("weekday", &value), "{}", 100_000).expression
+        };
+        assert_eq!((expression(8).as_str(), expression(9).as_str()), ("day == \"day\"", NOT_SHOWN));
     }
 }

@@ -396,3 +396,40 @@ async fn the_traces_of_a_large_bulk_check_are_bounded_together_and_say_what_is_c
     }
     assert!((6000..=10_000).contains(&nodes), "{nodes}");
 }
+
+#[tokio::test]
+async fn a_deep_trace_is_cut_where_clients_could_not_decode_it() {
+    let harness = Harness::start_with(pemba_model::Limits::default(), |_| ()).await;
+    let schema = "caveat filled(value list<any>) { size(value) > 0 }\ndefinition user {}\n\
+        definition group { relation member: group#member | user with filled }";
+    harness.write_schema(schema).await.unwrap();
+    for length in [10, 43, 44, 45, 60] {
+        let chain: Vec<String> = (0..length)
+            .map(|at| match at + 1 < length {
+                true => format!("group:{length}-{at}#member@group:{length}-{}#member", at + 1),
+                false => format!("group:{length}-{at}#member@user:ada[filled]"),
+            })
+            .collect();
+        harness.touch(&chain.iter().map(String::as_str).collect::<Vec<_>>()).await;
+        for depth in [1, 2, 3, 4, 10] {
+            let mut kind = number(1.0);
+            for _ in 0..depth {
+                let values = vec![prost_types::Value { kind: Some(kind) }];
+                kind = Kind::ListValue(prost_types::ListValue { values });
+            }
+            let context = given(&[("value", kind)]);
+            let item = bulk_item(&format!("group:{length}-0#member@user:ada"));
+            let items = vec![wire::CheckBulkPermissionsRequestItem { context, ..item }];
+            let request =
+                wire::CheckBulkPermissionsRequest { items, with_tracing: true, ..Default::default() };
+            let mut pairs =
+                harness.permissions().check_bulk_permissions(request).await.unwrap().into_inner().pairs;
+            let Some(Response::Item(item)) = pairs.remove(0).response else { panic!("no answer") };
+            let root = item.debug_trace.unwrap().check.unwrap();
+            assert_eq!((item.permissionship, root.result), (HAS, HAS));
+            let mut cut = 0;
+            every(&root, &mut |node| cut += usize::from(node.source.starts_with("pemba-cut:")));
+            assert_eq!((lines(&root).len(), cut), (length.min(45), usize::from(length > 45)));
+        }
+    }
+}
