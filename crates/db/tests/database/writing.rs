@@ -218,7 +218,9 @@ fn bound_values_are_parameters_of_their_types() {
         panic!("{error:?}")
     };
     assert_eq!((caveat.as_str(), parameter.as_str()), ("limit", "mix"));
-    for (value, found) in [("true", "a bool"), ("1.5", "a number"), ("[]", "a list"), ("null", "null")] {
+    for (value, found) in
+        [("true", "the bool `true`"), ("1.5", "the number `1.5`"), ("[]", "a list"), ("null", "null")]
+    {
         let error =
             refused(&database, touch(&format!("document:a#viewer@user:x[limit:{{\"max\":{value}}}]")));
         let RelationshipError::CaveatParameterType { parameter, expected, found: shown, .. } = error else {
