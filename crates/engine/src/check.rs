@@ -18,7 +18,7 @@ use crate::specialised::{RelationPlan, Specialised};
 /// An object never mentioned; above every ordinal, so it has no edges.
 const UNKNOWN_RESOURCE: Ordinal = Ordinal(Ordinal::MAX.0 + 1);
 /// A subject never mentioned, and not the resource.
-pub(crate) const UNKNOWN_SUBJECT: Ordinal = Ordinal(Ordinal::MAX.0 + 2);
+pub(crate) const UNKNOWN_SUBJECT: Ordinal = Ordinal::UNMENTIONED;
 
 /// Whether the subject has the permission (or relation) on the resource.
 pub fn check<G: Graph>(

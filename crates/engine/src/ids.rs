@@ -15,6 +15,8 @@ pub struct Ordinal(pub u32);
 impl Ordinal {
     /// Highest ordinal an object can have; the ones above are free for queries to mean "an object never mentioned".
     pub const MAX: Ordinal = Ordinal(u32::MAX - 16);
+    /// In an answer: the object that the question itself names, which no relationship has mentioned.
+    pub const UNMENTIONED: Ordinal = Ordinal(Ordinal::MAX.0 + 2);
     /// The subject of every edge of a wildcard kind.
     pub const WILDCARD: Ordinal = Ordinal(0);
 }

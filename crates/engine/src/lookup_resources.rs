@@ -12,7 +12,8 @@ use crate::program::{PredicateId, Program};
 use crate::query::{Permissionship, QueryContext, QueryError, ResourceSet};
 use crate::specialised::{Component, Specialised};
 
-/// Finds every resource of a type on which the subject has the permission. `lookup_missing` tells the parameters that
+/// Finds every resource of a type on which the subject has the permission. A subject's own object that no relationship
+/// mentions is found as `Ordinal::UNMENTIONED`. `lookup_missing` tells the parameters that
 /// conditional ones miss. A resource that depends on a caveat that fails fails the whole lookup.
 pub fn lookup_resources<G: Graph>(
     graph: &G,
@@ -34,10 +35,6 @@ pub fn lookup_resources<G: Graph>(
     } else {
         lookup.by_sets(&order, &mut reading)?
     };
-    // A subject never mentioned may equal a resource, but such a resource has no ordinal to be listed by.
-    for set in [&mut found.definite, &mut found.conditional] {
-        set.remove_range(Ordinal::MAX.0 + 1..);
-    }
     found.valid_until = reading.valid_until;
     Ok(found)
 }

@@ -20,6 +20,7 @@ use crate::value::Value;
 use crate::value_subjects::Subjects;
 
 /// Finds every subject of a type (with `subject_relation`, every userset of that name) that has the permission.
+/// A resource that no relationship mentions and that has the permission on itself is found as `Ordinal::UNMENTIONED`.
 /// Subjects covered only by a wildcard are not listed one by one: the answer's `wildcard` speaks for them. A subject
 /// (or a wildcard) that depends on a caveat that fails fails the whole lookup.
 pub fn lookup_subjects<G: Graph>(
@@ -33,9 +34,8 @@ pub fn lookup_subjects<G: Graph>(
 ) -> Result<SubjectSet, QueryError> {
     let (resource_type, predicate) = program.find(&resource.object_type, permission)?;
     let (type_id, specialised) = program.find_subject(subject_type, subject_relation)?;
-    let empty = SubjectSet { subject_type: Some(type_id), ..SubjectSet::default() };
-    // An object never mentioned has no edges, and subjects without an ordinal cannot be listed.
-    let Some(object) = graph.ordinal(resource_type, &resource.object_id) else { return Ok(empty) };
+    // An object never mentioned has no edges; what it may have is itself.
+    let object = graph.ordinal(resource_type, &resource.object_id).unwrap_or(UNKNOWN_SUBJECT);
     let mut reading = Reading::remembering(context);
     let mut grounding = Grounding::new(graph, specialised, AllSubjects, &mut reading);
     let root = grounding.atom(predicate, object);

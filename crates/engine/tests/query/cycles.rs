@@ -158,3 +158,28 @@ fn a_negative_cycle_that_the_data_decides() {
     assert_eq!(mutual.check("group:one#left@user:bob"), "no");
     mutual.cross_examine();
 }
+
+#[test]
+fn permissions_that_refer_to_themselves_on_the_same_object() {
+    let world = World::new(
+        "definition user {}
+        definition document {
+            relation viewer: user
+            relation editor: user
+            permission view = viewer + view
+            permission share = viewer + edit
+            permission edit = editor & share
+            permission none = nil + none
+        }",
+        &["document:one#viewer@user:ann", "document:one#editor@user:ann", "document:one#editor@user:bob"],
+    );
+    for (permission, ann, bob) in
+        [("view", "yes", "no"), ("share", "yes", "no"), ("edit", "yes", "no"), ("none", "no", "no")]
+    {
+        assert_eq!(world.check(&format!("document:one#{permission}@user:ann")), ann, "{permission}");
+        assert_eq!(world.check(&format!("document:one#{permission}@user:bob")), bob, "{permission}");
+    }
+    assert_eq!(world.resources("document", "share", "user:ann"), "one");
+    assert_eq!(world.subjects("document:one#edit", "user", None), "ann=yes");
+    world.cross_examine();
+}

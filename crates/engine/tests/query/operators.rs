@@ -237,3 +237,21 @@ fn usersets_of_permissions_and_walks_through_usersets() {
     assert_eq!(world.check("doc:one#view@team:low#lead"), "yes");
     world.cross_examine();
 }
+
+#[test]
+fn an_object_that_nothing_mentions_is_found_as_itself() {
+    let world = World::new(
+        "definition user {}
+         definition folder {
+             relation banned: folder#view
+             permission view = banned
+             permission admin = banned
+         }",
+        &[],
+    );
+    assert_eq!(world.check("folder:stranger#admin@folder:stranger#banned"), "yes");
+    assert_eq!(world.resources("folder", "admin", "folder:stranger#banned"), "stranger");
+    assert_eq!(world.subjects("folder:stranger#admin", "folder", Some("banned")), "stranger=yes");
+    assert_eq!(world.resources("folder", "admin", "user:stranger"), "");
+    assert_eq!(world.subjects("folder:stranger#admin", "user", None), "");
+}

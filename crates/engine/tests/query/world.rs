@@ -106,6 +106,8 @@ impl World {
             Ok(found) => {
                 let name = |ordinal: u32, mark: &str| {
                     let id = self.snapshot.names().object_id(found.resource_type.unwrap(), Ordinal(ordinal));
+                    let is_asked = Ordinal(ordinal) == Ordinal::UNMENTIONED;
+                    let id = if is_asked { Some(subject.object.object_id.as_str()) } else { id };
                     format!("{}{mark}", id.unwrap())
                 };
                 let definite = found.definite.iter().map(|ordinal| name(ordinal, ""));
@@ -126,7 +128,10 @@ impl World {
             Ok(found) => found,
         };
         let type_id = found.subject_type.unwrap();
-        let name = |ordinal| self.snapshot.names().object_id(type_id, ordinal).unwrap();
+        let name = |ordinal| match self.snapshot.names().object_id(type_id, ordinal) {
+            None if ordinal == Ordinal::UNMENTIONED => resource.object_id.as_str(),
+            id => id.unwrap(),
+        };
         let mut words = Vec::new();
         if found.wildcard.0 != Permissionship::No {
             words.push(format!("*={}", word(found.wildcard.0, &found.wildcard.1)));
@@ -190,6 +195,7 @@ impl World {
                 for name in definition.names() {
                     let expected: Result<BTreeSet<String>, QueryError> = objects
                         .iter()
+                        .chain([&subject.object])
                         .filter(|object| object.object_type == definition.name)
                         .map(|object| (object, self.ask(object, name, &subject)))
                         .filter_map(|(object, answer)| match answer {

@@ -107,7 +107,8 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status>
     for ordinal in page {
         let is_conditional = found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
-        messages.push(message(&found, &scope, ordinal, missing.as_deref())?);
+        let id = id(&found, &question, ordinal)?;
+        messages.push(message(&found, &scope, (id, ordinal), missing.as_deref()));
         after = Some(ordinal);
     }
     left = left.map(|left| left.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX)));
@@ -120,25 +121,32 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status>
 fn message(
     found: &Found,
     scope: &Scope,
-    ordinal: Ordinal,
+    (id, ordinal): (&str, Ordinal),
     missing: Option<&[SmolStr]>,
-) -> Result<LookupResourcesResponse, Status> {
-    let id = found.set.resource_type.and_then(|resource_type| found.view.object_id(resource_type, ordinal));
-    let Some(id) = id else {
-        return Err(plain(Code::Internal, "a found resource has no name"));
-    };
+) -> LookupResourcesResponse {
     let permissionship = match missing {
         Some(_) => LookupPermissionship::ConditionalPermission,
         None => LookupPermissionship::HasPermission,
     };
     let cursor = Cursor { revision: found.view.revision(), position: ordinal };
-    Ok(LookupResourcesResponse {
+    LookupResourcesResponse {
         looked_up_at: Some(found.looked_up_at.clone()),
         resource_object_id: id.to_owned(),
         permissionship: permissionship.into(),
         partial_caveat_info: missing.and_then(partial_caveat_info),
         after_result_cursor: Some(wire::Cursor { token: scope.encode(cursor) }),
-    })
+    }
+}
+
+/// The id of a result.
+fn id<'a>(found: &'a Found, question: &'a Question, ordinal: Ordinal) -> Result<&'a str, Status> {
+    if ordinal == Ordinal::UNMENTIONED {
+        return Ok(&question.subject.object.object_id);
+    }
+    let resource_type = found.set.resource_type;
+    resource_type
+        .and_then(|resource_type| found.view.object_id(resource_type, ordinal))
+        .ok_or_else(|| plain(Code::Internal, "a found resource has no name"))
 }
 
 /// The parameters that each conditional result of a page misses, in order: a set has no room for them, so they are

@@ -4,7 +4,7 @@
 use std::sync::Arc;
 
 use pemba_db::{Consistency, Database, View};
-use pemba_engine::{FoundSubject, Permissionship, SubjectSet};
+use pemba_engine::{FoundSubject, Ordinal, Permissionship, SubjectSet};
 use pemba_model::{Context, ObjectRef, SmolStr, WILDCARD_ID};
 use pemba_proto::authzed::api::v1::lookup_subjects_request::WildcardOption;
 use pemba_proto::authzed::api::v1::{
@@ -53,6 +53,7 @@ enum Stage {
 
 struct Found {
     view: View,
+    resource_id: SmolStr,
     looked_up_at: ZedToken,
     set: SubjectSet,
     wants_wildcard: bool,
@@ -132,7 +133,8 @@ fn find(question: &Question) -> Result<Box<Found>, Status> {
         )
         .map_err(|error| errors::query(&error))?;
     let wants_wildcard = question.wants_wildcard;
-    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, set, wants_wildcard }))
+    let resource_id = question.resource.object_id.clone();
+    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, resource_id, set, wants_wildcard }))
 }
 
 fn wildcard(found: &Found) -> Result<LookupSubjectsResponse, Status> {
@@ -147,9 +149,9 @@ fn wildcard(found: &Found) -> Result<LookupSubjectsResponse, Status> {
 }
 
 fn resolved(found: &Found, subject: &FoundSubject) -> Result<ResolvedSubject, Status> {
-    let id =
-        found.set.subject_type.and_then(|subject_type| found.view.object_id(subject_type, subject.ordinal));
-    let Some(id) = id else {
+    let named = || found.view.object_id(found.set.subject_type?, subject.ordinal);
+    let is_resource = subject.ordinal == Ordinal::UNMENTIONED;
+    let Some(id) = (if is_resource { Some(found.resource_id.as_str()) } else { named() }) else {
         return Err(plain(Code::Internal, "a found subject has no name"));
     };
     Ok(ResolvedSubject {

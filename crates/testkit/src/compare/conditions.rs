@@ -78,7 +78,8 @@ impl Scene<'_> {
                     let expected: Result<Vec<Vec<SmolStr>>, QueryError> = ordinals
                         .iter()
                         .map(|ordinal| {
-                            let id = graph.object_id(type_id, *ordinal).expect("it was found");
+                            let named = graph.object_id(type_id, *ordinal);
+                            let id = named.unwrap_or(&subject.object.object_id);
                             let object = pemba_model::ObjectRef::new(definition.name.clone(), id);
                             check(graph, program, &object, name, subject, &context)
                                 .map(|answer| answer.missing)

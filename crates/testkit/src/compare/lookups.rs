@@ -20,7 +20,15 @@ type Found = BTreeMap<SmolStr, Entry>;
 type Entry = (Permissionship, Vec<SmolStr>);
 
 impl Scene<'_> {
-    fn id_of(&self, object_type: Option<TypeId>, ordinal: Ordinal) -> Option<SmolStr> {
+    fn id_in_answer(
+        &self,
+        object_type: Option<TypeId>,
+        ordinal: Ordinal,
+        asked: &ObjectRef,
+    ) -> Option<SmolStr> {
+        if ordinal == Ordinal::UNMENTIONED {
+            return Some(asked.object_id.clone());
+        }
         self.snapshot.object_id(object_type?, ordinal).map(SmolStr::new)
     }
 
@@ -62,31 +70,33 @@ impl Scene<'_> {
             Err(error) if failure.allows(&error) => Ok(()),
             Err(error) => Err(self.difference(question(), &answers, &error)),
             Ok(got) if failure.is_due() => Err(self.difference(question(), &failure, &got)),
-            Ok(got) => match self.resources_by_id(&got) {
-                Some(found) if self.are_resources(&answers, &found) => Ok(()),
+            Ok(got) => match self.resources_by_id(&got, &subject.object) {
+                Some(found) if self.are_resources(&answers, &found, &subject.object) => Ok(()),
                 found => Err(self.difference(question(), &answers, &found)),
             },
         }
     }
 
     /// By id; `None` when the set is not what it promises to be.
-    fn resources_by_id(&self, set: &ResourceSet) -> Option<Found> {
+    fn resources_by_id(&self, set: &ResourceSet, asked: &ObjectRef) -> Option<Found> {
         if !set.definite.is_disjoint(&set.conditional) {
             return None;
         }
         let named = |value: Permissionship| {
-            move |ordinal: u32| Some((self.id_of(set.resource_type, Ordinal(ordinal))?, (value, Vec::new())))
+            move |ordinal: u32| {
+                Some((self.id_in_answer(set.resource_type, Ordinal(ordinal), asked)?, (value, Vec::new())))
+            }
         };
         let definite = set.definite.iter().map(named(Permissionship::Yes));
         definite.chain(set.conditional.iter().map(named(Permissionship::Conditional))).collect()
     }
 
-    fn are_resources(&self, answers: &[(&ObjectRef, Answer)], found: &Found) -> bool {
+    fn are_resources(&self, answers: &[(&ObjectRef, Answer)], found: &Found, asked: &ObjectRef) -> bool {
         let known: BTreeSet<&SmolStr> = answers.iter().map(|(object, _)| &object.object_id).collect();
         found.keys().all(|id| known.contains(id))
             && answers.iter().all(|(object, answer)| {
                 let got = found.get(&object.object_id).map(|(value, _)| *value).unwrap_or_default();
-                let must = self.mentioned.contains(*object);
+                let must = self.mentioned.contains(*object) || *object == asked;
                 let right = answer.value().is_none_or(|value| permissionship(value) == got);
                 right || (!must && got == Permissionship::No)
             })
@@ -141,7 +151,7 @@ impl Scene<'_> {
             Ok(got) => {
                 let default =
                     answers.iter().find(|(subject, _)| is_default(subject)).map(|(_, answer)| answer);
-                match self.subjects_differ(&answers, default, &got, exact) {
+                match self.subjects_differ(&answers, default, &got, (exact, &atom.object)) {
                     None => Ok(()),
                     Some(why) => Err(self.difference(question(), &answers, &(why, got))),
                 }
@@ -155,7 +165,7 @@ impl Scene<'_> {
         answers: &[(&SubjectRef, Answer)],
         default: Option<&Answer>,
         got: &SubjectSet,
-        exact: bool,
+        (exact, asked): (bool, &ObjectRef),
     ) -> Option<String> {
         let ascending = |list: &[pemba_engine::FoundSubject]| list.is_sorted_by(|a, b| a.ordinal < b.ordinal);
         if !ascending(&got.concrete) || !ascending(&got.excluded) {
@@ -163,7 +173,7 @@ impl Scene<'_> {
         }
         let by_id = |list: &[pemba_engine::FoundSubject]| -> Option<Found> {
             let one = |found: &pemba_engine::FoundSubject| {
-                let id = self.id_of(got.subject_type, found.ordinal)?;
+                let id = self.id_in_answer(got.subject_type, found.ordinal, asked)?;
                 Some((id, (found.permissionship, found.missing.clone())))
             };
             list.iter().map(one).collect()
@@ -190,10 +200,11 @@ impl Scene<'_> {
         answers.iter().find_map(|(subject, answer)| {
             let Answer::Value(value, missing) = answer else { return None };
             let id = &subject.object.object_id;
-            if !self.has_ordinal(&subject.object) {
+            let is_asked = subject.object == *asked;
+            if !self.has_ordinal(&subject.object) && !is_asked {
                 return None;
             }
-            let must = self.mentioned.contains(&subject.object);
+            let must = self.mentioned.contains(&subject.object) || is_asked;
             point_differs(*value, missing, (wildcard, concrete.get(id), excluded.get(id)), exact)
                 .filter(|_| must || concrete.contains_key(id) || excluded.contains_key(id))
                 .map(|why| format!("{subject}: {why}"))
