@@ -43,17 +43,20 @@ fn checks_are_answered_at_the_revision_of_the_view() {
 }
 
 #[test]
-fn a_caveat_is_undecided_with_what_it_lacks() {
+fn a_caveat_is_undecided_with_what_it_lacks_and_decided_with_all() {
     let view = head(&filled());
     let (object, subject) = (parse_object("document:b").unwrap(), parse_subject("user:x").unwrap());
     let mut context = Context::new();
     context.insert("tag".to_owned(), "x".into());
-    for context in [None, Some(&context)] {
+    let cases = [
+        (None, Permissionship::Conditional, vec!["tag".into()]),
+        (Some(&context), Permissionship::Yes, vec![]),
+    ];
+    for (context, expected, missing) in cases {
         let answer = view.check(&object, "view", &subject, context).unwrap();
-        assert_eq!(
-            (answer.permissionship, answer.missing),
-            (Permissionship::Conditional, vec!["tag".into()])
-        );
+        assert_eq!((answer.permissionship, answer.missing), (expected, missing));
+        let trace = view.trace(&object, "view", &subject, context, 100).unwrap();
+        assert_eq!(trace.answer.unwrap().permissionship, expected);
     }
 }
 
