@@ -246,3 +246,33 @@ async fn subjects_come_in_the_old_fields_too() {
         assert_eq!(subject.partial_caveat_info.is_some(), is_conditional);
     }
 }
+
+#[tokio::test]
+async fn conditional_results_name_what_they_miss_on_every_page() {
+    let harness = Harness::start().await;
+    let texts: Vec<String> = (0..900)
+        .map(|n| match n % 3 {
+            0 => format!("document:d{n}#owner@user:eve"),
+            _ => format!("document:d{n}#viewer@user:eve[on_call]"),
+        })
+        .collect();
+    harness.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let request = wire::LookupResourcesRequest {
+        resource_object_type: "document".into(),
+        permission: "view".into(),
+        subject: Some(subject("user:eve")),
+        ..Default::default()
+    };
+    let stream = harness.permissions().lookup_resources(request).await.unwrap();
+    let found = all(stream).await.unwrap();
+    assert_eq!(found.len(), 900);
+    for message in found {
+        let n: usize = message.resource_object_id.strip_prefix('d').unwrap().parse().unwrap();
+        let missing = message.partial_caveat_info.map(|partial| partial.missing_required_context);
+        if n.is_multiple_of(3) {
+            assert_eq!((message.permissionship, missing), (1, None), "{n}");
+        } else {
+            assert_eq!((message.permissionship, missing), (2, Some(vec!["level".to_owned()])), "{n}");
+        }
+    }
+}
