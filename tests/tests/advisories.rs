@@ -13,6 +13,10 @@ use pemba_tests::process::{KEY, ServerProcess};
 const CAVEATS: &str =
     "caveat open(open bool) {\n  open\n}\ncaveat level(level int) {\n  level > 3\n}\ndefinition user {}\n";
 
+fn done(answer: Answer) {
+    assert!(matches!(answer, Answer::Done), "{answer:?}");
+}
+
 fn object(text: &str) -> Object {
     let (kind, id) = text.split_once(':').unwrap();
     Object::new(kind, id)
@@ -171,9 +175,9 @@ async fn cve_2026_46668_contexts_that_differ_inside_nested_lists_are_not_mixed_i
     let schema = "caveat listed(groups list<list<string>>) {\n  groups.exists(g, 'x' in g)\n}\ndefinition user {}\ndefinition paper {\n  relation reader: user with listed\n  permission read = reader\n}\n";
     let server = ServerProcess::start(None, &[]);
     let mut peer = Peer::new(&server.endpoint(), KEY);
-    assert!(matches!(peer.ask(&Step::Schema(schema.to_owned())).await, Answer::Done));
+    done(peer.ask(&Step::Schema(schema.to_owned())).await);
     let updates = vec![(Operation::Touch, edge("paper:p#reader@user:ann listed {}"))];
-    assert!(matches!(peer.ask(&Step::Write { updates, preconditions: Vec::new() }).await, Answer::Done));
+    done(peer.ask(&Step::Write { updates, preconditions: Vec::new() }).await);
     let items = vec![
         item("paper:p#read@user:ann {\"groups\":[[\"x\",\"y\"],[\"z\"]]}"),
         item("paper:p#read@user:ann {\"groups\":[[\"y\"],[\"z\"]]}"),
@@ -193,9 +197,9 @@ async fn cve_2026_55866_a_lookup_beside_a_check_does_not_make_it_definite() {
     let schema = format!(
         "{CAVEATS}definition paper {{\n  relation reader: user with open\n  permission read = reader\n}}\n"
     );
-    assert!(matches!(peer.ask(&Step::Schema(schema)).await, Answer::Done));
+    done(peer.ask(&Step::Schema(schema)).await);
     let updates = vec![(Operation::Touch, edge("paper:p#reader@user:ann open {}"))];
-    assert!(matches!(peer.ask(&Step::Write { updates, preconditions: Vec::new() }).await, Answer::Done));
+    done(peer.ask(&Step::Write { updates, preconditions: Vec::new() }).await);
     let lookup = Step::LookupResources {
         resource_type: "paper".to_owned(),
         permission: "read".to_owned(),
@@ -218,7 +222,7 @@ async fn relationships_of_an_older_schema_grant_nothing_under_the_new_one() {
     let mut peer = Peer::new(&server.endpoint(), KEY);
     let old = "definition user {}\ndefinition paper {\n  relation reader: user\n  relation banned: user\n  permission read = reader\n}\n";
     let new = "definition user {}\ndefinition paper {\n  relation reader: user\n  relation banned: user\n  permission read = reader - banned\n}\n";
-    assert!(matches!(peer.ask(&Step::Schema(old.to_owned())).await, Answer::Done));
+    done(peer.ask(&Step::Schema(old.to_owned())).await);
     let updates =
         ["paper:p#reader@user:ann", "paper:p#banned@user:ann"].map(|text| (Operation::Touch, edge(text)));
     let write = Step::Write { updates: updates.to_vec(), preconditions: Vec::new() };
@@ -227,7 +231,7 @@ async fn relationships_of_an_older_schema_grant_nothing_under_the_new_one() {
     let is =
         |answer: Answer, wanted| matches!(answer, Answer::Check(verdict) if verdict.permissionship == wanted);
     assert!(is(peer.ask(&at(At::Head)).await, HAS));
-    assert!(matches!(peer.ask(&Step::Schema(new.to_owned())).await, Answer::Done));
+    done(peer.ask(&Step::Schema(new.to_owned())).await);
     assert!(is(peer.ask(&at(At::Head)).await, NO));
     assert!(is(peer.ask(&at(At::Fresh)).await, NO));
     assert!(is(peer.ask(&at(At::Exact(1))).await, HAS), "the schema is of the revision that is asked");

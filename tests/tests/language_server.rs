@@ -137,7 +137,7 @@ impl Drop for Editor {
 
 fn position(text: &str, needle: &str, nth: usize, at: usize) -> Value {
     let offset = text.match_indices(needle).nth(nth).unwrap().0 + at;
-    let before = &text[..offset];
+    let before = text.split_at(offset).0;
     let line = before.matches('\n').count();
     let character = before.rsplit('\n').next().unwrap().encode_utf16().count();
     json!({"line": line, "character": character})

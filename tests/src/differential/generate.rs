@@ -166,7 +166,7 @@ fn leaf(random: &mut Random, names: &[&'static str], walkable: &[&'static str]) 
         2..=9 if !walkable.is_empty() => {
             let kind = *random.pick(&[ArrowKind::Plain, ArrowKind::Plain, ArrowKind::Any, ArrowKind::All]);
             let targets: Vec<&'static str> = RELATIONS.iter().chain(&PERMISSIONS).copied().collect();
-            Expression::Arrow(*random.pick(walkable), kind, *random.pick(&targets))
+            Expression::Arrow(random.pick::<&str>(walkable), kind, random.pick::<&str>(&targets))
         }
         _ => random.pick_any(names).map_or(Expression::Nil, |name| Expression::Name(name)),
     }

@@ -136,7 +136,7 @@ mod tests {
         let range = source.range(document.diagnostics()[0].span);
         assert_eq!((range.start.line, range.start.character), (5, 21));
         let (document, offset) = source.at(range.start).unwrap();
-        assert!(document.text()[offset..].starts_with("usr"));
+        assert!(document.text().split_at(offset).1.starts_with("usr"));
         assert!(source.at(Position::new(7, 3)).is_none() && source.at(Position::new(0, 4)).is_none());
         assert!(Source::new("schemaFile: a.zed\n".to_owned(), true).document().is_none());
         assert!(Source::new("schema: |\nrelationships: x\n".to_owned(), true).document().is_none());
