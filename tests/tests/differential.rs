@@ -118,7 +118,6 @@ fn report(counts: &Counts, started: Instant) {
     }
 }
 
-#[ignore = "it still finds differences, listed in docs/progress.md; run it with `-- --ignored`"]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn pemba_answers_as_the_real_spicedb_does() {
     let started = Instant::now();
