@@ -117,21 +117,7 @@ impl<'a> Reading<'a> {
 
     /// Whether a qualified edge counts.
     pub(crate) fn state(&mut self, qualifier: &Arc<Qualifier>) -> Result<EdgeState, QueryError> {
-        if !self.is_live(qualifier) {
-            return Ok(EdgeState::Absent);
-        }
-        let Some(caveat) = &qualifier.caveat else { return Ok(EdgeState::Holds) };
-        self.charge(1)?;
-        let Some(memo) = &self.memo else { return self.evaluate(caveat) };
-        let key = Memo::key(caveat);
-        if let Some(state) = memo.get(key, caveat) {
-            return Ok(state.clone());
-        }
-        let state = self.evaluate(caveat)?;
-        if let Some(memo) = &mut self.memo {
-            memo.put(key, qualifier, &state);
-        }
-        Ok(state)
+        Ok(self.live_state(qualifier)?.unwrap_or(EdgeState::Absent))
     }
 
     /// As `state`, but `None` for an edge that has expired: it is no edge any more, while one whose caveat says no is one
@@ -140,7 +126,18 @@ impl<'a> Reading<'a> {
         if !self.is_live(qualifier) {
             return Ok(None);
         }
-        self.state(qualifier).map(Some)
+        let Some(caveat) = &qualifier.caveat else { return Ok(Some(EdgeState::Holds)) };
+        self.charge(1)?;
+        let Some(memo) = &self.memo else { return self.evaluate(caveat).map(Some) };
+        let key = Memo::key(caveat);
+        if let Some(state) = memo.get(key, caveat) {
+            return Ok(Some(state.clone()));
+        }
+        let state = self.evaluate(caveat)?;
+        if let Some(memo) = &mut self.memo {
+            memo.put(key, qualifier, &state);
+        }
+        Ok(Some(state))
     }
 
     fn evaluate(&mut self, caveat: &CaveatRef) -> Result<EdgeState, QueryError> {

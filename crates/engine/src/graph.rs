@@ -148,13 +148,4 @@ pub trait Graph {
     fn has_plain(&self, kind: KindId) -> bool;
     /// Whether the kind has any qualified edge.
     fn has_qualified(&self, kind: KindId) -> bool;
-    /// The first resource at or after `from` that has a qualified edge of the kind. Unless a graph can do better, every
-    /// object of the resource's type is tried.
-    fn next_qualified(&self, kind: KindId, from: Ordinal) -> Option<Ordinal> {
-        let resource_type = self.catalog().kind(kind).filter(|_| self.has_qualified(kind))?.resource_type;
-        (from.0..)
-            .map(Ordinal)
-            .take_while(|ordinal| self.object_id(resource_type, *ordinal).is_some())
-            .find(|ordinal| !self.qualified_subjects(kind, *ordinal).is_empty())
-    }
 }

@@ -250,19 +250,18 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
             }
             for edge in graph.qualified_subjects(*kind, object) {
                 self.reading.charge(1)?;
-                if !self.reading.is_live(&edge.qualifier) {
-                    continue;
-                }
-                match self.reading.state(&edge.qualifier)? {
-                    EdgeState::Absent => children.push(NOBODY),
-                    EdgeState::Holds => {
-                        children.push(target.map_or(NOBODY, |target| self.atom(target, edge.other)));
+                let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
+                match state {
+                    EdgeState::Absent => {
+                        children.push(NOBODY);
+                        continue;
                     }
+                    EdgeState::Holds => {}
                     EdgeState::Depends(reasons) => {
                         children.push(self.known(D::Value::conditional(), reasons));
-                        children.push(target.map_or(NOBODY, |target| self.atom(target, edge.other)));
                     }
                 }
+                children.push(target.map_or(NOBODY, |target| self.atom(target, edge.other)));
             }
         }
         if children.is_empty() { Ok(NOBODY) } else { Ok(self.all(children)) }

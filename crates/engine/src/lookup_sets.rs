@@ -338,12 +338,9 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
             }
             for edge in graph.qualified_subjects(*kind, resource) {
                 self.reading.charge(1)?;
-                if !self.reading.is_live(&edge.qualifier) {
-                    continue;
-                }
+                let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
                 exists = true;
-                let state = self.reading.state(&edge.qualifier)?.value();
-                if !plane.holds(state) || !has(self, edge.other) {
+                if !plane.holds(state.value()) || !has(self, edge.other) {
                     return Ok(false);
                 }
             }

@@ -210,11 +210,6 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
     fn has_qualified(&self, kind: KindId) -> bool {
         self.tables.get(kind).is_some_and(|tables| tables.qualified > 0)
     }
-
-    fn next_qualified(&self, kind: KindId, from: Ordinal) -> Option<Ordinal> {
-        let (resource, _) = self.tables.get(kind)?.qualified_forward.iter_from(from.0).next()?;
-        Some(Ordinal(resource))
-    }
 }
 
 /// What qualifies a relationship, if anything does.

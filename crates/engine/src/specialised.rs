@@ -299,8 +299,7 @@ impl Op {
             Op::SelfObject => true,
             Op::Reference(id) => alive(*id),
             Op::ArrowAny(steps) => steps.iter().any(|(_, target)| alive(*target)),
-            // With caveats on the edges even an object that lacks the target leaves the answer open.
-            Op::ArrowAll(steps) => !steps.is_empty(),
+            Op::ArrowAll(steps) => steps.iter().any(|(_, target)| target.is_some_and(alive)),
             Op::Any(ops) => ops.iter().any(|op| op.is_alive(alive)),
             Op::All(ops) => ops.iter().all(|op| op.is_alive(alive)),
             Op::Minus(from, _) => from.is_alive(alive),
