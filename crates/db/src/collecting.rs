@@ -4,9 +4,10 @@ use std::ops::ControlFlow;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
-use pemba_engine::{EdgeKey, Graph, Snapshot};
-use pemba_model::{RelationshipFilter, Revision, Timestamp};
+use pemba_engine::{EdgeKey, Snapshot};
+use pemba_model::{Revision, Timestamp};
 
+use crate::qualified::qualified_relations;
 use crate::records::{self, RecordError};
 use crate::sequencer::{Garbage, Request};
 use crate::shared::Shared;
@@ -66,21 +67,7 @@ fn new_horizon(shared: &Shared, head: Revision, window_start: Timestamp) -> Resu
 /// Relationships that expired at or before an instant, at most `EXPIRED_MAX`.
 fn expired_edges(snapshot: &Snapshot, before: Timestamp) -> Vec<EdgeKey> {
     let mut found = Vec::new();
-    let catalog = snapshot.catalog();
-    let mut scanned = None;
-    for (_, kind) in catalog.kinds().filter(|(id, _)| snapshot.has_qualified(*id)) {
-        let Some(resource_type) = catalog.type_name(kind.resource_type) else { continue };
-        // The kinds of one relation are scanned together.
-        let relation = (kind.resource_type, kind.relation.clone());
-        if scanned.as_ref() == Some(&relation) {
-            continue;
-        }
-        let filter = RelationshipFilter {
-            resource_type: Some(resource_type.clone()),
-            relation: Some(kind.relation.clone()),
-            ..RelationshipFilter::default()
-        };
-        scanned = Some(relation);
+    for filter in qualified_relations(snapshot) {
         let expired = snapshot.scan(&filter, None, None).filter(|(_, attributes)| {
             attributes.as_deref().and_then(|one| one.expires_at).is_some_and(|at| at <= before)
         });

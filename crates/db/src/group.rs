@@ -86,7 +86,7 @@ impl<'a> Group<'a> {
         for update in &write.updates {
             if let Err(error) = self.apply(update, &mut mutations) {
                 self.undo(mutations);
-                return Err(WriteError::TooManyObjects { message: error.to_string() });
+                return Err(not_put(error));
             }
         }
         let entry = LogEntry { time: self.time, metadata: write.metadata, schema_changed: false };
@@ -196,7 +196,9 @@ impl<'a> Group<'a> {
         let mut kinds = Vec::with_capacity(load.shapes.len());
         for shape in &load.shapes {
             check_allowed(&schema, shape, Operation::Create)?;
-            kinds.push(self.transaction.state().kind_of(shape));
+            let kind = self.transaction.state().kind_of(shape);
+            let unknown = || not_put(PutError::UnknownKind { relationship: shape.to_string() });
+            kinds.push(kind.ok_or_else(unknown)?);
         }
         let mut edges = Vec::with_capacity(load.len());
         for row in load.parts.into_iter().flatten() {
@@ -205,18 +207,8 @@ impl<'a> Group<'a> {
             if let Some(caveat) = row.attributes.as_deref().and_then(|qualifier| qualifier.caveat.as_ref()) {
                 check_bound_values(&schema, caveat, &row.relationship(shape))?;
             }
-            let key = kind.map(|kind| self.transaction.key(kind, &row.resource_id, &row.subject_id));
-            match key {
-                Some(Ok(key)) => edges.push((key, row.attributes)),
-                Some(Err(error)) => {
-                    return Err(WriteError::TooManyObjects { message: error.to_string() }.into());
-                }
-                None => {
-                    let relationship = row.relationship(shape).to_string();
-                    let message = PutError::UnknownKind { relationship }.to_string();
-                    return Err(WriteError::TooManyObjects { message }.into());
-                }
-            }
+            let key = self.transaction.key(*kind, &row.resource_id, &row.subject_id).map_err(not_put)?;
+            edges.push((key, row.attributes));
         }
         Ok(edges)
     }
@@ -334,6 +326,10 @@ impl<'a> Group<'a> {
         let batch = std::mem::take(&mut self.batch);
         self.shared.store.write(batch).map(|()| true).map_err(|error| error.to_string())
     }
+}
+
+fn not_put(error: PutError) -> WriteError {
+    WriteError::TooManyObjects { message: error.to_string() }
 }
 
 fn put(transaction: &mut Transaction, relationship: &Relationship) -> Result<Mutation, PutError> {

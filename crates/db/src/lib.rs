@@ -21,6 +21,7 @@ mod history;
 mod import;
 mod pending;
 mod preconditions;
+mod qualified;
 pub mod records;
 mod recovery;
 mod requests;

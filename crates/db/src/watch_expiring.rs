@@ -5,9 +5,10 @@
 
 use std::collections::{BTreeMap, HashMap};
 
-use pemba_engine::{Attributes, EdgeKey, Graph as _, Snapshot};
-use pemba_model::{RelationshipFilter, Timestamp};
+use pemba_engine::{Attributes, EdgeKey, Snapshot};
+use pemba_model::Timestamp;
 
+use crate::qualified::qualified_relations;
 use crate::records::log::Mutation;
 
 /// Most relationships with an expiry that one watch keeps.
@@ -32,21 +33,7 @@ impl Expiring {
         wanted: impl Fn(EdgeKey, &Attributes) -> bool,
     ) -> Result<Expiring, TooMany> {
         let mut expiring = Expiring::default();
-        let catalog = snapshot.catalog();
-        let mut scanned = None;
-        for (_, kind) in catalog.kinds().filter(|(id, _)| snapshot.has_qualified(*id)) {
-            let Some(resource_type) = catalog.type_name(kind.resource_type) else { continue };
-            // The kinds of one relation are scanned together.
-            let relation = (kind.resource_type, kind.relation.clone());
-            if scanned.as_ref() == Some(&relation) {
-                continue;
-            }
-            let filter = RelationshipFilter {
-                resource_type: Some(resource_type.clone()),
-                relation: Some(kind.relation.clone()),
-                ..RelationshipFilter::default()
-            };
-            scanned = Some(relation);
+        for filter in qualified_relations(snapshot) {
             for (key, attributes) in snapshot.scan(&filter, None, Some(since)) {
                 if expires_at(&attributes).is_some() && wanted(key, &attributes) {
                     expiring.put(key, &attributes)?;
