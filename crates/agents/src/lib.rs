@@ -1,8 +1,31 @@
 //! Who may act, with whose authority, for how long: identity, delegation, session, approval. Commands go in, mutations
 //! come out.
 //!
-//! **Invariant: this crate never opens a store, reads a clock or knows the wire; a command is a function of an engine
-//! snapshot and an instant it is given.**
+//! What is remembered is a set of records (`records`), each one document of the log. `Book` is what follows from all of
+//! them at one revision. `command` holds the functions that change records: each looks at a moment (the relationships,
+//! the book and the instant) and returns the records to put, or a refusal. `authority` answers questions for a chain of
+//! principals: the root's own authority and every conjunct on top of it.
 //!
-//! The agent semantics are not built yet; until they are, this crate holds its place in the dependency order and
-//! nothing else.
+//! **Invariant: this crate never opens a store, reads a clock, draws a random number or knows the wire; a command is a
+//! function of a moment, and a gate is a conjunct on a result, never a hidden edge.**
+
+mod answer;
+pub mod authority;
+pub mod book;
+pub mod chain;
+pub mod command;
+pub mod contextual;
+pub mod error;
+pub mod id;
+pub mod limits;
+pub mod liveness;
+pub mod moment;
+pub mod records;
+pub mod scope;
+mod scope_sets;
+
+pub use book::Book;
+pub use error::{Kind, Reason, Refused};
+pub use id::{ApprovalId, DelegationId, SessionId};
+pub use limits::AgentLimits;
+pub use moment::{Facts, Moment};

@@ -10,6 +10,7 @@ pub mod limits;
 pub mod names;
 pub mod relationship;
 pub mod revision;
+mod serial;
 pub mod suggest;
 pub mod text;
 pub mod timestamp;

@@ -62,7 +62,8 @@ impl SubjectRef {
 }
 
 /// A caveat named on a relationship, with the values fixed there.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, serde::Serialize, serde::Deserialize)]
+#[serde(deny_unknown_fields)]
 pub struct CaveatRef {
     /// The caveat's name in the schema.
     pub name: SmolStr,

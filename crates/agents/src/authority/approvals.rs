@@ -1,0 +1,257 @@
+//! Whether somebody must approve, and whether they have: judged when an approval is used, not only when it was given.
+
+use std::fmt::Write as _;
+use std::sync::Arc;
+
+use pemba_engine::{Graph, Permissionship, QueryError};
+use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
+use sha2::{Digest, Sha256};
+
+use super::check::direct;
+use super::{Ground, Question};
+use crate::chain::{Chain, Claim};
+use crate::error::{Reason, Refused};
+use crate::id::ApprovalId;
+use crate::liveness::{is_live_human, liveness};
+use crate::moment::Facts;
+use crate::records::{Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct};
+
+/// Whether an action is approved.
+pub(super) enum Approved {
+    /// Nobody has to.
+    NotNeeded,
+    /// Somebody has to, and has not.
+    Waits,
+    /// They have.
+    By { approval: ApprovalId, is_counted: bool, until: Timestamp },
+}
+
+/// What an approval is for, in one hash: lower-case hexadecimal SHA-256.
+pub type ActionHash = SmolStr;
+
+/// The hash of an action under a policy: the chain, the permission, the object and the bound values. A bound value that
+/// is not given is an error.
+pub fn action_hash(
+    chain: &Chain,
+    permission: &str,
+    resource: &ObjectRef,
+    values: Option<&Context>,
+    policy: &ApprovalPolicy,
+) -> Result<(ActionHash, Context), Refused> {
+    let mut bound = Context::new();
+    for key in &policy.bind {
+        let value = values.and_then(|values| values.get(key.as_str())).ok_or_else(|| {
+            let message = format!("an approval of `{permission}` is bound to `{key}`: give its value");
+            Refused::new(Reason::BoundValueMissing, format!("context.{key}"), message)
+        })?;
+        bound.insert(key.to_string(), value.clone());
+    }
+    let hops = chain.hops.iter().map(|hop| hop.delegation.id.to_string()).collect::<Vec<_>>();
+    let actors = chain.actors().map(ToString::to_string).collect::<Vec<_>>();
+    let session = chain.session.as_ref().map(|session| session.id.to_string());
+    let canonical = serde_json::json!([
+        chain.root.to_string(),
+        hops,
+        actors,
+        session,
+        permission,
+        resource.to_string(),
+        bound,
+        policy.version,
+    ]);
+    Ok((hexadecimal(&Sha256::digest(canonical.to_string().as_bytes())), bound))
+}
+
+/// Bytes as lower-case hexadecimal digits.
+pub(crate) fn hexadecimal(bytes: &[u8]) -> SmolStr {
+    let mut text = String::with_capacity(bytes.len() * 2);
+    for byte in bytes {
+        // Writing to a string cannot fail.
+        let _ = write!(text, "{byte:02x}");
+    }
+    text.into()
+}
+
+/// The policy that says who may approve an action of a chain, if any does: the one about the permission, for whatever
+/// reason the action waits.
+pub fn approval_policy_for<'a>(
+    book: &'a crate::book::Book,
+    chain: &Chain,
+    question: &Question<'_>,
+) -> Option<&'a Arc<ApprovalPolicy>> {
+    policy_for(book, chain, question.permission, &question.resource.object_type, true)
+}
+
+/// The policy that makes a chain's action wait, if one does.
+pub(super) fn policy_for<'a>(
+    book: &'a crate::book::Book,
+    chain: &Chain,
+    permission: &str,
+    resource_type: &str,
+    required: bool,
+) -> Option<&'a Arc<ApprovalPolicy>> {
+    let policy = book.approval_policy(resource_type, permission)?;
+    let applies = required
+        || match policy.applies {
+            Applies::All => true,
+            Applies::AgentChains => chain.principals().any(|principal| book.is_agent(principal)),
+        };
+    applies.then_some(policy)
+}
+
+/// The approval a claim names; it must be there, and be the presenter's.
+pub(super) fn presented<G: Graph>(
+    ground: &Ground<'_, G>,
+    claim: &Claim,
+) -> Result<Option<Arc<Approval>>, Refused> {
+    let Some(id) = claim.approval else { return Ok(None) };
+    let approval = ground.book.approval(id).ok_or_else(|| {
+        Refused::new(Reason::ApprovalNotFound, "approval", format!("there is no approval {id}"))
+    })?;
+    if !ground.presenter.is(&approval.binding) {
+        let message = format!("approval {id} belongs to another client than `{}`", ground.presenter.client);
+        return Err(Refused::new(Reason::ApprovalBinding, "approval", message));
+    }
+    Ok(Some(Arc::clone(approval)))
+}
+
+/// Whether an action that everything else allows is approved. `required` makes it need an approval whatever the
+/// policies say.
+pub(super) fn approved<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    question: &Question<'_>,
+    required: bool,
+) -> Result<Approved, Refused> {
+    let approval = presented(ground, question.claim)?;
+    let resource = question.resource;
+    let policy = policy_for(ground.book, chain, question.permission, &resource.object_type, required);
+    if let Some(approval) = &approval
+        && (approval.resource != *resource || approval.permission != question.permission)
+    {
+        let message =
+            format!("approval {} is for `{}` on `{}`", approval.id, approval.permission, approval.resource);
+        return Err(Refused::new(Reason::ApprovalMismatch, "approval", message));
+    }
+    let Some(policy) = policy else {
+        return Ok(if required { Approved::Waits } else { Approved::NotNeeded });
+    };
+    let Some(approval) = approval else { return Ok(Approved::Waits) };
+    let (hash, _) = action_hash(chain, question.permission, resource, question.values, policy)?;
+    if hash != approval.action_hash {
+        let message =
+            format!("approval {} is for another action, chain, value or version of the policy", approval.id);
+        return Err(Refused::new(Reason::ApprovalMismatch, "approval", message));
+    }
+    let until = match approval.state {
+        ApprovalState::Approved { use_before, .. } if ground.facts.now < use_before => use_before,
+        _ => return Ok(Approved::Waits),
+    };
+    let is_counted = matches!(approval.uses, ApprovalUses::Counted(_));
+    if (is_counted && approval.uses_left == 0) || !has_quorum(ground, chain, policy, &approval)? {
+        return Ok(Approved::Waits);
+    }
+    Ok(Approved::By { approval: approval.id, is_counted, until })
+}
+
+/// Whether enough of those who approved may still approve.
+fn has_quorum<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    policy: &ApprovalPolicy,
+    approval: &Approval,
+) -> Result<bool, QueryError> {
+    let mut standing: u32 = 0;
+    for vote in approval.votes.iter().filter(|vote| vote.approves) {
+        let judged =
+            eligible(&ground.facts, ground.book, ground.limits, policy, approval, chain, &vote.approver)?;
+        standing += u32::from(judged.is_ok());
+    }
+    Ok(standing >= policy.quorum)
+}
+
+/// Whether somebody may vote on an approval now, and if not, why.
+pub fn eligible(
+    facts: &Facts<'_>,
+    book: &crate::book::Book,
+    limits: &crate::limits::AgentLimits,
+    policy: &ApprovalPolicy,
+    approval: &Approval,
+    chain: &Chain,
+    approver: &ObjectRef,
+) -> Result<Result<(), String>, QueryError> {
+    let no = |why: String| Ok(Err(why));
+    if let Some(other) = same_as(book, policy, approval, chain, approver) {
+        return no(format!("`{approver}` is, or is the same person as, {other}"));
+    }
+    if book.is_agent(approver) {
+        if policy.human_only {
+            return no(format!("`{approver}` is an agent, and only humans may approve this"));
+        }
+        let blueprint = book.agent(approver).and_then(|agent| agent.blueprint.as_ref());
+        let is_sibling = blueprint.is_some()
+            && chain.principals().any(|principal| {
+                book.agent(principal).is_some_and(|agent| agent.blueprint.as_ref() == blueprint)
+            });
+        if is_sibling {
+            return no(format!("`{approver}` is made from the same blueprint as an agent of the chain"));
+        }
+        if liveness(book, limits, approver, None, facts.now).not_live.is_some() {
+            return no(format!("`{approver}` may not act"));
+        }
+    } else if policy.human_only && !book.is_human(approver) {
+        return no(format!("`{approver}` is not known to be a human"));
+    } else if !is_live_human(book, approver) {
+        return no(format!("`{approver}` no longer counts"));
+    }
+    let answer = facts.check(
+        &approval.resource,
+        &policy.approver_permission,
+        &direct(approver),
+        Some(&approval.bound),
+    )?;
+    if answer.permissionship != Permissionship::Yes {
+        return no(format!("`{approver}` lacks `{}` on `{}`", policy.approver_permission, approval.resource));
+    }
+    Ok(Ok(()))
+}
+
+/// Whom of those an approver must not be it is; by account or by the person behind it.
+fn same_as(
+    book: &crate::book::Book,
+    policy: &ApprovalPolicy,
+    approval: &Approval,
+    chain: &Chain,
+    approver: &ObjectRef,
+) -> Option<&'static str> {
+    let person = |account: &ObjectRef| book.human(account).and_then(|human| human.person.clone());
+    let own = person(approver);
+    let is_same = |other: &ObjectRef| other == approver || (own.is_some() && person(other) == own);
+    if chain.principals().any(is_same) {
+        return Some("somebody of the chain");
+    }
+    for distinct in &policy.distinct_from {
+        let found = match distinct {
+            Distinct::Actor => is_same(chain.actor()),
+            Distinct::Root => is_same(&chain.root),
+            Distinct::Sponsor => chain
+                .principals()
+                .filter_map(|principal| book.agent(principal))
+                .any(|agent| agent.sponsors.iter().any(is_same)),
+            Distinct::Requester => approval.requester.as_ref().is_some_and(is_same),
+            Distinct::SessionOpener => {
+                chain.session.as_ref().and_then(|session| session.opened_for.as_ref()).is_some_and(is_same)
+            }
+        };
+        if found {
+            return Some(match distinct {
+                Distinct::Actor => "who acts",
+                Distinct::Root => "the root of the chain",
+                Distinct::Sponsor => "a sponsor of an agent of the chain",
+                Distinct::Requester => "who asked for the approval",
+                Distinct::SessionOpener => "who opened the session",
+            });
+        }
+    }
+    None
+}

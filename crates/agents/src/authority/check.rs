@@ -1,0 +1,169 @@
+//! The decision about one object.
+
+use pemba_engine::{Graph, Permissionship, QueryError};
+use pemba_model::{ObjectRef, SubjectRef};
+
+use super::approvals::{self, Approved};
+use super::conjunct::{Limit, Part, principal_at};
+use super::decision::{Decision, Outcome};
+use super::evaluation::{Concluded, Evaluation};
+use super::gates::{self, Gated};
+use super::{Case, Ground, Question};
+use crate::answer;
+use crate::chain::{Chain, resolve};
+use crate::error::Refused;
+
+/// What a chain may do to an object.
+pub fn check<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
+    let chain = resolve(ground.book, question.claim, ground.presenter, ground.facts.revision)?;
+    Ok(decide(ground, &chain, question, false)?.0)
+}
+
+/// The decision for a chain that is resolved. With `consume`, what is counted counts as being consumed now: then it is
+/// no obstacle. Also says which approval was used.
+pub fn decide<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    question: &Question<'_>,
+    consume: bool,
+) -> Result<(Decision, Option<crate::id::ApprovalId>), Refused> {
+    let (concluded, gated) = evaluate(ground, chain, question, false)?;
+    conclude(ground, chain, question, concluded, gated, consume)
+}
+
+/// Every conjunct but approval and uses.
+pub(super) fn evaluate<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    question: &Question<'_>,
+    whole: bool,
+) -> Result<(Concluded, Gated), QueryError> {
+    let case = Case { ground: *ground, chain, permission: question.permission, values: question.values };
+    let mut evaluation = Evaluation::new(whole);
+    let gated = gates::take(&case, &question.resource.object_type, &mut evaluation)?;
+    bounds(&case, question.resource, &mut evaluation)?;
+    root(&case, question.resource, &mut evaluation)?;
+    Ok((evaluation.conclude()?, gated))
+}
+
+/// The conjuncts that bound what may be done: scopes, ceilings, purposes, own grants.
+fn bounds<G: Graph>(
+    case: &Case<'_, G>,
+    object: &ObjectRef,
+    evaluation: &mut Evaluation,
+) -> Result<(), QueryError> {
+    let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
+    for (at, hop) in case.chain.hops.iter().enumerate() {
+        evaluation.take(
+            Part::Scope(at + 1),
+            || Limit::Scope(hop.delegation.id),
+            || hop.delegation.scope.contains(facts, permission, object, values),
+        )?;
+    }
+    if let Some(session) = &case.chain.session
+        && let Some(scope) = &session.scope
+    {
+        evaluation.take(
+            Part::SessionScope,
+            || Limit::SessionScope(session.id),
+            || scope.contains(facts, permission, object, values),
+        )?;
+    }
+    for (place, principal) in case.chain.principals().enumerate() {
+        let Some(agent) = case.ground.book.agent(principal) else { continue };
+        if let Some(ceiling) = &agent.ceiling {
+            evaluation.take(
+                Part::Ceiling(place),
+                || Limit::Ceiling(principal.clone()),
+                || ceiling.contains(facts, permission, object, values),
+            )?;
+        }
+        if !agent.purpose_permissions.is_empty() {
+            let name = format!("{}#{permission}", object.object_type);
+            let holds = agent.purpose_permissions.contains(name.as_str());
+            evaluation.take(
+                Part::Purpose(place),
+                || Limit::Purpose(principal.clone()),
+                || Ok(answer::either(holds)),
+            )?;
+        }
+        if agent.own_grants_required && place > 0 {
+            evaluation.take(
+                Part::OwnGrants(place),
+                || Limit::OwnGrants(principal.clone()),
+                || facts.check(object, permission, &direct(principal), values),
+            )?;
+        }
+    }
+    Ok(())
+}
+
+/// The root's own authority.
+fn root<G: Graph>(
+    case: &Case<'_, G>,
+    object: &ObjectRef,
+    evaluation: &mut Evaluation,
+) -> Result<(), QueryError> {
+    let root = principal_at(case.chain, 0);
+    evaluation.take(
+        Part::Root,
+        || Limit::Root(root.clone()),
+        || case.ground.seen.check(object, case.permission, &direct(root), case.values),
+    )
+}
+
+/// A principal as a subject.
+pub(super) fn direct(principal: &ObjectRef) -> SubjectRef {
+    SubjectRef { object: principal.clone(), relation: None }
+}
+
+/// Adds approval and uses, which matter only when everything else allows the action.
+fn conclude<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    question: &Question<'_>,
+    concluded: Concluded,
+    gated: Gated,
+    consume: bool,
+) -> Result<(Decision, Option<crate::id::ApprovalId>), Refused> {
+    let Concluded { answer, limit, .. } = concluded;
+    let mut decision = Decision {
+        outcome: match answer.permissionship {
+            Permissionship::No => Outcome::Deny,
+            Permissionship::Conditional => Outcome::Conditional,
+            Permissionship::Yes => Outcome::Allow,
+        },
+        missing: answer.missing,
+        valid_until: answer.valid_until,
+        limit,
+        shadows: gated.shadows,
+    };
+    if decision.outcome != Outcome::Allow {
+        // A claim of an approval that is not there, or somebody else's, is an error whatever the outcome.
+        approvals::presented(ground, question.claim)?;
+        return Ok((decision, None));
+    }
+    let approved = approvals::approved(ground, chain, question, gated.approval_required)?;
+    let mut used = None;
+    match approved {
+        Approved::NotNeeded => {}
+        Approved::Waits => {
+            decision.outcome = Outcome::RequiresApproval;
+            decision.limit = Some(Limit::Approval);
+            return Ok((decision, None));
+        }
+        Approved::By { approval, is_counted, until } => {
+            decision.valid_until = answer::earlier(decision.valid_until, Some(until));
+            used = Some(approval);
+            if is_counted && !consume {
+                decision.outcome = Outcome::RequiresConsumption;
+                decision.limit = Some(Limit::Uses);
+            }
+        }
+    }
+    if gated.is_counted && !consume {
+        decision.outcome = Outcome::RequiresConsumption;
+        decision.limit = Some(Limit::Uses);
+    }
+    Ok((decision, used))
+}

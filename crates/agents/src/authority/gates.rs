@@ -1,0 +1,138 @@
+//! The conjuncts that look at records only: is everything and everybody alive that the chain rests on.
+
+use pemba_engine::{Graph, QueryError};
+use pemba_model::{ObjectRef, SmolStr};
+
+use super::Case;
+use super::conjunct::{Limit, Part};
+use super::evaluation::Evaluation;
+use crate::answer::{self, earlier};
+use crate::chain::{Over, delegation_over, is_connected, session_over};
+use crate::liveness::{Liveness, liveness};
+use crate::records::label;
+
+/// What the gates found besides their answers.
+#[derive(Debug, Default)]
+pub(super) struct Gated {
+    /// Whether a quarantine or a switch makes the action need an approval.
+    pub(super) approval_required: bool,
+    /// Whether a hop counts its uses.
+    pub(super) is_counted: bool,
+    /// Agents without a record.
+    pub(super) shadows: Vec<ObjectRef>,
+}
+
+/// Takes all gates for actions on objects of a type.
+pub(super) fn take<G: Graph>(
+    case: &Case<'_, G>,
+    resource_type: &str,
+    evaluation: &mut Evaluation,
+) -> Result<Gated, QueryError> {
+    let mut gated = Gated::default();
+    let book = case.ground.book;
+    if book.is_empty() {
+        return Ok(gated);
+    }
+    let is_safe = book.has_label(resource_type, case.permission, label::SAFE);
+    let is_read = is_safe || book.has_label(resource_type, case.permission, label::READ);
+    session(case, evaluation)?;
+    let place = |place: usize| (place, super::conjunct::principal_at(case.chain, place));
+    let (_, root) = place(0);
+    let given = case.chain.hops.first().and_then(|hop| hop.delegation.incarnations.first().copied());
+    let alone = case.chain.session.as_ref().map(|session| session.incarnation);
+    let root_incarnation = if case.chain.hops.is_empty() { alone } else { given };
+    let standing = |principal: &ObjectRef, incarnation: Option<u32>| {
+        liveness(book, case.ground.limits, principal, incarnation, case.ground.facts.now)
+    };
+    principal(case, 0, root, standing(root, root_incarnation), (is_safe, is_read), &mut gated, evaluation)?;
+    if !case.chain.hops.is_empty() {
+        connection(case, evaluation)?;
+    }
+    for (at, hop) in case.chain.hops.iter().enumerate() {
+        hop_alive(case, at, evaluation)?;
+        gated.is_counted |= hop.delegation.uses_left.is_some();
+        let [_, from, to] = hop.delegation.incarnations;
+        let (number, who) = place(at + 1);
+        let incarnation = if to == 0 { None } else { Some(to) };
+        let mut stands = standing(who, incarnation);
+        if at > 0 {
+            let delegator = standing(super::conjunct::principal_at(case.chain, at), Some(from));
+            stands.not_live = stands.not_live.or(delegator.not_live);
+        }
+        principal(case, number, who, stands, (is_safe, is_read), &mut gated, evaluation)?;
+    }
+    Ok(gated)
+}
+
+fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
+    let Some(session) = &case.chain.session else { return Ok(()) };
+    let state = session_over(session, case.ground.presenter.session_used_at, case.ground.facts.now);
+    let limit = || Limit::Session(session.id, state.err().map_or(Over::Ended, |(over, _)| over));
+    evaluation.take(Part::Session, limit, || Ok(of_period(state)))
+}
+
+fn connection<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
+    let over = if case.chain.is_cut { Over::Cut } else { Over::Broken };
+    let holds = !case.chain.is_cut && is_connected(case.ground.book, case.ground.limits, case.chain);
+    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::either(holds)))
+}
+
+fn hop_alive<G: Graph>(case: &Case<'_, G>, at: usize, evaluation: &mut Evaluation) -> Result<(), QueryError> {
+    let Some(hop) = case.chain.hops.get(at) else { return Ok(()) };
+    let session = case.chain.session.as_ref().map(|session| session.id);
+    let state = delegation_over(&hop.delegation, session, case.ground.facts.now);
+    let limit = || Limit::Hop(hop.delegation.id, state.err().map_or(Over::Ended, |(over, _)| over));
+    evaluation.take(Part::Hop(at + 1), limit, || Ok(of_period(state)))?;
+    if hop.delegation.to.relation.is_none() {
+        return Ok(());
+    }
+    evaluation.take(
+        Part::Member(at + 1),
+        || Limit::Member(hop.delegation.id),
+        || {
+            let (group, relation) = (&hop.delegation.to.object, &hop.delegation.to.relation);
+            let member = pemba_model::SubjectRef { object: hop.principal.clone(), relation: None };
+            let relation = relation.as_ref().map_or("", SmolStr::as_str);
+            case.ground.facts.check(group, relation, &member, case.values)
+        },
+    )
+}
+
+fn of_period(
+    state: Result<pemba_model::Timestamp, (Over, Option<pemba_model::Timestamp>)>,
+) -> pemba_engine::CheckAnswer {
+    match state {
+        Ok(until) => pemba_engine::CheckAnswer { valid_until: Some(until), ..answer::yes() },
+        Err((_, from)) => pemba_engine::CheckAnswer { valid_until: from, ..answer::no() },
+    }
+}
+
+fn principal<G: Graph>(
+    _case: &Case<'_, G>,
+    place: usize,
+    who: &ObjectRef,
+    stands: Liveness,
+    (is_safe, is_read): (bool, bool),
+    gated: &mut Gated,
+    evaluation: &mut Evaluation,
+) -> Result<(), QueryError> {
+    let until = earlier(None, stands.valid_until);
+    if stands.is_shadow {
+        gated.shadows.push(who.clone());
+    }
+    gated.approval_required |= stands.approval_required.is_some() || (stands.is_quarantined && !is_safe);
+    let holds = pemba_engine::CheckAnswer { valid_until: until, ..answer::either(stands.not_live.is_none()) };
+    let write_denied = stands.write_denied.clone();
+    let not_live = stands.not_live;
+    evaluation.take(
+        Part::Live(place),
+        || Limit::NotLive(who.clone(), not_live.unwrap_or(crate::liveness::NotLive::Retired)),
+        || Ok(holds),
+    )?;
+    let Some(switch) = write_denied else { return Ok(()) };
+    evaluation.take(
+        Part::Write(place),
+        || Limit::WriteDenied(who.clone(), switch),
+        || Ok(pemba_engine::CheckAnswer { valid_until: until, ..answer::either(is_read) }),
+    )
+}

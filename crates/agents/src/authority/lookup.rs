@@ -1,0 +1,142 @@
+//! What a chain may reach: the root's set, cut down by every conjunct at once.
+
+use pemba_engine::{Graph, Permissionship, QueryError, ResourceSet};
+use pemba_model::{Context, SmolStr};
+
+use super::approvals::policy_for;
+use super::check::direct;
+use super::conjunct::{Limit, principal_at};
+use super::evaluation::Evaluation;
+use super::{Case, Ground, Outcome, gates};
+use crate::answer::earlier;
+use crate::chain::{Chain, Claim, resolve};
+use crate::error::{Reason, Refused};
+use crate::scope::Scope;
+use crate::scope_sets::Held;
+
+/// What a chain reaches of a type.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Reachable {
+    /// The resources; every one of them checks alike for the same chain.
+    pub resources: ResourceSet,
+    /// What a check of any resource would come to at most: below `Allow` the set is empty, and `limit` says why.
+    pub at_most: Outcome,
+    /// What limits all of it at once.
+    pub limit: Option<Limit>,
+}
+
+/// The resources of a type on which a chain has a permission.
+pub fn lookup_resources<G: Graph>(
+    ground: &Ground<'_, G>,
+    claim: &Claim,
+    resource_type: &SmolStr,
+    permission: &str,
+    values: Option<&Context>,
+) -> Result<Reachable, Refused> {
+    if claim.approval.is_some() {
+        let message = "an approval is for one object: name it in a check";
+        return Err(Refused::new(Reason::InvalidValue, "approval", message));
+    }
+    let chain = resolve(ground.book, claim, ground.presenter, ground.facts.revision)?;
+    let case = Case { ground: *ground, chain: &chain, permission, values };
+    let mut evaluation = Evaluation::new(false);
+    let gated = gates::take(&case, resource_type, &mut evaluation)?;
+    let concluded = evaluation.conclude()?;
+    let gate = concluded.answer.permissionship;
+    let waits = gated.approval_required
+        || policy_for(ground.book, &chain, permission, resource_type, false).is_some();
+    let (at_most, limit) = match gate {
+        Permissionship::No => (Outcome::Deny, concluded.limit),
+        _ if waits => (Outcome::RequiresApproval, Some(Limit::Approval)),
+        _ if gated.is_counted => (Outcome::RequiresConsumption, Some(Limit::Uses)),
+        _ => (Outcome::Allow, None),
+    };
+    // The question itself is checked whatever the gates say: an unknown permission is an error, not an empty set.
+    let mut resources = reached_by(ground, &chain, resource_type, permission, values)?;
+    resources.valid_until = earlier(resources.valid_until, concluded.answer.valid_until);
+    if at_most != Outcome::Allow {
+        resources.definite.clear();
+        resources.conditional.clear();
+        return Ok(Reachable { resources, at_most, limit });
+    }
+    if gate == Permissionship::Conditional {
+        let definite = std::mem::take(&mut resources.definite);
+        resources.conditional |= definite;
+    }
+    bound(&case, resource_type, &mut resources)?;
+    Ok(Reachable { resources, at_most, limit })
+}
+
+/// What the root reaches.
+fn reached_by<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    resource_type: &str,
+    permission: &str,
+    values: Option<&Context>,
+) -> Result<ResourceSet, QueryError> {
+    let root = direct(principal_at(chain, 0));
+    let seen = &ground.seen;
+    seen.ask(values, |context| {
+        pemba_engine::lookup_resources(seen.graph, seen.program, resource_type, permission, &root, context)
+    })
+}
+
+/// Cuts the set down to scopes, ceilings, purposes and own grants.
+fn bound<G: Graph>(
+    case: &Case<'_, G>,
+    resource_type: &SmolStr,
+    resources: &mut ResourceSet,
+) -> Result<(), QueryError> {
+    let ground = &case.ground;
+    for hop in &case.chain.hops {
+        hold(case, &hop.delegation.scope, resource_type, resources)?;
+    }
+    if let Some(scope) = case.chain.session.as_ref().and_then(|session| session.scope.as_ref()) {
+        hold(case, scope, resource_type, resources)?;
+    }
+    for (place, principal) in case.chain.principals().enumerate() {
+        let Some(agent) = ground.book.agent(principal) else { continue };
+        if let Some(ceiling) = &agent.ceiling {
+            hold(case, ceiling, resource_type, resources)?;
+        }
+        let name = format!("{resource_type}#{}", case.permission);
+        if !agent.purpose_permissions.is_empty() && !agent.purpose_permissions.contains(name.as_str()) {
+            resources.definite.clear();
+            resources.conditional.clear();
+        }
+        if agent.own_grants_required && place > 0 {
+            let own = ground.facts.ask(case.values, |context| {
+                let (graph, program) = (ground.facts.graph, ground.facts.program);
+                let subject = direct(principal);
+                pemba_engine::lookup_resources(
+                    graph,
+                    program,
+                    resource_type,
+                    case.permission,
+                    &subject,
+                    context,
+                )
+            })?;
+            resources.valid_until = earlier(resources.valid_until, own.valid_until);
+            Held::found(own).restrict(resources);
+        }
+    }
+    Ok(())
+}
+
+fn hold<G: Graph>(
+    case: &Case<'_, G>,
+    scope: &Scope,
+    resource_type: &SmolStr,
+    resources: &mut ResourceSet,
+) -> Result<(), QueryError> {
+    let held = scope.held(&case.ground.facts, case.permission, resource_type, case.values)?;
+    resources.valid_until = earlier(resources.valid_until, held.valid_until);
+    held.held.restrict(resources);
+    match held.fault {
+        // What the failing caveat guards is open; it matters when something is left that rests on it.
+        Some(fault) if !resources.conditional.is_empty() => Err(fault),
+        _ => Ok(()),
+    }
+}

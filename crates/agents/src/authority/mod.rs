@@ -1,0 +1,76 @@
+//! What a chain may do: the root's own authority, and every conjunct on top of it.
+//!
+//! Relationships are read at the snapshot the question is about. Who is live, what is revoked, closed, expired or
+//! approved is read in the newest book with the server's time, whatever snapshot was asked for. Scopes are read in the
+//! newest book too: they only ever narrow, and a narrowing is a revocation in part.
+
+mod approvals;
+mod check;
+mod conjunct;
+mod decision;
+mod evaluation;
+mod explain;
+mod gates;
+mod lookup;
+mod reach;
+
+pub(crate) use approvals::hexadecimal;
+pub use approvals::{ActionHash, action_hash, approval_policy_for, eligible};
+pub use check::{check, decide};
+pub use conjunct::{Limit, Part};
+pub use decision::{Decision, Outcome};
+pub use explain::{Explanation, Step, explain};
+pub use lookup::{Reachable, lookup_resources};
+pub use reach::{Everyone, Reach, delegates_of, everyone, may_act};
+
+use pemba_engine::{Graph, Snapshot};
+use pemba_model::{Context, ObjectRef};
+
+use crate::book::Book;
+use crate::chain::{Chain, Claim, Presenter};
+use crate::limits::AgentLimits;
+use crate::moment::Facts;
+
+/// What every question is asked against.
+#[derive(Debug)]
+pub struct Ground<'a, G: Graph = Snapshot> {
+    /// The relationships at the revision asked for. Scopes, approvers and usersets as delegates are decided here.
+    pub facts: Facts<'a, Snapshot>,
+    /// The same with what the request and its session bring along: the root's authority is decided here.
+    pub seen: Facts<'a, G>,
+    /// The newest book.
+    pub book: &'a Book,
+    /// The bounds.
+    pub limits: &'a AgentLimits,
+    /// Who asks.
+    pub presenter: &'a Presenter,
+}
+
+impl<G: Graph> Clone for Ground<'_, G> {
+    fn clone(&self) -> Self {
+        *self
+    }
+}
+
+impl<G: Graph> Copy for Ground<'_, G> {}
+
+/// A question about one object.
+#[derive(Debug, Clone, Copy)]
+pub struct Question<'a> {
+    /// On whose authority.
+    pub claim: &'a Claim,
+    /// The permission or relation.
+    pub permission: &'a str,
+    /// The object.
+    pub resource: &'a ObjectRef,
+    /// Values for caveats, and those an approval is bound to.
+    pub values: Option<&'a Context>,
+}
+
+/// What one evaluation works on.
+struct Case<'a, G: Graph> {
+    ground: Ground<'a, G>,
+    chain: &'a Chain,
+    permission: &'a str,
+    values: Option<&'a Context>,
+}

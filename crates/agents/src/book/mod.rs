@@ -1,0 +1,280 @@
+//! What follows from all records at one revision: immutable, cheap to succeed, and looked up by whatever is asked for.
+
+mod apply;
+mod index;
+mod table;
+
+use std::sync::Arc;
+
+use pemba_model::{ObjectRef, SmolStr, Timestamp};
+use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+
+use self::index::Index;
+pub use self::table::Table;
+use crate::id::{ApprovalId, DelegationId, SessionId};
+use crate::records::{
+    Agent, AgentChange, Approval, ApprovalPolicy, Consumption, Delegation, GrantPolicy, Human, Key, Kill,
+    KillSelector, PermissionLabels, PrincipalKind, Session, TypePolicy,
+};
+
+/// By type, then by permission or relation.
+type ByPermission<T> = HashTrieMapSync<SmolStr, HashTrieMapSync<SmolStr, Arc<T>>>;
+
+/// Every record at one revision. A clone is cheap and shares everything.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Book {
+    types: HashTrieMapSync<SmolStr, Arc<TypePolicy>>,
+    labels: ByPermission<PermissionLabels>,
+    grant_policies: ByPermission<GrantPolicy>,
+    approval_policies: ByPermission<ApprovalPolicy>,
+    agents: Table<ObjectRef, Agent>,
+    changes: RedBlackTreeMapSync<(ObjectRef, u64), Arc<AgentChange>>,
+    humans: Table<ObjectRef, Human>,
+    kills: RedBlackTreeMapSync<SmolStr, Arc<Kill>>,
+    kills_by_selector: Index<KillSelector, SmolStr>,
+    sponsored: Index<ObjectRef, ObjectRef>,
+    delegations: Table<DelegationId, Delegation>,
+    delegations_by_root: Index<ObjectRef, DelegationId>,
+    delegations_by_from: Index<ObjectRef, DelegationId>,
+    delegations_by_to: Index<ObjectRef, DelegationId>,
+    sessions: Table<SessionId, Session>,
+    sessions_by_actor: Index<ObjectRef, SessionId>,
+    approvals: Table<ApprovalId, Approval>,
+    approvals_by_action: Index<SmolStr, ApprovalId>,
+    approvals_by_actor: Index<ObjectRef, ApprovalId>,
+    consumptions: HashTrieMapSync<Key, Arc<Consumption>>,
+    /// What will be over when, to be forgotten a while later.
+    ends: RedBlackTreeSetSync<(Timestamp, Key)>,
+    len: u64,
+}
+
+impl Default for Book {
+    fn default() -> Book {
+        Book {
+            types: HashTrieMapSync::new_sync(),
+            labels: HashTrieMapSync::new_sync(),
+            grant_policies: HashTrieMapSync::new_sync(),
+            approval_policies: HashTrieMapSync::new_sync(),
+            agents: Table::default(),
+            changes: RedBlackTreeMapSync::new_sync(),
+            humans: Table::default(),
+            kills: RedBlackTreeMapSync::new_sync(),
+            kills_by_selector: Index::default(),
+            sponsored: Index::default(),
+            delegations: Table::default(),
+            delegations_by_root: Index::default(),
+            delegations_by_from: Index::default(),
+            delegations_by_to: Index::default(),
+            sessions: Table::default(),
+            sessions_by_actor: Index::default(),
+            approvals: Table::default(),
+            approvals_by_action: Index::default(),
+            approvals_by_actor: Index::default(),
+            consumptions: HashTrieMapSync::new_sync(),
+            ends: RedBlackTreeSetSync::new_sync(),
+            len: 0,
+        }
+    }
+}
+
+impl Book {
+    /// How many records there are.
+    pub fn len(&self) -> u64 {
+        self.len
+    }
+
+    /// Whether there is no record: then no gate can close.
+    pub fn is_empty(&self) -> bool {
+        self.len == 0
+    }
+
+    /// What is said about a type.
+    pub fn type_policy(&self, object_type: &str) -> Option<&TypePolicy> {
+        self.types.get(object_type).map(Arc::as_ref)
+    }
+
+    /// What is said about types, in no particular order.
+    pub fn type_policies(&self) -> impl Iterator<Item = &TypePolicy> {
+        self.types.values().map(Arc::as_ref)
+    }
+
+    /// Whether the objects of a type are declared to be of a kind.
+    pub fn is_of_kind(&self, object_type: &str, kind: PrincipalKind) -> bool {
+        self.type_policy(object_type).is_some_and(|policy| policy.kind == kind)
+    }
+
+    /// Whether a principal is an agent: it has a record, or its type is declared to be.
+    pub fn is_agent(&self, principal: &ObjectRef) -> bool {
+        self.is_of_kind(&principal.object_type, PrincipalKind::Agent) || self.agent(principal).is_some()
+    }
+
+    /// Whether a principal is a human: it has a record, or its type is declared to be.
+    pub fn is_human(&self, principal: &ObjectRef) -> bool {
+        self.is_of_kind(&principal.object_type, PrincipalKind::Human) || self.human(principal).is_some()
+    }
+
+    /// The labels of a permission.
+    pub fn labels(&self, resource_type: &str, permission: &str) -> Option<&PermissionLabels> {
+        self.labels.get(resource_type)?.get(permission).map(Arc::as_ref)
+    }
+
+    /// The labels of all permissions, in no particular order.
+    pub fn all_labels(&self) -> impl Iterator<Item = &PermissionLabels> {
+        self.labels.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
+    }
+
+    /// Whether a permission has a label.
+    pub fn has_label(&self, resource_type: &str, permission: &str, label: &str) -> bool {
+        self.labels(resource_type, permission).is_some_and(|found| found.labels.contains(label))
+    }
+
+    /// Who may grant a relation inside sessions.
+    pub fn grant_policy(&self, resource_type: &str, relation: &str) -> Option<&GrantPolicy> {
+        self.grant_policies.get(resource_type)?.get(relation).map(Arc::as_ref)
+    }
+
+    /// Who may grant what inside sessions, in no particular order.
+    pub fn grant_policies(&self) -> impl Iterator<Item = &GrantPolicy> {
+        self.grant_policies.values().flat_map(|by_relation| by_relation.values()).map(Arc::as_ref)
+    }
+
+    /// Who must approve a permission.
+    pub fn approval_policy(&self, resource_type: &str, permission: &str) -> Option<&Arc<ApprovalPolicy>> {
+        self.approval_policies.get(resource_type)?.get(permission)
+    }
+
+    /// All approval policies, in no particular order.
+    pub fn approval_policies(&self) -> impl Iterator<Item = &ApprovalPolicy> {
+        self.approval_policies.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
+    }
+
+    /// The present incarnation of an agent.
+    pub fn agent(&self, principal: &ObjectRef) -> Option<&Arc<Agent>> {
+        self.agents.get(principal)
+    }
+
+    /// All agents.
+    pub fn agents(&self) -> &Table<ObjectRef, Agent> {
+        &self.agents
+    }
+
+    /// The agents that name somebody as sponsor.
+    pub fn sponsored_by(&self, sponsor: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
+        self.sponsored.of(sponsor)
+    }
+
+    /// The changes of an agent that are remembered, oldest first.
+    pub fn changes_of(&self, principal: &ObjectRef) -> impl DoubleEndedIterator<Item = &Arc<AgentChange>> {
+        self.changes.range((principal.clone(), 0)..=(principal.clone(), u64::MAX)).map(|(_, change)| change)
+    }
+
+    /// What is known of a human.
+    pub fn human(&self, principal: &ObjectRef) -> Option<&Arc<Human>> {
+        self.humans.get(principal)
+    }
+
+    /// All humans with a record.
+    pub fn humans(&self) -> &Table<ObjectRef, Human> {
+        &self.humans
+    }
+
+    /// A kill switch.
+    pub fn kill(&self, name: &str) -> Option<&Arc<Kill>> {
+        self.kills.get(name)
+    }
+
+    /// All kill switches, by name.
+    pub fn kills(&self) -> impl Iterator<Item = &Arc<Kill>> {
+        self.kills.values()
+    }
+
+    /// Whether there is any kill switch.
+    pub fn has_kills(&self) -> bool {
+        !self.kills.is_empty()
+    }
+
+    /// The switches with exactly this selector.
+    pub fn kills_for(&self, selector: &KillSelector) -> impl Iterator<Item = &Arc<Kill>> {
+        self.kills_by_selector.of(selector).filter_map(|name| self.kills.get(name))
+    }
+
+    /// A delegation.
+    pub fn delegation(&self, id: DelegationId) -> Option<&Arc<Delegation>> {
+        self.delegations.get(&id)
+    }
+
+    /// All delegations.
+    pub fn delegations(&self) -> &Table<DelegationId, Delegation> {
+        &self.delegations
+    }
+
+    /// The delegations on somebody's authority.
+    pub fn delegations_of_root(&self, root: &ObjectRef) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_root.of(root).copied()
+    }
+
+    /// How many delegations there are on somebody's authority, those that are over included.
+    pub fn delegations_of_root_count(&self, root: &ObjectRef) -> usize {
+        self.delegations_by_root.count(root)
+    }
+
+    /// The delegations somebody made.
+    pub fn delegations_from(&self, from: &ObjectRef) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_from.of(from).copied()
+    }
+
+    /// The delegations somebody has, by name; for a userset those of its object.
+    pub fn delegations_to(&self, to: &ObjectRef) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_to.of(to).copied()
+    }
+
+    /// A session.
+    pub fn session(&self, id: SessionId) -> Option<&Arc<Session>> {
+        self.sessions.get(&id)
+    }
+
+    /// All sessions.
+    pub fn sessions(&self) -> &Table<SessionId, Session> {
+        &self.sessions
+    }
+
+    /// The sessions of an actor.
+    pub fn sessions_of(&self, actor: &ObjectRef) -> impl Iterator<Item = SessionId> {
+        self.sessions_by_actor.of(actor).copied()
+    }
+
+    /// How many sessions an actor has, those that are over included.
+    pub fn sessions_of_count(&self, actor: &ObjectRef) -> usize {
+        self.sessions_by_actor.count(actor)
+    }
+
+    /// An approval.
+    pub fn approval(&self, id: ApprovalId) -> Option<&Arc<Approval>> {
+        self.approvals.get(&id)
+    }
+
+    /// All approvals.
+    pub fn approvals(&self) -> &Table<ApprovalId, Approval> {
+        &self.approvals
+    }
+
+    /// The approvals of an action.
+    pub fn approvals_of_action(&self, action_hash: &str) -> impl Iterator<Item = &Arc<Approval>> {
+        self.approvals_by_action.of(action_hash).filter_map(|id| self.approvals.get(id))
+    }
+
+    /// The approvals asked for an actor.
+    pub fn approvals_of_actor(&self, actor: &ObjectRef) -> impl Iterator<Item = &Arc<Approval>> {
+        self.approvals_by_actor.of(actor).filter_map(|id| self.approvals.get(id))
+    }
+
+    /// The consumption under a client's idempotency key.
+    pub fn consumption(&self, client: &str, idempotency_key: &str) -> Option<&Arc<Consumption>> {
+        self.consumptions.get(&Consumption::key_of(client, idempotency_key))
+    }
+
+    /// The keys of records that were over at an instant, the longest over first.
+    pub fn over_by(&self, instant: Timestamp) -> impl Iterator<Item = &Key> {
+        self.ends.iter().take_while(move |(end, _)| *end <= instant).map(|(_, key)| key)
+    }
+}

@@ -1,0 +1,64 @@
+//! Records by id: found in a few steps, listed in order.
+
+use std::hash::Hash;
+use std::ops::Bound;
+use std::sync::Arc;
+
+use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
+
+/// Records of one kind.
+#[derive(Debug, Clone)]
+pub struct Table<K: Ord + Hash + Eq, V> {
+    by_id: HashTrieMapSync<K, Arc<V>>,
+    in_order: RedBlackTreeSetSync<K>,
+}
+
+impl<K: Ord + Hash + Eq, V> Default for Table<K, V> {
+    fn default() -> Self {
+        Table { by_id: HashTrieMapSync::new_sync(), in_order: RedBlackTreeSetSync::new_sync() }
+    }
+}
+
+impl<K: Ord + Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
+    fn eq(&self, other: &Self) -> bool {
+        self.by_id == other.by_id
+    }
+}
+
+impl<K: Ord + Hash + Eq + Clone, V> Table<K, V> {
+    /// A record.
+    pub fn get(&self, id: &K) -> Option<&Arc<V>> {
+        self.by_id.get(id)
+    }
+
+    /// How many there are.
+    pub fn len(&self) -> usize {
+        self.by_id.size()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.by_id.is_empty()
+    }
+
+    /// All records strictly after an id, in order of their ids.
+    pub fn after(&self, id: Option<&K>) -> impl Iterator<Item = (&K, &Arc<V>)> {
+        let from = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
+        self.in_order.range((from, Bound::Unbounded)).filter_map(|id| self.by_id.get_key_value(id))
+    }
+
+    pub(super) fn set(&mut self, id: K, record: Option<Arc<V>>) {
+        match record {
+            Some(record) => {
+                if !self.by_id.contains_key(&id) {
+                    self.in_order.insert_mut(id.clone());
+                }
+                self.by_id.insert_mut(id, record);
+            }
+            None => {
+                self.by_id.remove_mut(&id);
+                self.in_order.remove_mut(&id);
+            }
+        }
+    }
+}

@@ -1,0 +1,82 @@
+//! Relationships that are not in the graph and count for one request: those it brings along and those of its session.
+
+use pemba_engine::{Overlay, OverlayError, Snapshot};
+use pemba_model::{Relationship, SmolStr, Timestamp};
+use pemba_schema::{Schema, SubjectShape};
+
+use crate::error::{Reason, Refused};
+use crate::limits::CONTEXTUAL_MAX;
+use crate::records::Session;
+
+/// The graph as a request sees it: with what it brings along and what its session grants; `None` when that is nothing.
+/// What has expired is left out.
+pub fn overlay<'a>(
+    snapshot: &'a Snapshot,
+    schema: &Schema,
+    session: Option<&Session>,
+    contextual: &[Relationship],
+    now: Timestamp,
+) -> Result<Option<Overlay<'a, Snapshot>>, Refused> {
+    crate::scope::check_count("contextual_relationships", contextual.len(), CONTEXTUAL_MAX)?;
+    for (at, relationship) in contextual.iter().enumerate() {
+        check_allowed(schema, relationship, &format!("contextual_relationships[{at}]"))?;
+    }
+    let granted =
+        session.filter(|session| session.closed.is_none()).map_or(&[][..], |session| &session.grants);
+    let extra: Vec<Relationship> = granted
+        .iter()
+        // A schema written since may no longer know what was granted.
+        .filter(|relationship| check_allowed(schema, relationship, "grants").is_ok())
+        .chain(contextual)
+        .filter(|relationship| relationship.expires_at.is_none_or(|at| now < at))
+        .cloned()
+        .collect();
+    if extra.is_empty() {
+        return Ok(None);
+    }
+    let not_allowed = |error: OverlayError| {
+        Refused::new(Reason::ContextualNotAllowed, "contextual_relationships", error.to_string())
+    };
+    Overlay::new(snapshot, &extra).map(Some).map_err(not_allowed)
+}
+
+/// Checks that the schema allows a relationship, with the caveat it has. It may expire wherever it is allowed at all:
+/// it never lives longer than what brings it.
+pub fn check_allowed(schema: &Schema, relationship: &Relationship, field: &str) -> Result<(), Refused> {
+    let refused = |message: String| Refused::new(Reason::ContextualNotAllowed, field, message);
+    relationship.check_names().map_err(|error| refused(error.to_string()))?;
+    let relation = schema
+        .definitions
+        .get(&relationship.resource.object_type)
+        .and_then(|definition| definition.relations.get(&relationship.relation))
+        .ok_or_else(|| {
+            let (object_type, name) = (&relationship.resource.object_type, &relationship.relation);
+            refused(format!("the schema has no relation `{object_type}#{name}`"))
+        })?;
+    let subject = &relationship.subject;
+    let shape = match &subject.relation {
+        Some(relation) => SubjectShape::Userset(relation.clone()),
+        None if subject.object.is_wildcard() => SubjectShape::Wildcard,
+        None => SubjectShape::Direct,
+    };
+    let caveat: Option<&SmolStr> = relationship.caveat.as_ref().map(|caveat| &caveat.name);
+    let is_allowed = relation.allowed.iter().any(|allowed| {
+        allowed.subject_type == subject.object.object_type
+            && allowed.shape == shape
+            && allowed.caveat.as_ref() == caveat
+    });
+    if !is_allowed {
+        return Err(refused(format!("the schema does not allow `{relationship}`")));
+    }
+    let Some(caveat) = &relationship.caveat else { return Ok(()) };
+    let Some(declared) = schema.caveats.get(&caveat.name) else {
+        return Err(refused(format!("the schema has no caveat `{}`", caveat.name)));
+    };
+    for (name, value) in &caveat.context {
+        declared
+            .program
+            .convert_parameter(name, value)
+            .map_err(|error| refused(format!("value `{name}` of caveat `{}`: {error}", caveat.name)))?;
+    }
+    Ok(())
+}
