@@ -24,6 +24,13 @@ const ROOT_FILES: &[&str] = &[
     "authzed/api/v1/permission_service.proto",
     "authzed/api/v1/schema_service.proto",
     "authzed/api/v1/watch_service.proto",
+    "pemba/v1/agent_service.proto",
+    "pemba/v1/approval_service.proto",
+    "pemba/v1/authority_service.proto",
+    "pemba/v1/core.proto",
+    "pemba/v1/delegation_service.proto",
+    "pemba/v1/session_service.proto",
+    "pemba/v1/testing_service.proto",
 ];
 
 /// Imported for its options only, which no generated code refers to.
@@ -90,10 +97,12 @@ mod tests {
     }
 
     #[test]
-    fn every_authzed_file_is_a_root() {
-        let dir = workspace_root().unwrap().join("proto/authzed/api/v1");
-        let mut found: Vec<String> =
-            contents(&dir).into_keys().map(|name| format!("authzed/api/v1/{name}")).collect();
+    fn every_file_of_a_served_package_is_a_root() {
+        let mut found: Vec<String> = Vec::new();
+        for package in ["authzed/api/v1", "pemba/v1"] {
+            let dir = workspace_root().unwrap().join("proto").join(package);
+            found.extend(contents(&dir).into_keys().map(|name| format!("{package}/{name}")));
+        }
         found.sort();
         assert_eq!(found, ROOT_FILES);
     }

@@ -1,7 +1,10 @@
 //! `pemba backup` and `pemba verify`: commands on a data folder that no server is using.
 
 use anyhow::{Context as _, Result};
+use std::sync::Arc;
+
 use pemba_db::{Database, Options, Storage};
+use pemba_model::NoLedger;
 use serde_json::json;
 
 use crate::args::{BackupArgs, VerifyArgs};
@@ -23,17 +26,19 @@ pub fn verify(args: &VerifyArgs, output: &mut Output) -> Result<bool> {
 }
 
 fn report(done: &str, folder: &std::path::Path, output: &mut Output) -> Result<bool> {
-    let report = pemba_db::verify(folder).with_context(|| format!("{} is not whole", folder.display()))?;
+    let report = pemba_db::verify(folder, Arc::new(NoLedger))
+        .with_context(|| format!("{} is not whole", folder.display()))?;
     let text = format!(
-        "{done} {}: revision {}, {} relationships, {} objects",
+        "{done} {}: revision {}, {} relationships, {} objects, {} documents",
         folder.display(),
         report.head,
         report.relationships,
-        report.objects
+        report.objects,
+        report.documents
     );
     let value = json!({
         "folder": folder.display().to_string(), "revision": report.head.0,
-        "relationships": report.relationships, "objects": report.objects,
+        "relationships": report.relationships, "objects": report.objects, "documents": report.documents,
     });
     output.either(&text, &value)?;
     Ok(true)

@@ -1,6 +1,9 @@
 //! Copies, and whether a data folder is fit to be served.
 
 use std::path::Path;
+use std::sync::Arc;
+
+use pemba_model::Ledger;
 
 use crate::database::Database;
 use crate::errors::{BackupError, VerifyError};
@@ -19,15 +22,15 @@ impl Database {
             StoreError::Unsupported { .. } => BackupError::Unsupported,
             error => BackupError::Storage(error.to_string()),
         })?;
-        let (revision, relationships) = (head.snapshot.revision(), head.snapshot.len());
-        Ok(BackupReport { revision, relationships })
+        let (revision, relationships) = (head.version.revision(), head.version.snapshot.len());
+        Ok(BackupReport { revision, relationships, documents: head.documents })
     }
 }
 
 /// Loads a data folder that no process has open and checks that its parts agree: every record readable, names and
-/// numbers without gaps, the counts right, forward and reverse tables the same, and the log whole up to the head and
-/// in agreement with the relationships.
-pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
+/// numbers without gaps, the counts right, forward and reverse tables the same, the documents as the ledger wants them,
+/// which is that of no documents, and the log whole up to the head and in agreement with relationships and documents.
+pub fn verify(directory: &Path, ledger: Arc<dyn Ledger>) -> Result<VerifyReport, VerifyError> {
     if !directory.is_dir() {
         return Err(VerifyError::Missing(directory.to_owned()));
     }
@@ -35,8 +38,10 @@ pub fn verify(directory: &Path) -> Result<VerifyReport, VerifyError> {
     {
         let store =
             crate::store::RocksStore::open_read_only(directory).map_err(crate::errors::OpenError::from)?;
-        crate::verification::verify_store(&store)
+        crate::verification::verify_store(&store, ledger)
     }
+    #[cfg(not(feature = "rocks"))]
+    drop(ledger);
     #[cfg(not(feature = "rocks"))]
     Err(crate::errors::OpenError::Refused("this build has no store on disk".to_owned()).into())
 }

@@ -32,14 +32,14 @@ pub(crate) fn run(shared: &Shared, requests: &Sender<Request>, stop: &Receiver<(
 pub(crate) fn pass(shared: &Shared, requests: &Sender<Request>) {
     let head = shared.history.head();
     let window_start = shared.window_start(shared.now(&head));
-    let horizon = match new_horizon(shared, head.snapshot.revision(), window_start) {
+    let horizon = match new_horizon(shared, head.version.revision(), window_start) {
         Ok(horizon) => horizon,
         Err(error) => {
             tracing::warn!(%error, "the log could not be read for collection");
             return;
         }
     };
-    let expired = expired_edges(&head.snapshot, window_start);
+    let expired = expired_edges(&head.version.snapshot, window_start);
     if horizon == shared.history.horizon() && expired.is_empty() {
         return;
     }

@@ -109,7 +109,7 @@ impl Database {
     }
 
     fn change(&self, change: CounterChange) -> Pending<Committed, CounterError> {
-        self.handle.submit(|answer| Request::Counter(change, answer), || CounterError::Stopped)
+        self.handle.submit(|answer| Request::Counter(change, answer))
     }
 
     /// Counts the relationships at the head that a counter's filter matches and that have not expired. Takes time
@@ -124,12 +124,13 @@ impl Database {
         // The head is taken after the register: a counter is never older than what it counts.
         let head = shared.history.head();
         let steps_max = shared.limits.query_steps_max;
-        let mut scan = head.snapshot.scan(filter, None, Some(shared.now(&head))).limit_steps(steps_max);
+        let mut scan =
+            head.version.snapshot.scan(filter, None, Some(shared.now(&head))).limit_steps(steps_max);
         let count = scan.by_ref().fold(0_u64, |count, _| count.saturating_add(1));
         if scan.stopped() {
             return Err(CounterError::TooManySteps { name: name.into(), steps_max });
         }
-        let revision = head.snapshot.revision();
+        let revision = head.version.revision();
         Ok(Counted { count, revision, token: shared.token(revision) })
     }
 

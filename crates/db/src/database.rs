@@ -1,6 +1,5 @@
 //! The embeddable database: plain data in and out.
 
-use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::thread::{self, JoinHandle};
@@ -8,7 +7,7 @@ use std::thread::{self, JoinHandle};
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use parking_lot::Mutex;
 use pemba_engine::{Catalog, Graph, Snapshot};
-use pemba_model::{Limits, Revision, Update};
+use pemba_model::{Ledger, Limits, Revision};
 use tokio::sync::oneshot;
 
 use crate::consistency::Consistency;
@@ -24,7 +23,7 @@ use crate::sequencer::{Answer, NewSchema, Request};
 use crate::shared::Shared;
 use crate::store::{MemoryStore, Store};
 use crate::token::{Token, TokenError};
-use crate::validation::check_form;
+use crate::validation::check_updates;
 use crate::view::View;
 use crate::watch::Watch;
 use crate::{collecting, filters, preconditions, recovery, sequencer};
@@ -54,8 +53,8 @@ impl Database {
     /// linear in them. What is not a database of this format is refused and left untouched.
     pub fn open(storage: Storage, options: Options) -> Result<Database, OpenError> {
         let store = open_store(storage)?;
-        let recovered = recovery::recover(&*store, options.clock.now())?;
-        let Options { limits, clock } = options;
+        let Options { limits, clock, ledger } = options;
+        let recovered = recovery::recover(&*store, clock.now(), ledger)?;
         let history = History::new(recovered.head, recovered.horizon, limits.snapshots_retained_max);
         let (requests, waiting) = bounded(limits.write_queue_max.max(1));
         let registered = Registered::load(&*store)?;
@@ -68,6 +67,25 @@ impl Database {
     /// A view at the consistency asked for. Cheap, unless `needs_rebuild` says otherwise.
     pub fn view(&self, consistency: &Consistency) -> Result<View, ViewError> {
         self.handle.shared.view(consistency)
+    }
+
+    /// A view of the head, which is always there.
+    pub fn head_view(&self) -> View {
+        self.handle.shared.head_view()
+    }
+
+    /// What is derived from the documents, as they are at the head.
+    pub fn ledger(&self) -> Arc<dyn Ledger> {
+        Arc::clone(&self.handle.shared.history.head().version.ledger)
+    }
+
+    /// Waits until the head is beyond a revision and says which it is then; at once if it is already. `None` once the
+    /// database is closed.
+    pub async fn changed_since(&self, revision: Revision) -> Option<Revision> {
+        let mut progress = self.handle.shared.progress.subscribe();
+        let reached =
+            progress.wait_for(|progress| progress.head > revision || progress.stopped).await.ok()?;
+        (reached.head > revision).then_some(reached.head)
     }
 
     /// A view of exactly this revision, as cursors pin it.
@@ -93,7 +111,7 @@ impl Database {
 
     /// The last revision.
     pub fn head(&self) -> Revision {
-        self.handle.shared.history.head().snapshot.revision()
+        self.handle.shared.history.head().version.revision()
     }
 
     /// The random number that tells this database from every other.
@@ -124,7 +142,7 @@ impl Database {
     /// Changes single relationships, all or none.
     pub fn write(&self, write: Write) -> Pending<Committed, WriteError> {
         match self.check_write(&write) {
-            Ok(()) => self.handle.submit(|answer| Request::Write(write, answer), || WriteError::Stopped),
+            Ok(()) => self.handle.submit(|answer| Request::Write(write, answer)),
             Err(error) => Pending::known(Err(error)),
         }
     }
@@ -136,7 +154,7 @@ impl Database {
             Ok(preconditions::check_sizes(&delete.preconditions, delete.metadata.as_ref(), limits)?)
         });
         match checked {
-            Ok(()) => self.handle.submit(|answer| Request::Delete(delete, answer), || DeleteError::Stopped),
+            Ok(()) => self.handle.submit(|answer| Request::Delete(delete, answer)),
             Err(error) => Pending::known(Err(error)),
         }
     }
@@ -146,7 +164,7 @@ impl Database {
         match pemba_schema::compile(&text) {
             Ok(compiled) => {
                 let new = Box::new(NewSchema { text, schema: Arc::new(compiled.schema) });
-                self.handle.submit(|answer| Request::Schema(new, answer), || SchemaError::Stopped)
+                self.handle.submit(|answer| Request::Schema(new, answer))
             }
             Err(rejected) => Pending::known(Err(rejected.into())),
         }
@@ -155,11 +173,11 @@ impl Database {
     /// The schema in force; `None` while it defines nothing.
     pub fn read_schema(&self) -> Option<StoredSchema> {
         let head = self.handle.shared.history.head();
-        let schema = head.snapshot.schema();
+        let schema = head.version.snapshot.schema();
         if schema.definitions.is_empty() {
             return None;
         }
-        let revision = head.snapshot.revision();
+        let revision = head.version.revision();
         Some(StoredSchema { text: pemba_schema::print(schema), revision, token: self.token(revision) })
     }
 
@@ -184,10 +202,11 @@ impl Database {
         let head = shared.history.head();
         let (commit_micros, commit_micros_total) = shared.counters.commit_micros();
         Statistics {
-            head: head.snapshot.revision(),
+            head: head.version.revision(),
             horizon: shared.history.horizon(),
-            relationships: head.snapshot.len(),
-            objects: count_objects(&head.snapshot),
+            relationships: head.version.snapshot.len(),
+            objects: count_objects(&head.version.snapshot),
+            documents: head.documents,
             queue_depth: self.handle.requests.len(),
             groups: shared.counters.groups.load(Ordering::Relaxed),
             writes: shared.counters.writes.load(Ordering::Relaxed),
@@ -217,35 +236,36 @@ impl Database {
             return Err(WriteError::TooManyUpdates { count, max });
         }
         preconditions::check_sizes(&write.preconditions, write.metadata.as_ref(), limits)?;
-        let mut seen = HashSet::with_capacity(count);
-        for Update { relationship, .. } in &write.updates {
-            check_form(relationship, limits)?;
-            if !seen.insert((&relationship.resource, &relationship.relation, &relationship.subject)) {
-                return Err(WriteError::DuplicateUpdate { relationship: Box::new(relationship.clone()) });
-            }
-        }
-        Ok(())
+        check_updates(&write.updates, limits)
     }
 }
 
 impl Handle {
-    /// Puts a request into the queue; `stopped` is the answer when the sequencer is gone.
+    /// Puts a request into the queue.
     pub(crate) fn submit<T, E: From<Refusal>>(
         &self,
         request: impl FnOnce(Answer<T, E>) -> Request,
-        stopped: fn() -> E,
+    ) -> Pending<T, E> {
+        self.submit_with(request, E::from)
+    }
+
+    /// Puts a request into the queue; `refused` makes the error when it is not taken.
+    pub(crate) fn submit_with<T, E>(
+        &self,
+        request: impl FnOnce(Answer<T, E>) -> Request,
+        refused: fn(Refusal) -> E,
     ) -> Pending<T, E> {
         if let Some(refusal) = self.shared.refusal() {
-            return Pending::known(Err(refusal.into()));
+            return Pending::known(Err(refused(refusal)));
         }
         let (answer, pending) = oneshot::channel();
         match self.requests.try_send(request(answer)) {
-            Ok(()) => Pending::waiting(pending, stopped),
+            Ok(()) => Pending::waiting(pending, refused),
             Err(TrySendError::Full(_)) => {
                 let queue_max = self.shared.limits.write_queue_max;
-                Pending::known(Err(Refusal::Overloaded { queue_max }.into()))
+                Pending::known(Err(refused(Refusal::Overloaded { queue_max })))
             }
-            Err(TrySendError::Disconnected(_)) => Pending::known(Err(Refusal::Stopped.into())),
+            Err(TrySendError::Disconnected(_)) => Pending::known(Err(refused(Refusal::Stopped))),
         }
     }
 

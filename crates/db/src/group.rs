@@ -1,13 +1,15 @@
 //! A commit group in the making: what its requests change, and its end in the store.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use pemba_engine::{Attributes, EdgeKey, PutError, Transaction};
-use pemba_model::{Operation, Relationship, Revision, Timestamp, Update};
+use pemba_model::{DocumentChange, Ledger, Operation, Relationship, Revision, Timestamp, Update};
 
 use crate::caveats::check_bound_values;
 use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
+use crate::history::{Head, Version};
 use crate::import::Load;
 use crate::preconditions::check_hold;
 use crate::records::counters::CounterChange;
@@ -18,6 +20,7 @@ use crate::sequencer::{Answer, Garbage, NewSchema};
 use crate::shared::Shared;
 use crate::store::Batch;
 use crate::validation::check_allowed;
+use crate::view::View;
 use crate::{counting, filters, schema_safety};
 
 /// Tells an asker its answer, once it is known whether the group is stored.
@@ -27,10 +30,15 @@ pub(crate) struct Group<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) transaction: Transaction,
     pub(crate) counters: counting::Changed,
+    pub(crate) ledger: Arc<dyn Ledger>,
+    /// The documents that the group changes, as they are after it.
+    pub(crate) documents: HashMap<Arc<[u8]>, Option<Arc<[u8]>>>,
+    /// How many documents there are.
+    documents_count: u64,
     /// The last revision given.
-    revision: Revision,
+    pub(crate) revision: Revision,
     /// The instant of the whole group.
-    time: Timestamp,
+    pub(crate) time: Timestamp,
     batch: Batch,
     acknowledgements: Vec<Acknowledgement>,
     /// Revisions given.
@@ -45,9 +53,12 @@ impl<'a> Group<'a> {
         let head = shared.history.head();
         Group {
             shared,
-            transaction: head.snapshot.transaction(),
+            transaction: head.version.snapshot.transaction(),
             counters: counting::Changed::default(),
-            revision: head.snapshot.revision(),
+            ledger: Arc::clone(&head.version.ledger),
+            documents: HashMap::new(),
+            documents_count: head.documents,
+            revision: head.version.revision(),
             time: shared.now(&head),
             batch: Batch::new(),
             acknowledgements: Vec::new(),
@@ -62,18 +73,50 @@ impl<'a> Group<'a> {
         T: 'static,
         E: From<Refusal> + 'static,
     {
+        self.answer_with(answer, result, E::from);
+    }
+
+    /// As `answer`; `refused` makes the error when the group is not stored.
+    pub(crate) fn answer_with<T: 'static, E: 'static>(
+        &mut self,
+        answer: Answer<T, E>,
+        result: Result<T, E>,
+        refused: fn(Refusal) -> E,
+    ) {
         self.acknowledgements.push(Box::new(move |stored| {
             // An asker that went away does not matter.
-            drop(answer.send(stored.map_err(E::from).and(result)));
+            drop(answer.send(stored.map_err(refused).and(result)));
         }));
     }
 
+    /// The state so far, as that of the last revision given.
+    pub(crate) fn view(&self, steps_max: u64) -> View {
+        let snapshot = Arc::new(self.transaction.state().transaction().finish(self.revision));
+        let version = Version { snapshot, ledger: Arc::clone(&self.ledger) };
+        let steps_max = self.shared.limits.query_steps_max.min(steps_max);
+        View::new(version, self.time, self.shared.token(self.revision), steps_max)
+    }
+
     pub(crate) fn write(&mut self, write: Write) -> Result<Committed, WriteError> {
-        for update in &write.updates {
+        self.check_allowed(&write.updates)?;
+        check_hold(&write.preconditions, &self.transaction, self.time, &self.shared.limits)?;
+        let mutations = self.apply_updates(&write.updates)?;
+        let (time, metadata) = (self.time, write.metadata);
+        let entry = LogEntry { time, metadata, schema_changed: false, documents: Vec::new() };
+        Ok(self.record(entry, mutations))
+    }
+
+    /// Checks that the schema allows every update.
+    pub(crate) fn check_allowed(&self, updates: &[Update]) -> Result<(), WriteError> {
+        for update in updates {
             check_allowed(self.transaction.schema(), &update.relationship, update.operation)?;
         }
-        check_hold(&write.preconditions, &self.transaction, self.time, &self.shared.limits)?;
-        for update in write.updates.iter().filter(|update| update.operation == Operation::Create) {
+        Ok(())
+    }
+
+    /// Applies updates that the schema allows; all or, after an error, none.
+    pub(crate) fn apply_updates(&mut self, updates: &[Update]) -> Result<Vec<Mutation>, WriteError> {
+        for update in updates.iter().filter(|update| update.operation == Operation::Create) {
             let edge =
                 self.transaction.edge_key(&update.relationship).and_then(|key| self.transaction.edge(key));
             if edge.is_some_and(|attributes| is_live(&attributes, self.time)) {
@@ -82,15 +125,14 @@ impl<'a> Group<'a> {
                 });
             }
         }
-        let mut mutations = Vec::with_capacity(write.updates.len());
-        for update in &write.updates {
+        let mut mutations = Vec::with_capacity(updates.len());
+        for update in updates {
             if let Err(error) = self.apply(update, &mut mutations) {
                 self.undo(mutations);
                 return Err(not_put(error));
             }
         }
-        let entry = LogEntry { time: self.time, metadata: write.metadata, schema_changed: false };
-        Ok(self.record(entry, mutations))
+        Ok(mutations)
     }
 
     fn apply(&mut self, update: &Update, mutations: &mut Vec<Mutation>) -> Result<(), PutError> {
@@ -147,7 +189,8 @@ impl<'a> Group<'a> {
             }
         }
         let count = mutations.len();
-        let entry = LogEntry { time: self.time, metadata: delete.metadata, schema_changed: false };
+        let (time, metadata) = (self.time, delete.metadata);
+        let entry = LogEntry { time, metadata, schema_changed: false, documents: Vec::new() };
         let Committed { revision, token } = self.record(entry, mutations);
         // Reaching the limit is told as incomplete even when nothing is left: clients loop until it is not reached.
         let complete = limit != Some(count);
@@ -158,7 +201,8 @@ impl<'a> Group<'a> {
         schema_safety::check_fits(&self.transaction, &new.schema, self.time)?;
         self.transaction.set_schema(new.schema);
         records::schema::put(&mut self.batch, self.revision.next(), &new.text);
-        let entry = LogEntry { time: self.time, metadata: None, schema_changed: true };
+        let time = self.time;
+        let entry = LogEntry { time, metadata: None, schema_changed: true, documents: Vec::new() };
         Ok(self.record(entry, Vec::new()))
     }
 
@@ -185,7 +229,8 @@ impl<'a> Group<'a> {
             }
         }
         let count = u64::try_from(mutations.len()).unwrap_or(u64::MAX);
-        let entry = LogEntry { time: self.time, metadata: None, schema_changed: false };
+        let time = self.time;
+        let entry = LogEntry { time, metadata: None, schema_changed: false, documents: Vec::new() };
         let Committed { revision, token } = self.record(entry, mutations);
         Ok(Imported { count, revision, token })
     }
@@ -218,7 +263,7 @@ impl<'a> Group<'a> {
         match self.transaction.relationship(key, attributes) {
             Some(relationship) => WriteError::AlreadyExists { relationship: Box::new(relationship) }.into(),
             // The key was made from names of this very transaction.
-            None => WriteError::Stopped.into(),
+            None => Refusal::Stopped.into(),
         }
     }
 
@@ -244,12 +289,23 @@ impl<'a> Group<'a> {
     }
 
     /// Gives the changes a revision and records them.
-    fn record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Committed {
+    pub(crate) fn record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Committed {
         self.revision = self.revision.next();
         self.writes += 1;
+        for change in &entry.documents {
+            self.documents.insert(Arc::clone(&change.key), change.after.clone());
+            let (before, after) = (change.before.is_some(), change.after.is_some());
+            self.documents_count += u64::from(after && !before);
+            self.documents_count -= u64::from(before && !after);
+        }
         if let Err(error) = self.try_record(entry, mutations) {
             self.failure.get_or_insert(error);
         }
+        self.committed()
+    }
+
+    /// The last revision given as an answer.
+    pub(crate) fn committed(&self) -> Committed {
         Committed { revision: self.revision, token: self.shared.token(self.revision) }
     }
 
@@ -262,7 +318,7 @@ impl<'a> Group<'a> {
         if let Err(error) = recorded {
             self.failure.get_or_insert(error);
         }
-        Committed { revision: self.revision, token: self.shared.token(self.revision) }
+        self.committed()
     }
 
     fn try_record(&mut self, entry: LogEntry, mutations: Vec<Mutation>) -> Result<(), RecordError> {
@@ -272,18 +328,23 @@ impl<'a> Group<'a> {
                 None => records::relationships::delete(&mut self.batch, mutation.key),
             }
         }
+        for DocumentChange { key, after, .. } in &entry.documents {
+            records::documents::put(&mut self.batch, key, after.as_deref());
+        }
         records::log::append(&mut self.batch, self.revision, entry, mutations)
     }
 
     /// Stores the group, publishes it and answers everybody; the number of revisions it has.
     pub(crate) fn commit(mut self) -> u64 {
         let outcome = self.store();
-        let Group { shared, transaction, counters, revision, time, acknowledgements, writes, .. } = self;
+        let Group { shared, transaction, counters, ledger, revision, time, acknowledgements, writes, .. } =
+            self;
         let stored = match outcome {
             Ok(false) => Ok(()),
             Ok(true) => {
                 counters.publish(&shared.registered);
-                shared.publish(transaction.finish(revision), time);
+                let version = Version { snapshot: Arc::new(transaction.finish(revision)), ledger };
+                shared.publish(Head { version, time, documents: self.documents_count });
                 Ok(())
             }
             Err(reason) => {
@@ -316,7 +377,8 @@ impl<'a> Group<'a> {
             return Ok(false);
         }
         let relationships = transaction.state().len();
-        let head = meta::Head { revision: self.revision, time: self.time, relationships };
+        let (revision, time, documents) = (self.revision, self.time, self.documents_count);
+        let head = meta::Head { revision, time, relationships, documents };
         if let Err(error) = meta::put_head(&mut self.batch, head) {
             self.failure.get_or_insert(error);
         }

@@ -8,7 +8,7 @@ use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
 use pemba_schema::AllowedSubject;
 
 use crate::database::Handle;
-use crate::errors::{ImportError, WriteError};
+use crate::errors::ImportError;
 use crate::pending::Pending;
 use crate::requests::Imported;
 use crate::sequencer::Request;
@@ -159,6 +159,6 @@ impl Import {
     /// Stores all of them as one revision.
     pub fn finish(self) -> Pending<Imported, ImportError> {
         let load = Box::new(self.load);
-        self.handle.submit(|answer| Request::Import(load, answer), || ImportError::Write(WriteError::Stopped))
+        self.handle.submit(|answer| Request::Import(load, answer))
     }
 }

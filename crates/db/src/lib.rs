@@ -14,6 +14,7 @@ mod context;
 mod counters;
 mod counting;
 mod database;
+mod deciding;
 mod errors;
 mod filters;
 mod group;
@@ -42,9 +43,10 @@ pub use clock::{Clock, ManualClock, SystemClock};
 pub use consistency::Consistency;
 pub use counting::COUNTERS_MAX;
 pub use database::Database;
+pub use deciding::{Command, Decided};
 pub use errors::{
-    BackupError, CounterError, DeleteError, FilterError, ImportError, OpenError, RelationshipError,
-    SchemaError, SchemaOperation, VerifyError, ViewError, WatchError, WriteError,
+    BackupError, CounterError, DecideError, DeleteError, FilterError, ImportError, OpenError, Refusal,
+    RelationshipError, SchemaError, SchemaOperation, VerifyError, ViewError, WatchError, WriteError,
 };
 pub use import::Import;
 pub use pending::Pending;

@@ -8,8 +8,9 @@ use crate::errors::{DeleteError, FilterError, WriteError};
 use crate::filters::check_filter;
 use crate::records::CONTEXT_DEPTH_MAX;
 
-/// Most relationships that all preconditions of a request may look at: every other write waits meanwhile.
-pub(crate) const PRECONDITION_STEPS_MAX: u64 = 1_000_000;
+/// Most relationships that all preconditions of a request may look at, and most steps of a query by a command: every
+/// other write waits meanwhile.
+pub(crate) const SEQUENCER_STEPS_MAX: u64 = 1_000_000;
 
 /// Why a request does not come to its changes.
 #[derive(Debug)]
@@ -50,7 +51,7 @@ pub(crate) fn check_hold(
     now: Timestamp,
     limits: &Limits,
 ) -> Result<(), PreconditionError> {
-    let max = limits.query_steps_max.min(PRECONDITION_STEPS_MAX);
+    let max = limits.query_steps_max.min(SEQUENCER_STEPS_MAX);
     for precondition in preconditions {
         check_filter(state.schema(), precondition.filter()).map_err(PreconditionError::Filter)?;
     }

@@ -5,10 +5,10 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use pemba_engine::{LoadError, Loader, Names, Snapshot};
-use pemba_model::{Revision, Timestamp};
+use pemba_model::{DocumentChange, Ledger, LedgerError, Revision, Timestamp};
 
 use crate::errors::OpenError;
-use crate::history::Head;
+use crate::history::{Head, Version};
 use crate::records::meta::{self, Meta};
 use crate::records::{self, RecordError};
 use crate::store::{Batch, Store, StoreError};
@@ -20,25 +20,42 @@ pub(crate) struct Recovered {
     pub(crate) horizon: Revision,
 }
 
-/// Loads the database, or makes an empty one in an empty store. Anything else is refused and left untouched.
-pub(crate) fn recover(store: &dyn Store, now: Timestamp) -> Result<Recovered, OpenError> {
-    let Some(meta) = meta::read(store)? else { return create(store, now) };
+/// Documents told to a ledger at once: at most this many, and no further one beyond this many bytes.
+const DOCUMENTS_AT_ONCE_MAX: usize = 1000;
+const DOCUMENTS_AT_ONCE_MAX_BYTES: usize = 4 * 1024 * 1024;
+
+/// Loads the database, or makes an empty one in an empty store; `ledger` is that of no documents. Anything else is
+/// refused and left untouched. A store of an older format is raised to this build's once everything is loaded.
+pub(crate) fn recover(
+    store: &dyn Store,
+    now: Timestamp,
+    ledger: Arc<dyn Ledger>,
+) -> Result<Recovered, OpenError> {
+    let Some(meta) = meta::read(store)? else { return create(store, now, ledger) };
     let snapshot = load(store, &meta)?;
+    let ledger = load_documents(store, &meta, ledger)?;
+    if meta.format < meta::FORMAT_VERSION {
+        let mut batch = Batch::new();
+        meta::upgrade(&mut batch, meta.head)?;
+        store.write(batch).map_err(RecordError::from)?;
+    }
     let horizon = records::log::first(store)?
         .map_or(meta.head.revision, |first| Revision(first.0.saturating_sub(1)))
         .min(meta.head.revision);
-    let head = Head { snapshot: Arc::new(snapshot), time: meta.head.time };
+    let version = Version { snapshot: Arc::new(snapshot), ledger };
+    let head = Head { version, time: meta.head.time, documents: meta.head.documents };
     Ok(Recovered { database_id: meta.database_id, head, horizon })
 }
 
-fn create(store: &dyn Store, now: Timestamp) -> Result<Recovered, OpenError> {
+fn create(store: &dyn Store, now: Timestamp, ledger: Arc<dyn Ledger>) -> Result<Recovered, OpenError> {
     // The standard library's hash keys are its only source of randomness.
     let database_id = RandomState::new().hash_one(b"database id");
-    let head = meta::Head { revision: Revision::ZERO, time: now, relationships: 0 };
+    let head = meta::Head { revision: Revision::ZERO, time: now, relationships: 0, documents: 0 };
     let mut batch = Batch::new();
-    meta::initialize(&mut batch, Meta { database_id, head })?;
+    meta::initialize(&mut batch, database_id, head)?;
     store.write(batch).map_err(|error| OpenError::from(RecordError::from(error)))?;
-    let head = Head { snapshot: Arc::new(Snapshot::with_names(names())), time: now };
+    let version = Version { snapshot: Arc::new(Snapshot::with_names(names())), ledger };
+    let head = Head { version, time: now, documents: 0 };
     Ok(Recovered { database_id, head, horizon: Revision::ZERO })
 }
 
@@ -73,6 +90,43 @@ pub(crate) fn load(store: &dyn Store, meta: &Meta) -> Result<Snapshot, OpenError
         )));
     }
     Ok(snapshot)
+}
+
+/// The ledger of the stored documents.
+pub(crate) fn load_documents(
+    store: &dyn Store,
+    meta: &Meta,
+    mut ledger: Arc<dyn Ledger>,
+) -> Result<Arc<dyn Ledger>, OpenError> {
+    let (mut changes, mut size_bytes, mut count) = (Vec::new(), 0, 0_u64);
+    records::documents::each(store, |key, value| {
+        let change = DocumentChange { key: key.into(), before: None, after: Some(value.into()) };
+        size_bytes += change.size_bytes();
+        changes.push(change);
+        count += 1;
+        if changes.len() >= DOCUMENTS_AT_ONCE_MAX || size_bytes >= DOCUMENTS_AT_ONCE_MAX_BYTES {
+            ledger = ledger.apply(&changes)?;
+            changes.clear();
+            size_bytes = 0;
+        }
+        Ok::<_, OpenError>(())
+    })?;
+    if !changes.is_empty() {
+        ledger = ledger.apply(&changes)?;
+    }
+    if count != meta.head.documents {
+        return Err(OpenError::Damaged(format!(
+            "{count} documents are stored and {} were counted",
+            meta.head.documents
+        )));
+    }
+    Ok(ledger)
+}
+
+impl From<LedgerError> for OpenError {
+    fn from(error: LedgerError) -> OpenError {
+        OpenError::Damaged(error.to_string())
+    }
 }
 
 impl From<RecordError> for OpenError {

@@ -3,7 +3,9 @@
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use pemba_model::{Context, Limits, Precondition, RelationshipFilter, Revision, SmolStr, Update};
+use pemba_model::{
+    Context, Ledger, Limits, NoLedger, Precondition, RelationshipFilter, Revision, SmolStr, Update,
+};
 
 use crate::clock::{Clock, SystemClock};
 use crate::store::{Store, StoreStatistics};
@@ -27,11 +29,13 @@ pub struct Options {
     pub limits: Limits,
     /// Where its time comes from.
     pub clock: Arc<dyn Clock>,
+    /// What derives its state from the documents, as it is when there are none.
+    pub ledger: Arc<dyn Ledger>,
 }
 
 impl Default for Options {
     fn default() -> Options {
-        Options { limits: Limits::default(), clock: Arc::new(SystemClock) }
+        Options { limits: Limits::default(), clock: Arc::new(SystemClock), ledger: Arc::new(NoLedger) }
     }
 }
 
@@ -181,6 +185,8 @@ pub struct Statistics {
     pub relationships: u64,
     /// How many objects were ever mentioned.
     pub objects: u64,
+    /// How many documents there are.
+    pub documents: u64,
     /// Requests waiting for the sequencer.
     pub queue_depth: usize,
     /// Commit groups since the start.
@@ -206,6 +212,8 @@ pub struct BackupReport {
     pub revision: Revision,
     /// How many relationships there are at it.
     pub relationships: u64,
+    /// How many documents there are at it.
+    pub documents: u64,
 }
 
 /// What a verified data folder holds.
@@ -219,8 +227,10 @@ pub struct VerifyReport {
     pub relationships: u64,
     /// How many objects were ever mentioned.
     pub objects: u64,
+    /// How many documents there are.
+    pub documents: u64,
     /// Revisions in the log.
     pub log_revisions: u64,
-    /// Changes in the log.
+    /// Changes in the log, of relationships and of documents.
     pub log_mutations: u64,
 }

@@ -1,14 +1,16 @@
-//! Old revisions that are no longer in memory: a newer snapshot with the log undone on top of it.
+//! Old revisions that are no longer in memory: a newer version with the log undone on top of it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::ops::ControlFlow;
 use std::sync::Arc;
 
-use pemba_engine::{Attributes, EdgeKey, Snapshot};
-use pemba_model::{Revision, Timestamp};
+use pemba_engine::{Attributes, EdgeKey};
+use pemba_model::{DocumentChange, Revision, Timestamp};
 use pemba_schema::Schema;
 
 use crate::errors::ViewError;
+use crate::history::Version;
 use crate::records::{self, RecordError};
 use crate::shared::Shared;
 
@@ -17,15 +19,17 @@ use crate::shared::Shared;
 struct Undo {
     /// How each changed edge was at the older revision.
     edges: BTreeMap<EdgeKey, Option<Attributes>>,
+    /// How each changed document was at the older revision, and how it is at the newer one.
+    documents: BTreeMap<Arc<[u8]>, DocumentChange>,
     schema_changed: bool,
     /// When the older revision stopped being the head.
     superseded_at: Option<Timestamp>,
 }
 
 impl Shared {
-    /// The snapshot of a revision behind the head, and the instant it stopped being the head. Takes time and memory
-    /// linear in the edges changed since, up to the nearest snapshot in memory.
-    pub(crate) fn rebuild(&self, revision: Revision) -> Result<(Arc<Snapshot>, Timestamp), ViewError> {
+    /// The version of a revision behind the head, and the instant it stopped being the head. Takes time and memory
+    /// linear in the edges and documents changed since, up to the nearest version in memory.
+    pub(crate) fn rebuild(&self, revision: Revision) -> Result<(Version, Timestamp), ViewError> {
         let _one_at_a_time = self.history.rebuilding.lock();
         if let Some(found) = self.history.at_hand(revision) {
             return Ok(found);
@@ -34,7 +38,7 @@ impl Shared {
         let undo = self.read_undo(revision, base.revision())?;
         let expired = || ViewError::Expired { revision, window_ms: self.limits.history_window_ms };
         let superseded_at = undo.superseded_at.ok_or_else(expired)?;
-        let mut transaction = base.transaction();
+        let mut transaction = base.snapshot.transaction();
         if undo.schema_changed {
             transaction.set_schema(self.schema_at(revision)?);
         }
@@ -44,9 +48,16 @@ impl Shared {
                 None => transaction.remove(key),
             };
         }
-        let snapshot = Arc::new(transaction.finish(revision));
-        self.history.keep_rebuilt(Arc::clone(&snapshot), superseded_at);
-        Ok((snapshot, superseded_at))
+        let mut ledger = base.ledger;
+        if !undo.documents.is_empty() {
+            let changes: Vec<DocumentChange> =
+                undo.documents.into_values().map(DocumentChange::reversed).collect();
+            ledger =
+                ledger.apply(&changes).map_err(|error| ViewError::Storage { reason: error.to_string() })?;
+        }
+        let version = Version { snapshot: Arc::new(transaction.finish(revision)), ledger };
+        self.history.keep_rebuilt(version.clone(), superseded_at);
+        Ok((version, superseded_at))
     }
 
     fn read_undo(&self, revision: Revision, base: Revision) -> Result<Undo, ViewError> {
@@ -62,6 +73,12 @@ impl Shared {
             for mutation in record.mutations {
                 // The first change after the revision knows how the edge was at it.
                 undo.edges.entry(mutation.key).or_insert(mutation.before);
+            }
+            for change in record.documents {
+                match undo.documents.entry(Arc::clone(&change.key)) {
+                    Entry::Vacant(first) => drop(first.insert(change)),
+                    Entry::Occupied(earlier) => earlier.into_mut().after = change.after,
+                }
             }
             Ok(ControlFlow::Continue(()))
         })

@@ -21,6 +21,9 @@ use crate::shared::Shared;
 /// Where an answer goes.
 pub(crate) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
 
+/// Decides and answers in a group, or answers that it was refused.
+pub(crate) type Decision = Box<dyn FnOnce(Result<&mut Group<'_>, Refusal>) + Send>;
+
 /// What the sequencer is asked.
 pub(crate) enum Request {
     Write(Write, Answer<Committed, WriteError>),
@@ -28,6 +31,7 @@ pub(crate) enum Request {
     Schema(Box<NewSchema>, Answer<Committed, SchemaError>),
     Import(Box<Load>, Answer<Imported, ImportError>),
     Counter(CounterChange, Answer<Committed, CounterError>),
+    Decide(Decision),
     Collect(Garbage, Sender<()>),
     Stop,
 }
@@ -139,6 +143,7 @@ fn apply(group: &mut Group<'_>, request: Request) {
             let result = group.change_counter(change);
             group.answer(answer, result);
         }
+        Request::Decide(decision) => decision(Ok(group)),
         Request::Collect(garbage, done) => group.collect(garbage, done),
         Request::Stop => {}
     }
@@ -152,6 +157,7 @@ fn refuse(request: Request, refusal: Refusal) {
         Request::Schema(_, answer) => drop(answer.send(Err(refusal.into()))),
         Request::Import(_, answer) => drop(answer.send(Err(refusal.into()))),
         Request::Counter(_, answer) => drop(answer.send(Err(refusal.into()))),
+        Request::Decide(decision) => decision(Err(refusal)),
         Request::Collect(..) | Request::Stop => {}
     }
 }

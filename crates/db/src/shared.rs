@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use pemba_engine::Snapshot;
 use pemba_model::{Limits, Revision, Timestamp};
 use tokio::sync::watch;
 
@@ -12,13 +11,13 @@ use crate::consistency::Consistency;
 use crate::counters::Counters;
 use crate::counting::Registered;
 use crate::errors::{Refusal, ViewError};
-use crate::history::{Head, History};
+use crate::history::{Head, History, Version};
 use crate::requests::State;
 use crate::store::Store;
 use crate::token::Token;
 use crate::view::View;
 
-/// How far the database is, for watchers.
+/// How far the database is, for those who wait.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Progress {
     pub(crate) head: Revision,
@@ -46,7 +45,7 @@ impl Shared {
         history: History,
         registered: Registered,
     ) -> Shared {
-        let head = history.head().snapshot.revision();
+        let head = history.head().version.revision();
         Shared {
             store,
             clock,
@@ -96,10 +95,10 @@ impl Shared {
         self.progress.send_modify(|progress| progress.stopped = true);
     }
 
-    /// Publishes a committed snapshot and wakes the watchers.
-    pub(crate) fn publish(&self, snapshot: Snapshot, time: Timestamp) {
-        let head = snapshot.revision();
-        self.history.publish(Head { snapshot: Arc::new(snapshot), time });
+    /// Publishes what was committed and wakes the watchers.
+    pub(crate) fn publish(&self, published: Head) {
+        let head = published.version.revision();
+        self.history.publish(published);
         self.progress.send_if_modified(|progress| std::mem::replace(&mut progress.head, head) != head);
     }
 
@@ -127,49 +126,53 @@ impl Shared {
             Consistency::AtLeastAsFresh(token) if token.database_id == self.database_id => {
                 let head = self.history.head();
                 self.check_not_ahead(token.revision, &head)?;
-                Ok(self.view_of(Arc::clone(&head.snapshot), &head))
+                Ok(self.view_of(head.version.clone(), &head))
             }
             Consistency::MinimizeLatency | Consistency::FullyConsistent | Consistency::AtLeastAsFresh(_) => {
-                let head = self.history.head();
-                Ok(self.view_of(Arc::clone(&head.snapshot), &head))
+                Ok(self.head_view())
             }
         }
+    }
+
+    pub(crate) fn head_view(&self) -> View {
+        let head = self.history.head();
+        self.view_of(head.version.clone(), &head)
     }
 
     pub(crate) fn view_at(&self, revision: Revision) -> Result<View, ViewError> {
         let head = self.history.head();
         self.check_not_ahead(revision, &head)?;
-        if revision == head.snapshot.revision() {
-            return Ok(self.view_of(Arc::clone(&head.snapshot), &head));
+        if revision == head.version.revision() {
+            return Ok(self.view_of(head.version.clone(), &head));
         }
         let window_ms = self.limits.history_window_ms;
         if revision < self.history.horizon() {
             return Err(ViewError::Expired { revision, window_ms });
         }
-        let (snapshot, superseded_at) = match self.history.at_hand(revision) {
+        let (version, superseded_at) = match self.history.at_hand(revision) {
             Some(found) => found,
             None => self.rebuild(revision)?,
         };
         if self.has_expired(superseded_at, self.now(&head)) {
             return Err(ViewError::Expired { revision, window_ms });
         }
-        Ok(self.view_of(snapshot, &head))
+        Ok(self.view_of(version, &head))
     }
 
-    /// Whether a view would have to rebuild an old snapshot, which takes long.
+    /// Whether a view would have to rebuild an old version, which takes long.
     pub(crate) fn needs_rebuild(&self, revision: Revision) -> bool {
-        revision < self.history.head().snapshot.revision()
+        revision < self.history.head().version.revision()
             && revision >= self.history.horizon()
             && self.history.at_hand(revision).is_none()
     }
 
     fn check_not_ahead(&self, revision: Revision, head: &Head) -> Result<(), ViewError> {
-        let head = head.snapshot.revision();
+        let head = head.version.revision();
         if revision > head { Err(ViewError::Future { revision, head }) } else { Ok(()) }
     }
 
-    fn view_of(&self, snapshot: Arc<Snapshot>, head: &Head) -> View {
-        let token = self.token(snapshot.revision());
-        View::new(snapshot, self.now(head), token, self.limits.query_steps_max)
+    fn view_of(&self, version: Version, head: &Head) -> View {
+        let token = self.token(version.revision());
+        View::new(version, self.now(head), token, self.limits.query_steps_max)
     }
 }

@@ -1,15 +1,27 @@
 //! One relationship against grammars, limits and the schema.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashSet};
 use std::fmt::Write as _;
 
-use pemba_model::{Limits, Operation, Relationship, SmolStr, suggest};
+use pemba_model::{Limits, Operation, Relationship, SmolStr, Update, suggest};
 use pemba_schema::{AllowedSubject, Definition, Relation, Schema, SubjectShape};
 
 use crate::caveats::check_bound_values;
 use crate::context::{context_depth_fits, context_size_bytes};
-use crate::errors::RelationshipError;
+use crate::errors::{RelationshipError, WriteError};
 use crate::records::CONTEXT_DEPTH_MAX;
+
+/// Checks what needs no state of updates that belong together: their form, and that no relationship is named twice.
+pub(crate) fn check_updates(updates: &[Update], limits: &Limits) -> Result<(), WriteError> {
+    let mut seen = HashSet::with_capacity(updates.len());
+    for Update { relationship, .. } in updates {
+        check_form(relationship, limits)?;
+        if !seen.insert((&relationship.resource, &relationship.relation, &relationship.subject)) {
+            return Err(WriteError::DuplicateUpdate { relationship: Box::new(relationship.clone()) });
+        }
+    }
+    Ok(())
+}
 
 /// Checks what needs no state: grammars and sizes.
 pub(crate) fn check_form(relationship: &Relationship, limits: &Limits) -> Result<(), RelationshipError> {

@@ -2,13 +2,15 @@
 
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
+use std::sync::Arc;
 
 use pemba_engine::{Attributes, EdgeKey, Graph, Snapshot};
-use pemba_model::{RelationshipFilter, Revision, SmolStr, Timestamp};
+use pemba_model::document::key_text;
+use pemba_model::{Ledger, RelationshipFilter, Revision, SmolStr, Timestamp};
 
 use crate::errors::{OpenError, VerifyError};
 use crate::records::{self, RecordError, meta};
-use crate::recovery::load;
+use crate::recovery::{load, load_documents};
 use crate::requests::VerifyReport;
 use crate::store::Store;
 
@@ -22,18 +24,23 @@ struct Tail {
     edges: BTreeMap<EdgeKey, Option<Attributes>>,
     /// How each counter the log mentions is after it.
     counters: BTreeMap<SmolStr, Option<RelationshipFilter>>,
+    /// How each document the log mentions is after it.
+    documents: BTreeMap<Arc<[u8]>, Option<Arc<[u8]>>>,
 }
 
-/// As `verify`, for a store that is open and not written to meanwhile. Takes memory for the database and for every edge in the log.
-pub fn verify_store(store: &dyn Store) -> Result<VerifyReport, VerifyError> {
+/// As `verify`, for a store that is open and not written to meanwhile. Takes memory for the database and for every edge
+/// and document in the log.
+pub fn verify_store(store: &dyn Store, ledger: Arc<dyn Ledger>) -> Result<VerifyReport, VerifyError> {
     let meta = meta::read(store)
         .map_err(OpenError::from)?
         .ok_or_else(|| VerifyError::Inconsistent("the store is empty".to_owned()))?;
     let snapshot = load(store, &meta)?;
+    load_documents(store, &meta, ledger)?;
     check_tables(&snapshot)?;
     let tail = read_log(store, &meta.head)?;
     check_log(&snapshot, &tail)?;
     check_counters(store, &tail)?;
+    check_documents(store, &tail)?;
     check_schema(store, &snapshot)?;
     let objects = snapshot.catalog().types().map(|(id, _)| u64::from(snapshot.names().len(id))).sum();
     Ok(VerifyReport {
@@ -41,6 +48,7 @@ pub fn verify_store(store: &dyn Store) -> Result<VerifyReport, VerifyError> {
         head: meta.head.revision,
         relationships: snapshot.len(),
         objects,
+        documents: meta.head.documents,
         log_revisions: tail.revisions,
         log_mutations: tail.mutations,
     })
@@ -100,7 +108,9 @@ fn read_log(store: &dyn Store, head: &meta::Head) -> Result<Tail, VerifyError> {
         }
         tail.last = Some((revision, record.time));
         tail.revisions += u64::from(chunk == 0);
-        tail.mutations += u64::try_from(record.mutations.len()).unwrap_or(u64::MAX);
+        let changes = record.mutations.len().saturating_add(record.documents.len());
+        tail.mutations += u64::try_from(changes).unwrap_or(u64::MAX);
+        tail.documents.extend(record.documents.into_iter().map(|change| (change.key, change.after)));
         tail.counters.extend(record.counter.map(|change| (change.name, change.filter)));
         tail.edges.extend(record.mutations.into_iter().map(|mutation| (mutation.key, mutation.after)));
         Ok(ControlFlow::Continue(()))
@@ -143,6 +153,17 @@ fn check_counters(store: &dyn Store, tail: &Tail) -> Result<(), VerifyError> {
     for (name, filter) in &tail.counters {
         if stored.get(name) != filter.as_ref() {
             let fault = format!("the log and the counters disagree about `{name}`");
+            return Err(VerifyError::Inconsistent(fault));
+        }
+    }
+    Ok(())
+}
+
+/// What the log said of a document last is how it is stored.
+fn check_documents(store: &dyn Store, tail: &Tail) -> Result<(), VerifyError> {
+    for (key, after) in &tail.documents {
+        if records::documents::get(store, key).map_err(OpenError::from)? != *after {
+            let fault = format!("the log and the documents disagree about `{}`", key_text(key));
             return Err(VerifyError::Inconsistent(fault));
         }
     }

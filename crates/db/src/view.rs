@@ -7,18 +7,19 @@ use pemba_engine::{
     SchemaCaveats, Snapshot, SubjectSet, Trace, TypeId,
 };
 use pemba_model::{
-    Context, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
+    Context, Ledger, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
 };
 
 use crate::errors::FilterError;
 use crate::filters::check_filter;
+use crate::history::Version;
 use crate::token::Token;
 
 /// One revision at one instant. It stays as it is however long it is held; every answer it gives is of that revision
 /// and instant. A clone is cheap.
 #[derive(Clone)]
 pub struct View {
-    snapshot: Arc<Snapshot>,
+    version: Version,
     now: Timestamp,
     token: Token,
     steps_max: u64,
@@ -38,8 +39,8 @@ pub struct CheckRequest<'a> {
 }
 
 impl View {
-    pub(crate) fn new(snapshot: Arc<Snapshot>, now: Timestamp, token: Token, steps_max: u64) -> View {
-        View { snapshot, now, token, steps_max }
+    pub(crate) fn new(version: Version, now: Timestamp, token: Token, steps_max: u64) -> View {
+        View { version, now, token, steps_max }
     }
 
     /// The same view with a lower bound on the steps of a query; a higher one changes nothing.
@@ -50,7 +51,7 @@ impl View {
 
     /// The revision.
     pub fn revision(&self) -> Revision {
-        self.snapshot.revision()
+        self.version.revision()
     }
 
     /// The revision as a token.
@@ -65,12 +66,17 @@ impl View {
 
     /// What the answers rest on.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
-        &self.snapshot
+        &self.version.snapshot
+    }
+
+    /// What is derived from the documents, as they are at this revision.
+    pub fn ledger(&self) -> &Arc<dyn Ledger> {
+        &self.version.ledger
     }
 
     /// The id of an object that an answer names by number.
     pub fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {
-        self.snapshot.names().object_id(object_type, ordinal)
+        self.version.snapshot.names().object_id(object_type, ordinal)
     }
 
     /// Whether the subject has the relation or permission on the resource.
@@ -83,8 +89,8 @@ impl View {
     ) -> Result<CheckAnswer, QueryError> {
         self.ask(request_context, |context| {
             pemba_engine::check(
-                &*self.snapshot,
-                self.snapshot.program(),
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
                 resource,
                 permission,
                 subject,
@@ -105,8 +111,8 @@ impl View {
     ) -> Result<Trace, QueryError> {
         self.ask(request_context, |context| {
             pemba_engine::trace(
-                &*self.snapshot,
-                self.snapshot.program(),
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
                 resource,
                 permission,
                 subject,
@@ -118,7 +124,7 @@ impl View {
 
     /// The answers to many questions, in their order; each has the bound of one query.
     pub fn check_bulk(&self, requests: &[CheckRequest<'_>]) -> Vec<Result<CheckAnswer, QueryError>> {
-        let schema = self.snapshot.schema();
+        let schema = self.version.snapshot.schema();
         let evaluators: Vec<SchemaCaveats<'_>> =
             requests.iter().map(|request| SchemaCaveats { schema, request: request.context }).collect();
         let items: Vec<CheckItem<'_>> = requests
@@ -131,7 +137,13 @@ impl View {
                 caveats,
             })
             .collect();
-        pemba_engine::check_bulk(&*self.snapshot, self.snapshot.program(), &items, self.now, self.steps_max)
+        pemba_engine::check_bulk(
+            &*self.version.snapshot,
+            self.version.snapshot.program(),
+            &items,
+            self.now,
+            self.steps_max,
+        )
     }
 
     /// All resources of a type on which the subject has the relation or permission.
@@ -144,8 +156,8 @@ impl View {
     ) -> Result<ResourceSet, QueryError> {
         self.ask(request_context, |context| {
             pemba_engine::lookup_resources(
-                &*self.snapshot,
-                self.snapshot.program(),
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
                 resource_type,
                 permission,
                 subject,
@@ -166,8 +178,8 @@ impl View {
     ) -> Result<Vec<Vec<SmolStr>>, QueryError> {
         self.ask(request_context, |context| {
             pemba_engine::lookup_missing(
-                &*self.snapshot,
-                self.snapshot.program(),
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
                 resource_type,
                 permission,
                 subject,
@@ -188,8 +200,8 @@ impl View {
     ) -> Result<SubjectSet, QueryError> {
         self.ask(request_context, |context| {
             pemba_engine::lookup_subjects(
-                &*self.snapshot,
-                self.snapshot.program(),
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
                 resource,
                 permission,
                 subject_type,
@@ -202,7 +214,13 @@ impl View {
     /// What the relation or permission is made of on the resource, one level deep.
     pub fn expand(&self, resource: &ObjectRef, permission: &str) -> Result<ExpandTree, QueryError> {
         self.ask(None, |context| {
-            pemba_engine::expand(&*self.snapshot, self.snapshot.program(), resource, permission, context)
+            pemba_engine::expand(
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
+                resource,
+                permission,
+                context,
+            )
         })
     }
 
@@ -212,14 +230,14 @@ impl View {
         filter: &'a RelationshipFilter,
         after: Option<EdgeKey>,
     ) -> impl Iterator<Item = (EdgeKey, Relationship)> + 'a {
-        self.snapshot.scan(filter, after, Some(self.now)).filter_map(|(key, attributes)| {
-            self.snapshot.relationship(key, &attributes).map(|relationship| (key, relationship))
+        self.version.snapshot.scan(filter, after, Some(self.now)).filter_map(|(key, attributes)| {
+            self.version.snapshot.relationship(key, &attributes).map(|relationship| (key, relationship))
         })
     }
 
     /// Checks that a filter selects something, does not contradict itself, and names only what the schema has.
     pub fn validate_filter(&self, filter: &RelationshipFilter) -> Result<(), FilterError> {
-        check_filter(self.snapshot.schema(), filter)
+        check_filter(self.version.snapshot.schema(), filter)
     }
 
     /// Runs a query with what every query gets.
@@ -228,7 +246,7 @@ impl View {
         request: Option<&Context>,
         query: impl FnOnce(&QueryContext<'_>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let caveats = SchemaCaveats { schema: self.snapshot.schema(), request };
+        let caveats = SchemaCaveats { schema: self.version.snapshot.schema(), request };
         query(&QueryContext { now: self.now, steps_max: self.steps_max, caveats: &caveats })
     }
 }

@@ -56,7 +56,7 @@ impl Watch {
             check_shape(filter)?;
         }
         let progress = shared.progress.subscribe();
-        let head = shared.history.head().snapshot.revision();
+        let head = shared.history.head().version.revision();
         let after = request.after.unwrap_or(head);
         if after > head {
             return Err(WatchError::Future { after, head });
@@ -97,7 +97,7 @@ impl Watch {
         })?;
         let since = match after {
             None => self.shared.now(&head),
-            Some(after) if after == head.snapshot.revision() => head.time,
+            Some(after) if after == head.version.revision() => head.time,
             // Where the log has forgotten the revision, what expired before the window may be forgotten too.
             Some(after) => log::time_of(&*self.shared.store, after)
                 .map_err(|error| WatchError::Storage { reason: error.to_string() })?
@@ -160,8 +160,8 @@ impl Watch {
             }
             let stopped = self.progress.borrow_and_update().stopped;
             let head = self.shared.history.head();
-            if self.position < head.snapshot.revision() {
-                self.read(&head.snapshot)?;
+            if self.position < head.version.revision() {
+                self.read(&head.version.snapshot)?;
                 continue;
             }
             if self.is_overfull {
@@ -183,7 +183,7 @@ impl Watch {
         let now = self.shared.now(head);
         let count_max = self.shared.limits.watch_buffer_max.max(1);
         let due = self.expiring.as_mut()?.take_due(now, count_max);
-        self.expirations(due, &head.snapshot)
+        self.expirations(due, &head.version.snapshot)
     }
 
     fn expirations(&self, due: Vec<(EdgeKey, Attributes)>, head: &Snapshot) -> Option<WatchEvent> {

@@ -10,14 +10,17 @@
     reason = "tests"
 )]
 
+mod ledger;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::ledger::Documents;
 use pemba_db::store::{Fault, FaultyStore, Store};
 use pemba_db::{
-    Clock, Consistency, Database, Delete, DeleteError, ImportError, ManualClock, Options, SchemaError, State,
-    Storage, Token, View, ViewError, WatchRequest, Write, WriteError, verify_store,
+    Clock, Consistency, Database, Delete, DeleteError, ImportError, ManualClock, Options, Refusal,
+    SchemaError, State, Storage, Token, View, ViewError, WatchRequest, Write, WriteError, verify_store,
 };
 use pemba_model::text::parse_relationship;
 use pemba_model::{Limits, Operation, RelationshipFilter, Revision, Timestamp, Update};
@@ -131,7 +134,7 @@ fn options(clock: &Arc<ManualClock>) -> Options {
     let clock: Arc<dyn Clock> = clock.clone();
     // Few snapshots are kept, so that most exact reads must be rebuilt from the log.
     let limits = Limits { history_window_ms: WINDOW_MS, snapshots_retained_max: 3, ..Limits::default() };
-    Options { limits, clock }
+    Options { limits, clock, ledger: Documents::none() }
 }
 
 fn clock() -> Arc<ManualClock> {
@@ -227,7 +230,7 @@ impl Run {
                 assert!(exists);
                 None
             }
-            Err(WriteError::Poisoned { .. }) => Some(Err(())),
+            Err(WriteError::Refused(Refusal::Poisoned { .. })) => Some(Err(())),
             Err(error) => panic!("{error}"),
         }
     }
@@ -245,7 +248,7 @@ impl Run {
                 assert_eq!(deleted.count, u64::try_from(before - model.len()).unwrap());
                 Some(Ok((deleted.revision, deleted.token)))
             }
-            Err(DeleteError::Poisoned { .. }) => Some(Err(())),
+            Err(DeleteError::Refused(Refusal::Poisoned { .. })) => Some(Err(())),
             Err(error) => panic!("{error}"),
         }
     }
@@ -253,7 +256,7 @@ impl Run {
     fn write_schema(&self, text: &str) -> Option<Result<(Revision, Token), ()>> {
         match self.database.write_schema(text.to_owned()).wait() {
             Ok(committed) => Some(Ok((committed.revision, committed.token))),
-            Err(SchemaError::Poisoned { .. }) => Some(Err(())),
+            Err(SchemaError::Refused(Refusal::Poisoned { .. })) => Some(Err(())),
             Err(error) => panic!("{error}"),
         }
     }
@@ -264,7 +267,7 @@ impl Run {
         model.extend(texts.iter().map(|text| (identity(text), text.clone())));
         match import.finish().wait() {
             Ok(imported) => Some(Ok((imported.revision, imported.token))),
-            Err(ImportError::Write(WriteError::Poisoned { .. })) => Some(Err(())),
+            Err(ImportError::Write(WriteError::Refused(Refusal::Poisoned { .. }))) => Some(Err(())),
             Err(error) => panic!("{error}"),
         }
     }
@@ -274,7 +277,7 @@ impl Run {
         let State::Poisoned(reason) = self.database.state() else { panic!("{:?}", self.database.state()) };
         assert!(reason.contains("scripted"), "{reason}");
         let refused = self.database.write(Write::default()).wait();
-        assert_eq!(refused, Err(WriteError::Poisoned { reason }));
+        assert_eq!(refused, Err(WriteError::Refused(Refusal::Poisoned { reason })));
         let view = self.database.view(&Consistency::FullyConsistent).unwrap();
         assert_eq!((view.revision(), everything(&view)), (self.last().revision, self.last().model.clone()));
     }
@@ -336,7 +339,7 @@ fn check_crashed(store: FaultyStore, points: &[Point], clock: &Arc<ManualClock>)
     let database = open(&store, clock).unwrap();
     assert_recovered(&database, points, clock.now());
     if points.len() > 1 {
-        let report = verify_store(&*store).unwrap();
+        let report = verify_store(&*store, Documents::none()).unwrap();
         assert_eq!(report.relationships, u64::try_from(points.last().unwrap().model.len()).unwrap());
         let mut run = Run { database, clock: Arc::clone(clock), points: points.to_vec() };
         let step = Step::Write(vec![(Operation::Touch, "document:after#viewer@user:crash".to_owned())]);
@@ -470,7 +473,7 @@ fn write_triples(database: &Database, writer: u64) -> Vec<(u64, Token)> {
         .collect();
     let answers = pending.into_iter().filter_map(|(number, pending)| match pending.wait() {
         Ok(committed) => Some((number, committed.token)),
-        Err(WriteError::Poisoned { .. }) => None,
+        Err(WriteError::Refused(Refusal::Poisoned { .. })) => None,
         Err(error) => panic!("{error}"),
     });
     answers.collect()

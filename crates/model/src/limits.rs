@@ -65,6 +65,14 @@ pub struct Limits {
     pub delete_relationships_max: usize,
     /// Most evaluation steps (edges walked, plan nodes run, set members built) one query may take.
     pub query_steps_max: u64,
+    /// Longest key of a document.
+    pub document_key_max_bytes: usize,
+    /// Largest document.
+    pub document_max_bytes: usize,
+    /// Most documents, relationships and new incarnations that one command may change.
+    pub command_changes_max: usize,
+    /// Most bytes of all documents that one command changes: keys, values before and values after.
+    pub command_documents_max_bytes: usize,
     /// Most requests waiting for the sequencer; one more is refused.
     pub write_queue_max: usize,
     /// Most requests one group commit takes.
@@ -101,6 +109,10 @@ impl Default for Limits {
             import_relationships_max: 5_000_000,
             delete_relationships_max: 5_000_000,
             query_steps_max: 50_000_000,
+            document_key_max_bytes: 1024,
+            document_max_bytes: 256 * 1024,
+            command_changes_max: 10_000,
+            command_documents_max_bytes: 64 * 1024 * 1024,
             write_queue_max: 4096,
             commit_group_max: 256,
             watch_buffer_max: 1024,

@@ -1,4 +1,4 @@
-//! The wire types of `authzed.api.v1`: messages, and for every service its client and its server trait.
+//! The wire types of `authzed.api.v1` and `pemba.v1`: messages, and for every service its client and its server trait.
 //!
 //! The `.proto` files under `proto/` are the source; `cargo xtask proto` turns them into the code here, which is
 //! committed so that a build needs neither protoc nor a build script.
@@ -13,8 +13,8 @@
 //! assert_eq!(subject.object.unwrap().object_type, "user");
 //! ```
 //!
-//! **Invariant: nothing here is written by hand except this file; every name, number and type on the wire is that
-//! of `authzed.api.v1`, and a test compares them all.**
+//! **Invariant: nothing here is written by hand except this file; in `authzed.api.v1` every name,
+//! number and type on the wire is the field's, and a test compares them all.**
 
 /// The encoded `google.protobuf.FileDescriptorSet` of everything below with all its imports: what server reflection
 /// serves, and where the REST routes (`google.api.http`) are read from.
@@ -43,6 +43,24 @@ pub mod authzed {
         pub mod v1 {
             include!("generated/authzed.api.v1.rs");
         }
+    }
+}
+
+/// The `pemba` packages.
+pub mod pemba {
+    /// Package `pemba.v1`: agents as principals.
+    #[allow(
+        missing_docs,
+        unreachable_pub,
+        clippy::all,
+        clippy::restriction,
+        clippy::too_many_lines,
+        clippy::large_futures,
+        rustdoc::all,
+        reason = "generated"
+    )]
+    pub mod v1 {
+        include!("generated/pemba.v1.rs");
     }
 }
 

@@ -1,7 +1,7 @@
 //! The one place that says which gRPC code, reason and metadata every error has.
 
 use pemba_db::{
-    CounterError, DeleteError, FilterError, ImportError, RelationshipError, SchemaError, TokenError,
+    CounterError, DeleteError, FilterError, ImportError, Refusal, RelationshipError, SchemaError, TokenError,
     ViewError, WatchError, WriteError,
 };
 use pemba_engine::QueryError;
@@ -154,6 +154,15 @@ pub(crate) fn invalid_filter(message: String, filter: &RelationshipFilter) -> St
     with_reason(Code::InvalidArgument, ErrorReason::InvalidFilter, message, metadata)
 }
 
+/// No request that changes anything is taken.
+fn refusal(error: &Refusal) -> Status {
+    let code = match error {
+        Refusal::Overloaded { .. } => Code::ResourceExhausted,
+        Refusal::Poisoned { .. } | Refusal::Stopped => Code::Unavailable,
+    };
+    plain(code, error.to_string())
+}
+
 pub(crate) fn write(error: &WriteError) -> Status {
     let message = error.to_string();
     match error {
@@ -181,8 +190,7 @@ pub(crate) fn write(error: &WriteError) -> Status {
         WriteError::PreconditionTooManySteps { .. } => too_many_steps(message),
         WriteError::AlreadyExists { relationship } => already_exists(message, relationship),
         WriteError::TooManyObjects { .. } => plain(Code::ResourceExhausted, message),
-        WriteError::Overloaded { .. } => plain(Code::ResourceExhausted, message),
-        WriteError::Poisoned { .. } | WriteError::Stopped => plain(Code::Unavailable, message),
+        WriteError::Refused(error) => refusal(error),
     }
 }
 
@@ -210,8 +218,7 @@ pub(crate) fn delete(error: &DeleteError) -> Status {
         DeleteError::TooManyRelationships { max } => {
             too_many_to_delete(message, *max as u64, &RelationshipFilter::default())
         }
-        DeleteError::Overloaded { .. } => plain(Code::ResourceExhausted, message),
-        DeleteError::Poisoned { .. } | DeleteError::Stopped => plain(Code::Unavailable, message),
+        DeleteError::Refused(error) => refusal(error),
     }
 }
 
@@ -389,10 +396,8 @@ pub(crate) fn counter(error: &CounterError) -> Status {
             with_reason(Code::FailedPrecondition, reason, message, [named(name)])
         }
         CounterError::TooManySteps { .. } => too_many_steps(message),
-        CounterError::TooMany { .. } | CounterError::Overloaded { .. } => {
-            plain(Code::ResourceExhausted, message)
-        }
-        CounterError::Poisoned { .. } | CounterError::Stopped => plain(Code::Unavailable, message),
+        CounterError::TooMany { .. } => plain(Code::ResourceExhausted, message),
+        CounterError::Refused(error) => refusal(error),
     }
 }
 
@@ -450,8 +455,7 @@ pub(crate) fn schema(error: &SchemaError, text: &str) -> Status {
                 ("parameter_name", parameter_name.to_string()),
             ],
         ),
-        SchemaError::Overloaded { .. } => plain(Code::ResourceExhausted, message),
-        SchemaError::Poisoned { .. } | SchemaError::Stopped => plain(Code::Unavailable, message),
+        SchemaError::Refused(error) => refusal(error),
     }
 }
 

@@ -3,7 +3,7 @@
 use pemba_model::{RelationshipFilter, SmolStr};
 
 use super::reading::FilterError;
-use super::writing::Refusal;
+use super::refusal::Refusal;
 
 /// Why a counter was not registered, unregistered or read.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,29 +47,7 @@ pub enum CounterError {
         /// The limit, in steps.
         steps_max: u64,
     },
-    /// The queue of waiting writes is full; the request may be repeated as it is.
-    #[error("{queue_max} writes are waiting already; try again later or raise the limit `write-queue-max`")]
-    Overloaded {
-        /// The limit, in requests.
-        queue_max: usize,
-    },
-    /// The store failed to write, so no write is taken until a restart.
-    #[error("the store no longer takes writes: {reason}")]
-    Poisoned {
-        /// What failed first.
-        reason: String,
-    },
-    /// The database was closed.
-    #[error("the database is closed")]
-    Stopped,
-}
-
-impl From<Refusal> for CounterError {
-    fn from(refusal: Refusal) -> CounterError {
-        match refusal {
-            Refusal::Overloaded { queue_max } => CounterError::Overloaded { queue_max },
-            Refusal::Poisoned { reason } => CounterError::Poisoned { reason },
-            Refusal::Stopped => CounterError::Stopped,
-        }
-    }
+    /// The database takes no request that changes it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }

@@ -3,7 +3,7 @@
 use pemba_model::{Precondition, RelationshipFilter};
 
 use super::reading::{FilterError, describe_filter};
-use super::writing::Refusal;
+use super::refusal::Refusal;
 
 /// Why a delete by filter did not happen. Nothing of it is stored, with the same exception as for `WriteError`.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
@@ -66,29 +66,7 @@ pub enum DeleteError {
         /// The limit, `delete_relationships_max`.
         max: usize,
     },
-    /// The queue of waiting writes is full; the request may be repeated as it is.
-    #[error("{queue_max} writes are waiting already; try again later or raise the limit `write-queue-max`")]
-    Overloaded {
-        /// The limit, in requests.
-        queue_max: usize,
-    },
-    /// The store failed to write, so no write is taken until a restart.
-    #[error("the store no longer takes writes: {reason}")]
-    Poisoned {
-        /// What failed first.
-        reason: String,
-    },
-    /// The database was closed.
-    #[error("the database is closed")]
-    Stopped,
-}
-
-impl From<Refusal> for DeleteError {
-    fn from(refusal: Refusal) -> DeleteError {
-        match refusal {
-            Refusal::Overloaded { queue_max } => DeleteError::Overloaded { queue_max },
-            Refusal::Poisoned { reason } => DeleteError::Poisoned { reason },
-            Refusal::Stopped => DeleteError::Stopped,
-        }
-    }
+    /// The database takes no request that changes it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }

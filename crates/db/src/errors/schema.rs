@@ -5,7 +5,7 @@ use std::fmt;
 use pemba_model::{Relationship, SmolStr};
 use pemba_schema::Rejected;
 
-use super::writing::Refusal;
+use super::refusal::Refusal;
 
 /// What a schema write would do to stored data.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -54,21 +54,9 @@ pub enum SchemaError {
         /// The parameter.
         parameter_name: SmolStr,
     },
-    /// The queue of waiting writes is full; the request may be repeated as it is.
-    #[error("{queue_max} writes are waiting already; try again later or raise the limit `write-queue-max`")]
-    Overloaded {
-        /// The limit, in requests.
-        queue_max: usize,
-    },
-    /// The store failed to write, so no write is taken until a restart.
-    #[error("the store no longer takes writes: {reason}")]
-    Poisoned {
-        /// What failed first.
-        reason: String,
-    },
-    /// The database was closed.
-    #[error("the database is closed")]
-    Stopped,
+    /// The database takes no request that changes it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 impl SchemaOperation {
@@ -100,16 +88,6 @@ impl SchemaOperation {
 impl fmt::Display for SchemaOperation {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(self.name())
-    }
-}
-
-impl From<Refusal> for SchemaError {
-    fn from(refusal: Refusal) -> SchemaError {
-        match refusal {
-            Refusal::Overloaded { queue_max } => SchemaError::Overloaded { queue_max },
-            Refusal::Poisoned { reason } => SchemaError::Poisoned { reason },
-            Refusal::Stopped => SchemaError::Stopped,
-        }
     }
 }
 

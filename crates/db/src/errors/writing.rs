@@ -3,17 +3,10 @@
 use pemba_model::{Precondition, Relationship};
 
 use super::reading::FilterError;
+use super::refusal::Refusal;
 use super::relationship::RelationshipError;
 
-/// Why the sequencer did not take or could not commit a request.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Refusal {
-    Overloaded { queue_max: usize },
-    Poisoned { reason: String },
-    Stopped,
-}
-
-/// Why a write did not happen. After any error nothing of it is stored, but for `Poisoned`, where the part of the
+/// Why a write did not happen. After any error nothing of it is stored, but for `Refusal::Poisoned`, where the part of the
 /// last group that reached the disk is known only after a restart.
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum WriteError {
@@ -87,21 +80,9 @@ pub enum WriteError {
         /// Which limit.
         message: String,
     },
-    /// The queue of waiting writes is full; the request may be repeated as it is.
-    #[error("{queue_max} writes are waiting already; try again later or raise the limit `write-queue-max`")]
-    Overloaded {
-        /// The limit, in requests.
-        queue_max: usize,
-    },
-    /// The store failed to write, so no write is taken until a restart.
-    #[error("the store no longer takes writes: {reason}")]
-    Poisoned {
-        /// What failed first.
-        reason: String,
-    },
-    /// The database was closed.
-    #[error("the database is closed")]
-    Stopped,
+    /// The database takes no request that changes it.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
 }
 
 /// Why an import did not happen. Nothing of it is stored.
@@ -123,16 +104,6 @@ pub enum ImportError {
 impl From<RelationshipError> for ImportError {
     fn from(error: RelationshipError) -> ImportError {
         ImportError::Write(error.into())
-    }
-}
-
-impl From<Refusal> for WriteError {
-    fn from(refusal: Refusal) -> WriteError {
-        match refusal {
-            Refusal::Overloaded { queue_max } => WriteError::Overloaded { queue_max },
-            Refusal::Poisoned { reason } => WriteError::Poisoned { reason },
-            Refusal::Stopped => WriteError::Stopped,
-        }
     }
 }
 

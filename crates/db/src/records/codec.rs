@@ -45,12 +45,14 @@ pub(super) fn unversioned(version: u8, bytes: &[u8]) -> Result<&[u8], String> {
     }
 }
 
+/// The version byte, then bytes as they are.
+pub(super) fn encode_bytes(version: u8, value: &[u8]) -> Vec<u8> {
+    [&[version], value].concat()
+}
+
 /// The version byte, then text.
 pub(super) fn encode_text(version: u8, text: &str) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(text.len().saturating_add(1));
-    bytes.push(version);
-    bytes.extend_from_slice(text.as_bytes());
-    bytes
+    encode_bytes(version, text.as_bytes())
 }
 
 /// The text behind a version byte.

@@ -1,25 +1,23 @@
 //! The log: (revision, chunk) -> what that revision changed. A revision of many mutations is spread over chunks, so
-//! that no record grows without bound; all chunks of a revision are written in one batch.
+//! that no record grows without bound; documents follow the mutations. All chunks of a revision are written in one batch.
 
+use std::iter::Peekable;
 use std::ops::ControlFlow;
 
-use pemba_engine::{EdgeKey, KindId, Ordinal};
-use pemba_model::{Context, Revision, Timestamp};
+use pemba_engine::EdgeKey;
+use pemba_model::{Context, DocumentChange, Revision, Timestamp};
 
-use super::codec::{self, BorrowDecode, Encode};
-use super::counters::{CounterChange, StoredChange};
-use super::stored::{StoredQualifier, StoredTime, context_text};
+use super::counters::CounterChange;
+use super::log_record::{decode, encode};
 use super::{Attributes, RecordError, key, scan};
 use crate::store::{Batch, Family, Store};
 
 const FAMILY: Family = Family::Log;
-/// The shape of most records.
-const VERSION: u8 = 1;
-/// As the first shape, then the change of a counter.
-const VERSION_COUNTER: u8 = 2;
 
-/// Most mutations of one chunk.
+/// Most mutations of one chunk, and most documents.
 pub const CHUNK_MUTATIONS_MAX: usize = 1000;
+/// Most bytes of the documents of one chunk, unless it has one only.
+pub const CHUNK_DOCUMENTS_MAX_BYTES: usize = 1024 * 1024;
 
 /// One chunk of a revision.
 #[derive(Debug, Clone, PartialEq)]
@@ -32,6 +30,8 @@ pub struct LogRecord {
     pub schema_changed: bool,
     /// What changed, in the order it was applied.
     pub mutations: Vec<Mutation>,
+    /// Which documents changed: no two of a revision have the same key.
+    pub documents: Vec<DocumentChange>,
     /// The counter that the revision registered or unregistered.
     pub counter: Option<CounterChange>,
     /// Whether this is the revision's last chunk.
@@ -58,37 +58,8 @@ pub struct LogEntry {
     pub metadata: Option<Context>,
     /// Whether it wrote a schema.
     pub schema_changed: bool,
-}
-
-#[derive(Encode, BorrowDecode)]
-struct StoredRecord<'a> {
-    time: StoredTime,
-    metadata_json: Option<std::borrow::Cow<'a, str>>,
-    schema_changed: bool,
-    last: bool,
-    mutations: Vec<StoredMutation<'a>>,
-}
-
-#[derive(Encode, BorrowDecode)]
-struct StoredCounterRecord<'a> {
-    record: StoredRecord<'a>,
-    counter: StoredChange<'a>,
-}
-
-#[derive(Encode, BorrowDecode)]
-struct StoredMutation<'a> {
-    kind: u32,
-    resource: u32,
-    subject: u32,
-    before: StoredState<'a>,
-    after: StoredState<'a>,
-}
-
-#[derive(Encode, BorrowDecode)]
-enum StoredState<'a> {
-    Absent,
-    Plain,
-    Qualified(StoredQualifier<'a>),
+    /// Which documents it changed, each once.
+    pub documents: Vec<DocumentChange>,
 }
 
 /// The key of a chunk; keys sort by revision, then chunk.
@@ -114,15 +85,19 @@ pub fn append(
     mutations: impl IntoIterator<Item = Mutation>,
 ) -> Result<(), RecordError> {
     let mut mutations = mutations.into_iter().peekable();
+    let mut documents = entry.documents.into_iter().peekable();
     let mut metadata = entry.metadata;
     for chunk in 0_u32.. {
         let taken: Vec<Mutation> = mutations.by_ref().take(CHUNK_MUTATIONS_MAX).collect();
-        let last = mutations.peek().is_none();
+        let mutations_end = mutations.peek().is_none();
+        let documents_taken = if mutations_end { take_documents(&mut documents) } else { Vec::new() };
+        let last = mutations_end && documents.peek().is_none();
         let record = LogRecord {
             time: entry.time,
             metadata: metadata.take(),
             schema_changed: entry.schema_changed,
             mutations: taken,
+            documents: documents_taken,
             counter: None,
             last,
         };
@@ -132,6 +107,21 @@ pub fn append(
         }
     }
     Ok(())
+}
+
+/// The documents of one chunk: one at least, if there is any.
+fn take_documents(documents: &mut Peekable<impl Iterator<Item = DocumentChange>>) -> Vec<DocumentChange> {
+    let mut taken = Vec::new();
+    let mut size_bytes = 0_usize;
+    while taken.len() < CHUNK_MUTATIONS_MAX {
+        let fits = |next: &DocumentChange| {
+            size_bytes = size_bytes.saturating_add(next.size_bytes());
+            taken.is_empty() || size_bytes <= CHUNK_DOCUMENTS_MAX_BYTES
+        };
+        let Some(next) = documents.next_if(fits) else { break };
+        taken.push(next);
+    }
+    taken
 }
 
 /// Records a revision that changes a counter and nothing else.
@@ -146,6 +136,7 @@ pub fn append_counter(
         metadata: None,
         schema_changed: false,
         mutations: Vec::new(),
+        documents: Vec::new(),
         counter: Some(change),
         last: true,
     };
@@ -224,116 +215,13 @@ fn missing((revision, chunk): (Revision, u32)) -> RecordError {
     RecordError::damaged(FAMILY, &key(revision, chunk), "it is missing")
 }
 
-fn encode(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
-    let metadata_json = record.metadata.as_ref().map(context_text).transpose()?.map(Into::into);
-    let mutations = record.mutations.iter().map(StoredMutation::of).collect::<Result<_, _>>()?;
-    let stored = StoredRecord {
-        time: StoredTime::of(record.time),
-        metadata_json,
-        schema_changed: record.schema_changed,
-        last: record.last,
-        mutations,
-    };
-    let bytes = match &record.counter {
-        None => codec::encode(VERSION, &stored),
-        Some(change) => {
-            let counter = StoredChange::of(change);
-            codec::encode(VERSION_COUNTER, &StoredCounterRecord { record: stored, counter })
-        }
-    };
-    bytes.map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
-}
-
-fn decode(key: &[u8], value: &[u8]) -> Result<LogRecord, RecordError> {
-    let read = || -> Result<LogRecord, String> {
-        let (stored, counter) = if value.first() == Some(&VERSION_COUNTER) {
-            let stored: StoredCounterRecord<'_> = codec::decode(VERSION_COUNTER, value)?;
-            (stored.record, Some(stored.counter.read()))
-        } else {
-            (codec::decode::<StoredRecord<'_>>(VERSION, value)?, None)
-        };
-        Ok(LogRecord {
-            counter,
-            time: stored.time.read()?,
-            metadata: stored.metadata_json.as_deref().map(codec::context_from_json).transpose()?,
-            schema_changed: stored.schema_changed,
-            mutations: stored.mutations.iter().map(StoredMutation::read).collect::<Result<_, _>>()?,
-            last: stored.last,
-        })
-    };
-    read().map_err(|reason| RecordError::damaged(FAMILY, key, reason))
-}
-
-impl<'a> StoredMutation<'a> {
-    fn of(mutation: &'a Mutation) -> Result<StoredMutation<'a>, RecordError> {
-        Ok(StoredMutation {
-            kind: mutation.key.kind.0,
-            resource: mutation.key.resource.0,
-            subject: mutation.key.subject.0,
-            before: StoredState::of(mutation.before.as_ref())?,
-            after: StoredState::of(mutation.after.as_ref())?,
-        })
-    }
-
-    fn read(&self) -> Result<Mutation, String> {
-        let key = EdgeKey {
-            kind: KindId(self.kind),
-            resource: Ordinal(self.resource),
-            subject: Ordinal(self.subject),
-        };
-        Ok(Mutation { key, before: self.before.read()?, after: self.after.read()? })
-    }
-}
-
-impl<'a> StoredState<'a> {
-    fn of(state: Option<&'a Attributes>) -> Result<StoredState<'a>, RecordError> {
-        Ok(match state {
-            None => StoredState::Absent,
-            Some(None) => StoredState::Plain,
-            Some(Some(qualifier)) => StoredState::Qualified(StoredQualifier::of(qualifier)?),
-        })
-    }
-
-    fn read(&self) -> Result<Option<Attributes>, String> {
-        Ok(match self {
-            StoredState::Absent => None,
-            StoredState::Plain => Some(None),
-            StoredState::Qualified(qualifier) => Some(Some(qualifier.read()?)),
-        })
-    }
-}
-
 #[cfg(test)]
 mod tests {
+    use pemba_engine::{KindId, Ordinal};
     use proptest::prelude::*;
 
-    use super::super::{counters, generate};
     use super::*;
     use crate::store::MemoryStore;
-
-    fn mutation() -> impl Strategy<Value = Mutation> {
-        let state = || prop::option::of(generate::attributes());
-        (generate::edge(), state(), state()).prop_map(|(key, before, after)| Mutation { key, before, after })
-    }
-
-    fn record() -> impl Strategy<Value = LogRecord> {
-        (
-            generate::instant(),
-            prop::option::of(generate::context()),
-            any::<bool>(),
-            prop::collection::vec(mutation(), 0..6),
-            prop::option::of(counters::tests::change()),
-            any::<bool>(),
-        )
-            .prop_map(|(time, metadata, schema_changed, mutations, counter, last)| LogRecord {
-                time,
-                metadata,
-                schema_changed,
-                mutations,
-                counter,
-                last,
-            })
-    }
 
     fn plain(number: u32) -> Mutation {
         let key = EdgeKey { kind: KindId(0), resource: Ordinal(number), subject: Ordinal(1) };
@@ -342,7 +230,12 @@ mod tests {
 
     fn entry() -> LogEntry {
         let metadata = serde_json::json!({ "by": "test" }).as_object().cloned();
-        LogEntry { time: Timestamp::from_millis(1500), metadata, schema_changed: false }
+        LogEntry {
+            time: Timestamp::from_millis(1500),
+            metadata,
+            schema_changed: false,
+            documents: Vec::new(),
+        }
     }
 
     fn store_with(revisions: &[(u64, u32)]) -> MemoryStore {
@@ -374,64 +267,11 @@ mod tests {
             prop_assert_eq!(decode_key(&key(Revision(a.0), a.1)).unwrap(), (Revision(a.0), a.1));
             prop_assert_eq!(key(Revision(a.0), a.1).cmp(&key(Revision(b.0), b.1)), a.cmp(&b));
         }
-
-        #[test]
-        fn records_round_trip(record in record()) {
-            prop_assert_eq!(decode(b"", &encode(&record).unwrap()).unwrap(), record);
-        }
-
-        #[test]
-        fn damaged_records_never_panic(value in prop::collection::vec(any::<u8>(), 0..64)) {
-            for version in [VERSION, VERSION_COUNTER] {
-                let _ = decode(b"", &[&[version], value.as_slice()].concat());
-            }
-            let _ = decode(b"", &value);
-        }
     }
 
     #[test]
-    fn bytes_are_frozen() {
+    fn bytes_of_a_key_are_frozen() {
         assert_eq!(key(Revision(0x0102), 3), [0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 0, 0, 0, 3]);
-        let qualified = Mutation {
-            key: EdgeKey { kind: KindId(2), resource: Ordinal(3), subject: Ordinal(300) },
-            before: Some(None),
-            after: Some(Some(generate::full_qualifier())),
-        };
-        let record = LogRecord {
-            time: Timestamp::new(1, 500_000_000).unwrap(),
-            metadata: entry().metadata,
-            schema_changed: true,
-            mutations: vec![plain(5), qualified],
-            counter: None,
-            last: true,
-        };
-        let mut golden = vec![1, 2, 252, 0, 101, 205, 29, 1, 13];
-        golden.extend(br#"{"by":"test"}"#);
-        golden.extend([1, 1, 2]);
-        golden.extend([0, 5, 1, 0, 1]);
-        golden.extend([2, 3, 251, 44, 1, 1, 2]);
-        golden.extend(b"\x01\x05limit\x1e");
-        golden.extend(br#"{"max":3,"why":["a",null,0.5]}"#);
-        golden.extend([1, 252, 0, 226, 167, 202, 7]);
-        assert_eq!(encode(&record).unwrap(), golden);
-        assert_eq!(decode(b"", &golden).unwrap(), record);
-    }
-
-    #[test]
-    fn bytes_of_a_counter_are_frozen() {
-        let record = LogRecord {
-            time: Timestamp::new(1, 500_000_000).unwrap(),
-            metadata: None,
-            schema_changed: false,
-            mutations: Vec::new(),
-            counter: Some(counters::tests::full_change()),
-            last: true,
-        };
-        let mut golden = vec![2, 2, 252, 0, 101, 205, 29, 0, 0, 1, 0];
-        golden.extend(b"\x04docs\x01");
-        golden.extend(counters::tests::FULL_FILTER);
-        assert_eq!(encode(&record).unwrap(), golden);
-        assert_eq!(decode(b"", &golden).unwrap(), record);
     }
 
     #[test]
@@ -453,6 +293,42 @@ mod tests {
         .unwrap();
         assert_eq!(edges, Vec::from_iter(0..2500));
         assert_eq!(with_metadata, [(0, true, false), (1, false, false), (2, false, true)]);
+    }
+
+    #[test]
+    fn large_documents_are_spread_over_chunks_behind_the_mutations() {
+        let document = |number: u32, size: usize| DocumentChange {
+            key: number.to_be_bytes()[..].into(),
+            before: None,
+            after: Some(vec![0; size].into()),
+        };
+        let sizes = [400_000, 400_000, 400_000, 3_000_000, 10];
+        let documents: Vec<_> = (0..).zip(sizes).map(|(number, size)| document(number, size)).collect();
+        let (store, mut batch) = (MemoryStore::new(), Batch::new());
+        let with = |documents: &[DocumentChange]| LogEntry { documents: documents.to_vec(), ..entry() };
+        append(&mut batch, Revision(1), with(&documents), (0..1001).map(plain)).unwrap();
+        let many: Vec<_> = (0..1500).map(|number| document(number, 1)).collect();
+        append(&mut batch, Revision(2), with(&many), []).unwrap();
+        store.write(batch).unwrap();
+        let mut found = Vec::new();
+        let mut told: Vec<DocumentChange> = Vec::new();
+        each(&store, Revision(0), None, |revision, _, record| {
+            found.push((revision.0, record.mutations.len(), record.documents.len(), record.last));
+            told.extend(record.documents);
+            Ok::<_, RecordError>(ControlFlow::Continue(()))
+        })
+        .unwrap();
+        let expected = [
+            (1, 1000, 0, false),
+            (1, 1, 2, false),
+            (1, 0, 1, false),
+            (1, 0, 1, false),
+            (1, 0, 1, true),
+            (2, 0, 1000, false),
+            (2, 0, 500, true),
+        ];
+        assert_eq!(found, expected);
+        assert!(told.iter().eq(documents.iter().chain(&many)));
     }
 
     #[test]

@@ -11,9 +11,14 @@ use crate::store::{Batch, Family, Store, StoreError};
 
 const FAMILY: Family = Family::Meta;
 const VERSION: u8 = 1;
+/// A head that counts documents.
+const VERSION_DOCUMENTS: u8 = 2;
 
-/// The version of everything in the store: families, keys, values. A build reads and writes exactly one.
-pub const FORMAT_VERSION: u64 = 1;
+/// The version of everything in the store: families, keys, values. A build writes exactly one.
+pub const FORMAT_VERSION: u64 = 2;
+/// The oldest version that is read. It has no documents; a store that is opened for writing is raised to
+/// `FORMAT_VERSION`, which changes nothing else.
+pub const FORMAT_VERSION_MIN: u64 = 1;
 
 const FORMAT: &[u8] = b"format";
 const DATABASE_ID: &[u8] = b"database_id";
@@ -28,6 +33,8 @@ pub struct Head {
     pub time: Timestamp,
     /// How many relationships there are at it, expired ones included; recovery compares it with what it finds.
     pub relationships: u64,
+    /// How many documents there are at it; likewise.
+    pub documents: u64,
 }
 
 /// What a store says about itself.
@@ -37,6 +44,8 @@ pub struct Meta {
     pub database_id: u64,
     /// How far it has come.
     pub head: Head,
+    /// The version it is written in, from `FORMAT_VERSION_MIN` to `FORMAT_VERSION`.
+    pub format: u64,
 }
 
 #[derive(Encode, BorrowDecode)]
@@ -46,15 +55,27 @@ struct StoredHead {
     relationships: u64,
 }
 
+#[derive(Encode, BorrowDecode)]
+struct StoredDocumentsHead {
+    head: StoredHead,
+    documents: u64,
+}
+
 fn key(name: &[u8]) -> Vec<u8> {
     [key::PREFIX.as_slice(), name].concat()
 }
 
 /// Makes a new store a database's.
-pub fn initialize(batch: &mut Batch, meta: Meta) -> Result<(), RecordError> {
+pub fn initialize(batch: &mut Batch, database_id: u64, head: Head) -> Result<(), RecordError> {
     batch.put(FAMILY, key(FORMAT), FORMAT_VERSION.to_be_bytes());
-    batch.put(FAMILY, key(DATABASE_ID), encode(&meta.database_id)?);
-    put_head(batch, meta.head)
+    batch.put(FAMILY, key(DATABASE_ID), encode(VERSION, &database_id)?);
+    put_head(batch, head)
+}
+
+/// Raises a store to `FORMAT_VERSION`.
+pub fn upgrade(batch: &mut Batch, head: Head) -> Result<(), RecordError> {
+    batch.put(FAMILY, key(FORMAT), FORMAT_VERSION.to_be_bytes());
+    put_head(batch, head)
 }
 
 /// Moves the head.
@@ -64,8 +85,24 @@ pub fn put_head(batch: &mut Batch, head: Head) -> Result<(), RecordError> {
         time: StoredTime::of(head.time),
         relationships: head.relationships,
     };
-    batch.put(FAMILY, key(HEAD), encode(&stored)?);
+    let stored = StoredDocumentsHead { head: stored, documents: head.documents };
+    batch.put(FAMILY, key(HEAD), encode(VERSION_DOCUMENTS, &stored)?);
     Ok(())
+}
+
+fn decode_head(value: &[u8]) -> Result<Head, String> {
+    let (stored, documents) = if value.first() == Some(&VERSION_DOCUMENTS) {
+        let stored: StoredDocumentsHead = codec::decode(VERSION_DOCUMENTS, value)?;
+        (stored.head, stored.documents)
+    } else {
+        (codec::decode::<StoredHead>(VERSION, value)?, 0)
+    };
+    Ok(Head {
+        revision: Revision(stored.revision),
+        time: stored.time.read()?,
+        relationships: stored.relationships,
+        documents,
+    })
 }
 
 /// What the store says about itself; `None` if it is new, that is, wholly empty. A format this build does not know is
@@ -85,19 +122,12 @@ pub fn read(store: &dyn Store) -> Result<Option<Meta>, RecordError> {
     let format = <[u8; 8]>::try_from(format.as_slice())
         .map(u64::from_be_bytes)
         .map_err(|_| RecordError::damaged(FAMILY, &format_key, "value is not a number of 8 bytes"))?;
-    if format != FORMAT_VERSION {
+    if !(FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&format) {
         return Err(StoreError::UnknownFormat { found: format, supported: FORMAT_VERSION }.into());
     }
     let database_id = required(store, DATABASE_ID, |value| codec::decode(VERSION, value))?;
-    let head = required(store, HEAD, |value| {
-        let stored: StoredHead = codec::decode(VERSION, value)?;
-        Ok(Head {
-            revision: Revision(stored.revision),
-            time: stored.time.read()?,
-            relationships: stored.relationships,
-        })
-    })?;
-    Ok(Some(Meta { database_id, head }))
+    let head = required(store, HEAD, decode_head)?;
+    Ok(Some(Meta { database_id, head, format }))
 }
 
 /// A family that has an entry.
@@ -126,8 +156,8 @@ fn required<T>(
     decode(&value).map_err(|reason| RecordError::damaged(FAMILY, &key, reason))
 }
 
-fn encode<T: Encode>(value: &T) -> Result<Vec<u8>, RecordError> {
-    codec::encode(VERSION, value).map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
+fn encode<T: Encode>(version: u8, value: &T) -> Result<Vec<u8>, RecordError> {
+    codec::encode(version, value).map_err(|reason| RecordError::Unencodable { family: FAMILY, reason })
 }
 
 #[cfg(test)]
@@ -143,41 +173,63 @@ mod tests {
             revision: Revision(300),
             time: Timestamp::new(1_700_000_000, 7).unwrap(),
             relationships: 70_000,
+            documents: 5,
         };
-        Meta { database_id: 0x0102_0304_0506_0708, head }
+        Meta { database_id: 0x0102_0304_0506_0708, head, format: FORMAT_VERSION }
     }
 
     fn initialized() -> MemoryStore {
         let store = MemoryStore::new();
         let mut batch = Batch::new();
-        initialize(&mut batch, example()).unwrap();
+        initialize(&mut batch, example().database_id, example().head).unwrap();
         store.write(batch).unwrap();
         store
     }
 
     proptest! {
         #[test]
-        fn round_trips(database_id: u64, revision: u64, time in generate::instant(), relationships: u64) {
+        fn round_trips(
+            (database_id, revision) in any::<(u64, u64)>(),
+            time in generate::instant(),
+            (relationships, documents) in any::<(u64, u64)>(),
+        ) {
             let store = initialized();
-            let head = Head { revision: Revision(revision), time, relationships };
+            let head = Head { revision: Revision(revision), time, relationships, documents };
             let mut batch = Batch::new();
-            initialize(&mut batch, Meta { database_id, head }).unwrap();
+            initialize(&mut batch, database_id, head).unwrap();
             store.write(batch).unwrap();
-            prop_assert_eq!(read(&store).unwrap(), Some(Meta { database_id, head }));
+            prop_assert_eq!(read(&store).unwrap(), Some(Meta { database_id, head, format: FORMAT_VERSION }));
         }
     }
 
     #[test]
     fn bytes_are_frozen() {
         let mut batch = Batch::new();
-        initialize(&mut batch, example()).unwrap();
+        initialize(&mut batch, example().database_id, example().head).unwrap();
         let put = |key, value| BatchOp::Put { family: Family::Meta, key, value };
         let expected = [
-            put(&b"\0\0\0\0format"[..], &[0, 0, 0, 0, 0, 0, 0, 1][..]),
+            put(&b"\0\0\0\0format"[..], &[0, 0, 0, 0, 0, 0, 0, 2][..]),
             put(b"\0\0\0\0database_id", &[1, 253, 8, 7, 6, 5, 4, 3, 2, 1]),
-            put(b"\0\0\0\0head", &[1, 251, 44, 1, 252, 0, 226, 167, 202, 7, 252, 112, 17, 1, 0]),
+            put(b"\0\0\0\0head", &[2, 251, 44, 1, 252, 0, 226, 167, 202, 7, 252, 112, 17, 1, 0, 5]),
         ];
         assert_eq!(Vec::from_iter(batch.ops()), expected);
+    }
+
+    #[test]
+    fn the_first_format_is_read_and_raised() {
+        let store = MemoryStore::new();
+        let mut batch = Batch::new();
+        batch.put(FAMILY, b"\0\0\0\0format", [0, 0, 0, 0, 0, 0, 0, 1]);
+        batch.put(FAMILY, b"\0\0\0\0database_id", [1, 253, 8, 7, 6, 5, 4, 3, 2, 1]);
+        let head = [1, 251, 44, 1, 252, 0, 226, 167, 202, 7, 252, 112, 17, 1, 0];
+        batch.put(FAMILY, b"\0\0\0\0head", head);
+        store.write(batch).unwrap();
+        let expected = Meta { head: Head { documents: 0, ..example().head }, format: 1, ..example() };
+        assert_eq!(read(&store).unwrap(), Some(expected));
+        let mut batch = Batch::new();
+        upgrade(&mut batch, example().head).unwrap();
+        store.write(batch).unwrap();
+        assert_eq!(read(&store).unwrap(), Some(example()));
     }
 
     #[test]

@@ -8,11 +8,13 @@
 pub mod catalog;
 mod codec;
 pub mod counters;
+pub mod documents;
 mod error;
 #[cfg(test)]
 mod generate;
 mod key;
 pub mod log;
+mod log_record;
 pub mod meta;
 pub mod objects;
 pub mod relationships;

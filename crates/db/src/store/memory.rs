@@ -62,7 +62,10 @@ impl MemoryStore {
     }
 }
 
-fn entries_of<'a>(guards: &'a mut [RwLockWriteGuard<'_, Entries>; 6], family: Family) -> &'a mut Entries {
+fn entries_of<'a>(
+    guards: &'a mut [RwLockWriteGuard<'_, Entries>; Family::ALL.len()],
+    family: Family,
+) -> &'a mut Entries {
     #[expect(clippy::indexing_slicing, reason = "the index is below the length by the definition of both")]
     &mut guards[family.index()]
 }

@@ -49,12 +49,21 @@ pub enum Family {
     Log,
     /// Schema texts by revision.
     Schema,
+    /// Documents by key.
+    Documents,
 }
 
 impl Family {
     /// Every family, in the order of their numbers.
-    pub const ALL: [Family; 6] =
-        [Family::Meta, Family::Catalog, Family::Objects, Family::Relationships, Family::Log, Family::Schema];
+    pub const ALL: [Family; 7] = [
+        Family::Meta,
+        Family::Catalog,
+        Family::Objects,
+        Family::Relationships,
+        Family::Log,
+        Family::Schema,
+        Family::Documents,
+    ];
 
     /// The name on disk. Frozen: a store written under one name is not found under another.
     pub fn name(self) -> &'static str {
@@ -65,6 +74,7 @@ impl Family {
             Family::Relationships => "relationships",
             Family::Log => "log",
             Family::Schema => "schema",
+            Family::Documents => "documents",
         }
     }
 
@@ -77,6 +87,7 @@ impl Family {
             Family::Relationships => 3,
             Family::Log => 4,
             Family::Schema => 5,
+            Family::Documents => 6,
         }
     }
 }
@@ -127,7 +138,7 @@ mod tests {
     #[test]
     fn family_names_and_order_are_frozen() {
         let names: Vec<&str> = Family::ALL.iter().map(|family| family.name()).collect();
-        assert_eq!(names, ["meta", "catalog", "objects", "relationships", "log", "schema"]);
+        assert_eq!(names, ["meta", "catalog", "objects", "relationships", "log", "schema", "documents"]);
         for (index, family) in Family::ALL.iter().enumerate() {
             assert_eq!(family.index(), index);
         }

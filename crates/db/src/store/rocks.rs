@@ -50,13 +50,19 @@ impl RocksStore {
     pub fn open(path: &Path) -> Result<RocksStore, StoreError> {
         let folder = Folder::open(path)?;
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
-        let options = database_options(folder.new);
-        let db = DB::open_cf_descriptors(&options, folder.rocks(), descriptors(&cache))
+        let mut options = database_options(folder.new);
+        if folder.is_outdated() {
+            options.create_missing_column_families(true);
+        }
+        let db = DB::open_cf_descriptors(&options, folder.rocks(), descriptors(&cache, &Family::ALL))
             .map_err(|error| open_error(&folder, &error))?;
         let store = RocksStore::new(db, cache, folder, false);
         if !store.folder.new && store.holds_nothing()? {
             // RocksDB takes a list of files cut in the wrong place for a new store.
             return Err(StoreError::Damaged { cause: "it has been written to and holds nothing".to_owned() });
+        }
+        if store.folder.is_outdated() {
+            store.folder.upgrade()?;
         }
         Ok(store)
     }
@@ -66,7 +72,12 @@ impl RocksStore {
         let folder = Folder::open_existing(path)?;
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let options = database_options(false);
-        let db = DB::open_cf_descriptors_read_only(&options, folder.rocks(), descriptors(&cache), false)
+        // A folder of the first format may lack the family, which is as good as empty then.
+        let has_documents = !folder.is_outdated();
+        let families = Family::ALL.into_iter().filter(|family| has_documents || *family != Family::Documents);
+        let families: Vec<Family> = families.collect();
+        let descriptors = descriptors(&cache, &families);
+        let db = DB::open_cf_descriptors_read_only(&options, folder.rocks(), descriptors, false)
             .map_err(|error| open_error(&folder, &error))?;
         Ok(RocksStore::new(db, cache, folder, true))
     }
@@ -92,6 +103,11 @@ impl RocksStore {
             operation: "read",
             cause: format!("family `{}` is not open", family.name()),
         })
+    }
+
+    /// Whether the family is not there because the folder, opened for reading only, is older than it.
+    fn lacks(&self, family: Family) -> bool {
+        self.read_only && self.folder.is_outdated() && family == Family::Documents
     }
 
     fn commit(&self, batch: Batch) -> Result<(), StoreError> {
@@ -128,7 +144,7 @@ impl RocksStore {
         Ok(())
     }
 
-    fn handles(&self) -> Result<[&ColumnFamily; 6], StoreError> {
+    fn handles(&self) -> Result<[&ColumnFamily; Family::ALL.len()], StoreError> {
         Ok([
             self.handle(Family::Meta)?,
             self.handle(Family::Catalog)?,
@@ -136,6 +152,7 @@ impl RocksStore {
             self.handle(Family::Relationships)?,
             self.handle(Family::Log)?,
             self.handle(Family::Schema)?,
+            self.handle(Family::Documents)?,
         ])
     }
 
@@ -174,6 +191,9 @@ impl Store for RocksStore {
     }
 
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
+        if self.lacks(family) {
+            return Ok(None);
+        }
         self.db.get_cf(self.handle(family)?, key).map_err(|error| error_of("read", &error))
     }
 
@@ -184,7 +204,7 @@ impl Store for RocksStore {
         to: Option<&[u8]>,
         visit: Visit<'_>,
     ) -> Result<(), StoreError> {
-        if to.is_some_and(|to| to <= from) {
+        if to.is_some_and(|to| to <= from) || self.lacks(family) {
             return Ok(());
         }
         let mut options = ReadOptions::default();
@@ -249,11 +269,11 @@ fn database_options(new: bool) -> Options {
     options
 }
 
-fn descriptors(cache: &Cache) -> Vec<ColumnFamilyDescriptor> {
-    let descriptor = |family: Family| ColumnFamilyDescriptor::new(family.name(), family_options(cache));
+fn descriptors(cache: &Cache, families: &[Family]) -> Vec<ColumnFamilyDescriptor> {
+    let descriptor = |family: &Family| ColumnFamilyDescriptor::new(family.name(), family_options(cache));
     // RocksDB insists on its unnamed family too; it stays empty.
     let unnamed = ColumnFamilyDescriptor::new("default", family_options(cache));
-    Family::ALL.into_iter().map(descriptor).chain([unnamed]).collect()
+    families.iter().map(descriptor).chain([unnamed]).collect()
 }
 
 fn family_options(cache: &Cache) -> Options {

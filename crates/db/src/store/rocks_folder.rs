@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use crate::records::meta::FORMAT_VERSION;
+use crate::records::meta::{FORMAT_VERSION, FORMAT_VERSION_MIN};
 
 /// The file that makes a directory a store.
 const MARKER: &str = "pemba.format";
@@ -26,6 +26,8 @@ pub(super) struct Folder {
     path: PathBuf,
     /// Whether RocksDB's files may have to be made: nothing was ever written to the store.
     pub(super) new: bool,
+    /// The version its marker names.
+    format: u64,
 }
 
 impl Folder {
@@ -34,7 +36,7 @@ impl Folder {
         if let Some(folder) = Folder::existing(path)? {
             return Ok(folder);
         }
-        let folder = Folder { path: path.to_owned(), new: true };
+        let folder = Folder { path: path.to_owned(), new: true, format: FORMAT_VERSION };
         fs::create_dir_all(path)
             .and_then(|()| sync_parent(path))
             .map_err(|error| failed("open", path, &error))?;
@@ -60,7 +62,7 @@ impl Folder {
             return Err(StoreError::Failed { operation: "checkpoint", cause });
         }
         fs::create_dir_all(path).map_err(|error| failed("checkpoint", path, &error))?;
-        Ok(Folder { path: path.to_owned(), new: true })
+        Ok(Folder { path: path.to_owned(), new: true, format: FORMAT_VERSION })
     }
 
     /// Where RocksDB's files are.
@@ -71,6 +73,16 @@ impl Folder {
     /// The directory.
     pub(super) fn path(&self) -> &Path {
         &self.path
+    }
+
+    /// Whether it is of an older format, which opening it for writing raises.
+    pub(super) fn is_outdated(&self) -> bool {
+        self.format < FORMAT_VERSION
+    }
+
+    /// Notes that the folder is of this build's format. From then on no older build opens it.
+    pub(super) fn upgrade(&self) -> Result<(), StoreError> {
+        if self.new { self.begin() } else { self.finish() }
     }
 
     /// Notes that RocksDB's files may be missing or empty.
@@ -105,10 +117,10 @@ impl Folder {
             Err(error) => return Err(failed("open", path, &error)),
         };
         let Some((version, new)) = parse_marker(&text) else { return Err(foreign()) };
-        if version != FORMAT_VERSION {
+        if !(FORMAT_VERSION_MIN..=FORMAT_VERSION).contains(&version) {
             return Err(StoreError::UnknownFormat { found: version, supported: FORMAT_VERSION });
         }
-        Ok(Some(Folder { path: path.to_owned(), new }))
+        Ok(Some(Folder { path: path.to_owned(), new, format: version }))
     }
 
     /// Replaces the marker, so that a crash leaves the old or the new one.

@@ -107,7 +107,7 @@ fn unknown_format_is_refused_untouched() {
     fs::write(directory.path().join("pemba.format"), "pemba data directory, format 7\n").unwrap();
     let before = contents(directory.path());
     let error = refusal(directory.path());
-    let expected = StoreError::UnknownFormat { found: 7, supported: 1 };
+    let expected = StoreError::UnknownFormat { found: 7, supported: 2 };
     assert_eq!(error, expected);
     assert!(error.to_string().contains("open it with the version of Pemba that wrote it"), "{error}");
     assert_eq!(contents(directory.path()), before);
@@ -117,9 +117,9 @@ fn unknown_format_is_refused_untouched() {
 fn marker_is_frozen() {
     let (store, directory) = new_store();
     let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
-    assert_eq!(marker(), "pemba data directory, format 1, new\n");
+    assert_eq!(marker(), "pemba data directory, format 2, new\n");
     put(&store, b"a", b"");
-    assert_eq!(marker(), "pemba data directory, format 1\n");
+    assert_eq!(marker(), "pemba data directory, format 2\n");
 }
 
 #[test]

@@ -3,27 +3,32 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Condvar, Mutex};
 use std::thread;
 use std::time::Duration;
 
 use pemba_db::store::{Batch, Family, MemoryStore, Store, StoreError, StoreStatistics};
 use pemba_db::{
-    Consistency, Database, Delete, DeleteError, ImportError, Options, SchemaError, State, Storage, Write,
-    WriteError,
+    Consistency, Database, Delete, DeleteError, ImportError, Options, Refusal, SchemaError, State, Storage,
+    Write, WriteError,
 };
 use pemba_model::{Limits, RelationshipFilter, Revision};
 
+use crate::ledger::Documents;
 use crate::support::{SCHEMA, clock, create, everything, head, memory, open, open_with, texts, touch, write};
 
 /// A store whose writes wait while its gate is closed.
-struct Gated {
+pub(crate) struct Gated {
     store: MemoryStore,
     open: Mutex<bool>,
     changed: Condvar,
     /// Writes that have come to the gate.
     arrived: AtomicUsize,
+    /// Writes that may pass the closed gate.
+    passes: Mutex<usize>,
+    /// Whether writes fail behind the gate.
+    fails: AtomicBool,
 }
 
 impl Gated {
@@ -33,23 +38,52 @@ impl Gated {
             open: Mutex::new(true),
             changed: Condvar::new(),
             arrived: AtomicUsize::new(0),
+            passes: Mutex::new(0),
+            fails: AtomicBool::new(false),
         })
     }
 
-    fn arrived(&self) -> usize {
+    pub(crate) fn arrived(&self) -> usize {
         self.arrived.load(Ordering::SeqCst)
     }
 
-    fn set(&self, open: bool) {
+    pub(crate) fn set(&self, open: bool) {
         *self.open.lock().unwrap() = open;
         self.changed.notify_all();
+    }
+
+    /// Lets the write that waits pass, and holds the next.
+    pub(crate) fn let_one_through(&self) {
+        let open = self.open.lock().unwrap();
+        *self.passes.lock().unwrap() += 1;
+        drop(open);
+        self.changed.notify_all();
+    }
+
+    /// Whether writes that pass from now on fail.
+    pub(crate) fn fail(&self, fails: bool) {
+        self.fails.store(fails, Ordering::SeqCst);
+    }
+
+    /// Whether a write that comes to the gate has to wait.
+    fn holds(&self, open: bool) -> bool {
+        let mut passes = self.passes.lock().unwrap();
+        if open || *passes == 0 {
+            return !open;
+        }
+        *passes -= 1;
+        false
     }
 }
 
 impl Store for Gated {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
         self.arrived.fetch_add(1, Ordering::SeqCst);
-        drop(self.changed.wait_while(self.open.lock().unwrap(), |open| !*open).unwrap());
+        drop(self.changed.wait_while(self.open.lock().unwrap(), |open| self.holds(*open)).unwrap());
+        if self.fails.load(Ordering::SeqCst) {
+            let cause = "scripted failure".to_owned();
+            return Err(StoreError::Failed { operation: "write", cause });
+        }
         self.store.write(batch)
     }
 
@@ -76,15 +110,16 @@ impl Store for Gated {
     }
 }
 
-fn gated(limits: Limits) -> (Database, Arc<Gated>) {
+pub(crate) fn gated(limits: Limits) -> (Database, Arc<Gated>) {
     let gate = Gated::new();
     let store: Arc<dyn Store> = gate.clone();
-    let database = Database::open(Storage::Store(store), Options { limits, ..Options::default() }).unwrap();
+    let options = Options { limits, ledger: Documents::none(), ..Options::default() };
+    let database = Database::open(Storage::Store(store), options).unwrap();
     database.write_schema(SCHEMA.to_owned()).wait().unwrap();
     (database, gate)
 }
 
-fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
+pub(crate) fn wait_until(what: &str, mut holds: impl FnMut() -> bool) {
     for _ in 0..5_000 {
         if holds() {
             return;
@@ -135,15 +170,18 @@ fn a_full_queue_is_told_at_once() {
     let mut pending = vec![database.write(write([create("document:a#viewer@user:x")]))];
     wait_until("the first group", || gate.arrived() == before + 1);
     pending.extend((0..2).map(|n| database.write(write([create(&format!("document:d{n}#viewer@user:x"))]))));
-    assert_eq!(database.write(Write::default()).wait(), Err(WriteError::Overloaded { queue_max: 2 }));
+    assert_eq!(
+        database.write(Write::default()).wait(),
+        Err(WriteError::Refused(Refusal::Overloaded { queue_max: 2 }))
+    );
     let filter =
         RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() };
     let delete = database.delete(Delete { filter, ..Delete::default() }).wait();
-    assert_eq!(delete, Err(DeleteError::Overloaded { queue_max: 2 }));
+    assert_eq!(delete, Err(DeleteError::Refused(Refusal::Overloaded { queue_max: 2 })));
     let schema = database.write_schema(String::new()).wait();
-    assert_eq!(schema, Err(SchemaError::Overloaded { queue_max: 2 }));
+    assert_eq!(schema, Err(SchemaError::Refused(Refusal::Overloaded { queue_max: 2 })));
     let import = database.import().finish().wait();
-    assert_eq!(import, Err(ImportError::Write(WriteError::Overloaded { queue_max: 2 })));
+    assert_eq!(import, Err(ImportError::Write(WriteError::Refused(Refusal::Overloaded { queue_max: 2 }))));
     gate.set(true);
     for one in pending {
         one.wait().unwrap();
@@ -223,12 +261,18 @@ fn closing_serves_what_waits_and_refuses_what_comes() {
         one.wait().unwrap();
     }
     assert_eq!(other.state(), State::Stopped);
-    assert_eq!(other.write(Write::default()).wait(), Err(WriteError::Stopped));
-    assert_eq!(other.write_schema(String::new()).wait(), Err(SchemaError::Stopped));
-    assert_eq!(other.import().finish().wait(), Err(ImportError::Write(WriteError::Stopped)));
+    assert_eq!(other.write(Write::default()).wait(), Err(WriteError::Refused(Refusal::Stopped)));
+    assert_eq!(other.write_schema(String::new()).wait(), Err(SchemaError::Refused(Refusal::Stopped)));
+    assert_eq!(
+        other.import().finish().wait(),
+        Err(ImportError::Write(WriteError::Refused(Refusal::Stopped)))
+    );
     let filter =
         RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() };
-    assert_eq!(other.delete(Delete { filter, ..Delete::default() }).wait(), Err(DeleteError::Stopped));
+    assert_eq!(
+        other.delete(Delete { filter, ..Delete::default() }).wait(),
+        Err(DeleteError::Refused(Refusal::Stopped))
+    );
     other.collect_garbage();
     assert!(everything(&held).is_empty());
     assert_eq!(everything(&head(&other)).len(), 5, "reads go on");

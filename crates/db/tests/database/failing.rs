@@ -5,11 +5,12 @@ use std::sync::Arc;
 
 use pemba_db::store::{Fault, FaultyStore, Store};
 use pemba_db::{
-    Database, Delete, DeleteError, ImportError, Options, SchemaError, State, Storage, ViewError, WatchError,
-    WatchRequest, Write, WriteError, verify_store,
+    Database, Delete, DeleteError, ImportError, Options, Refusal, SchemaError, State, Storage, ViewError,
+    WatchError, WatchRequest, Write, WriteError, verify_store,
 };
 use pemba_model::{Limits, RelationshipFilter, Revision};
 
+use crate::ledger::Documents;
 use crate::support::{Numbers, SCHEMA, create, delete, everything, head, texts, touch, write};
 
 fn open(store: &Arc<FaultyStore>, limits: Limits) -> Database {
@@ -31,22 +32,22 @@ fn a_failed_write_poisons_the_writer_and_not_the_reader() {
         database.write(write([create("document:a#viewer@user:x")])).wait().unwrap();
         let before = database.head();
         store.fail_next_write(fault);
-        let WriteError::Poisoned { reason } =
+        let WriteError::Refused(Refusal::Poisoned { reason }) =
             database.write(write([create("document:b#viewer@user:x")])).wait().unwrap_err()
         else {
             panic!("{fault:?}")
         };
         assert_eq!(database.state(), State::Poisoned(reason.clone()), "{fault:?}");
         let again = database.write(Write::default()).wait();
-        assert_eq!(again, Err(WriteError::Poisoned { reason: reason.clone() }));
+        assert_eq!(again, Err(WriteError::Refused(Refusal::Poisoned { reason: reason.clone() })));
         let filter =
             RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() };
         let deleted = database.delete(Delete { filter, ..Delete::default() }).wait();
-        assert_eq!(deleted, Err(DeleteError::Poisoned { reason: reason.clone() }));
+        assert_eq!(deleted, Err(DeleteError::Refused(Refusal::Poisoned { reason: reason.clone() })));
         let schema = database.write_schema(String::new()).wait();
-        assert_eq!(schema, Err(SchemaError::Poisoned { reason: reason.clone() }));
+        assert_eq!(schema, Err(SchemaError::Refused(Refusal::Poisoned { reason: reason.clone() })));
         let import = database.import().finish().wait();
-        assert_eq!(import, Err(ImportError::Write(WriteError::Poisoned { reason })));
+        assert_eq!(import, Err(ImportError::Write(WriteError::Refused(Refusal::Poisoned { reason }))));
         assert_eq!(database.head(), before);
         assert_eq!(everything(&head(&database)), texts(["document:a#viewer@user:x"]), "{fault:?}");
 
@@ -67,7 +68,7 @@ fn a_write_that_was_not_acknowledged_may_survive_whole() {
     let store = Arc::new(store.crash());
     let database = open(&store, Limits::default());
     assert_eq!(everything(&head(&database)).len(), 2);
-    assert_eq!(verify_store(&*store).unwrap().relationships, 2);
+    assert_eq!(verify_store(&*store, Documents::none()).unwrap().relationships, 2);
 }
 
 /// Random writes on a disk that fails at a random one: after the crash exactly what was acknowledged is there, and
@@ -101,10 +102,11 @@ fn nothing_acknowledged_is_lost_at_any_failure() {
                     last = committed.revision;
                     acknowledged.push(model);
                 }
-                Err(WriteError::Poisoned { .. }) => {
+                Err(WriteError::Refused(Refusal::Poisoned { .. })) => {
                     let store = Arc::new(store.crash());
                     let recovered = open(&store, Limits::default());
-                    verify_store(&*store).unwrap_or_else(|error| panic!("seed {seed}: {error}"));
+                    verify_store(&*store, Documents::none())
+                        .unwrap_or_else(|error| panic!("seed {seed}: {error}"));
                     let survives = matches!(fault, Fault::FailedSync { survives: true });
                     let expected = if survives { &model } else { acknowledged.last().unwrap() };
                     assert_eq!(everything(&head(&recovered)), *expected, "seed {seed}, {fault:?}");
@@ -137,7 +139,7 @@ fn a_disk_that_lies_loses_only_the_end() {
         let store = Arc::new(store.crash_keeping(kept));
         let recovered = open(&store, Limits::default());
         assert_eq!(everything(&head(&recovered)).len(), kept);
-        assert_eq!(verify_store(&*store).unwrap().log_revisions, 1 + kept as u64);
+        assert_eq!(verify_store(&*store, Documents::none()).unwrap().log_revisions, 1 + kept as u64);
     }
 }
 

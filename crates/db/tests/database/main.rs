@@ -13,9 +13,13 @@
 
 mod committing;
 mod counting;
+mod deciding;
 mod deleting;
+mod documents;
 mod failing;
 mod generated;
+#[path = "../ledger/mod.rs"]
+mod ledger;
 #[cfg(feature = "rocks")]
 mod on_disk;
 mod recovering;

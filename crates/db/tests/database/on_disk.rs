@@ -7,6 +7,7 @@ use pemba_db::{
 };
 use pemba_model::Revision;
 
+use crate::ledger::Documents;
 use crate::support::{SCHEMA, create, everything, head, texts, write};
 
 fn open(directory: &Path) -> Result<Database, OpenError> {
@@ -50,7 +51,7 @@ fn a_backup_opens_and_verifies_like_the_original() {
     assert_eq!((report.revision, report.relationships), (Revision(21), 20));
     assert_eq!(database.backup(&copy), Err(BackupError::Exists(copy.clone())));
     database.write(write([create("document:later#viewer@user:x")])).wait().unwrap();
-    let verified = verify(&copy).unwrap();
+    let verified = verify(&copy, Documents::none()).unwrap();
     assert_eq!((verified.head, verified.relationships, verified.log_revisions), (Revision(21), 20, 21));
     assert_eq!(verified.database_id, database.database_id());
     let restored = open(&copy).unwrap();
@@ -67,5 +68,8 @@ fn a_foreign_folder_is_left_alone() {
     let names: Vec<_> =
         std::fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(names, ["notes.txt"]);
-    assert!(matches!(verify(folder.path()), Err(VerifyError::Open(OpenError::Refused(_)))));
+    assert!(matches!(
+        verify(folder.path(), Documents::none()),
+        Err(VerifyError::Open(OpenError::Refused(_)))
+    ));
 }

@@ -9,6 +9,7 @@ use pemba_db::{Database, OpenError, Options, Storage, VerifyError, verify_store}
 use pemba_engine::{EdgeKey, KindId, Ordinal};
 use pemba_model::{Limits, RelationshipFilter, Revision};
 
+use crate::ledger::Documents;
 use crate::support::{
     SCHEMA, clock, create, delete, everything, head, memory, open_with, start, touch, write,
 };
@@ -58,7 +59,7 @@ fn what_was_closed_opens_the_same() {
     );
     let committed = database.write(write([create("document:new#viewer@user:new")])).wait().unwrap();
     assert_eq!(committed.revision, token.revision.next());
-    let report = verify_store(&*store).unwrap();
+    let report = verify_store(&*store, Documents::none()).unwrap();
     assert_eq!((report.database_id, report.head), (id, committed.revision));
     assert_eq!(report.relationships, database.statistics().relationships);
     assert_eq!(report.log_revisions, committed.revision.0);
@@ -84,7 +85,7 @@ fn tampered(change: impl FnOnce(&dyn Store, &mut Batch)) -> (Result<(), OpenErro
     let mut batch = Batch::new();
     change(&*store, &mut batch);
     store.write(batch).unwrap();
-    let verified = verify_store(&*store).map(|_| ());
+    let verified = verify_store(&*store, Documents::none()).map(|_| ());
     (Database::open(Storage::Store(store), Options::default()).map(|_| ()), verified)
 }
 
@@ -132,7 +133,8 @@ fn damage_is_found_when_it_opens() {
 fn verification_finds_what_opening_does_not_look_for() {
     let beyond = tampered(|store, batch| {
         let head = head_of(store);
-        let entry = LogEntry { time: head.time, metadata: None, schema_changed: false };
+        let entry =
+            LogEntry { time: head.time, metadata: None, schema_changed: false, documents: Vec::new() };
         log::append(batch, head.revision.next(), entry, Vec::new()).unwrap();
     });
     let gap = tampered(|_, batch| {
@@ -148,14 +150,15 @@ fn verification_finds_what_opening_does_not_look_for() {
         .unwrap();
         let mut mutation = last.unwrap();
         mutation.after = Some(None);
-        let entry = LogEntry { time: head.time, metadata: None, schema_changed: false };
+        let entry =
+            LogEntry { time: head.time, metadata: None, schema_changed: false, documents: Vec::new() };
         log::append(batch, head.revision, entry, vec![mutation]).unwrap();
     });
     for (opened, verified) in [beyond, gap, disagreeing] {
         opened.unwrap();
         assert!(matches!(verified, Err(VerifyError::Inconsistent(_))), "{verified:?}");
     }
-    assert!(matches!(verify_store(&*memory()), Err(VerifyError::Inconsistent(_))));
+    assert!(matches!(verify_store(&*memory(), Documents::none()), Err(VerifyError::Inconsistent(_))));
     let everything_fine = tampered(|_, _| {});
     assert!(everything_fine.0.is_ok() && everything_fine.1.is_ok());
 }
@@ -166,7 +169,7 @@ fn a_store_in_memory_has_no_backup() {
     let directory = std::env::temp_dir().join("pemba-no-backup-of-memory");
     assert_eq!(database.backup(&directory), Err(pemba_db::BackupError::Unsupported));
     assert!(!directory.exists());
-    let missing = pemba_db::verify(&directory);
+    let missing = pemba_db::verify(&directory, Documents::none());
     assert_eq!(missing, Err(VerifyError::Missing(directory)));
     assert!(everything(&head(&database)).is_empty());
 }

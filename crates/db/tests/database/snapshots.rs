@@ -6,6 +6,7 @@ use std::sync::Arc;
 use pemba_db::{Consistency, Database, Delete, Token, ViewError};
 use pemba_model::{Limits, RelationshipFilter, Revision};
 
+use crate::ledger::Documents;
 use crate::support::{
     Numbers, SCHEMA, clock, create, delete, everything, head, memory, open_with, rel, touch, write,
 };
@@ -198,7 +199,7 @@ fn collecting_keeps_what_is_still_needed() {
     let view = database.view_at(horizon).unwrap();
     assert!(!view.snapshot().schema().definitions.contains_key("folder"));
     assert_eq!(everything(&view).len(), 1);
-    pemba_db::verify_store(&*store).unwrap();
+    pemba_db::verify_store(&*store, Documents::none()).unwrap();
     database.close();
     let database = open_with(&store, limits, &clock);
     assert_eq!(database.statistics().relationships, 2);

@@ -8,6 +8,8 @@ use pemba_db::{Clock, Consistency, Database, ManualClock, Options, Storage, View
 use pemba_model::text::parse_relationship;
 use pemba_model::{Limits, Operation, Relationship, RelationshipFilter, Timestamp, Update};
 
+use crate::ledger::Documents;
+
 pub(crate) const SCHEMA: &str = r#"use expiration
 
 caveat limit(max int, tag string) {
@@ -65,7 +67,8 @@ pub(crate) fn memory() -> Arc<dyn Store> {
 
 pub(crate) fn open_with(store: &Arc<dyn Store>, limits: Limits, clock: &Arc<ManualClock>) -> Database {
     let clock: Arc<dyn Clock> = clock.clone();
-    Database::open(Storage::Store(Arc::clone(store)), Options { limits, clock }).unwrap()
+    Database::open(Storage::Store(Arc::clone(store)), Options { limits, clock, ledger: Documents::none() })
+        .unwrap()
 }
 
 /// A database in memory with the schema.

@@ -81,7 +81,7 @@ impl Metrics {
 type ReadingSource = (&'static str, &'static str, Source);
 
 /// What is read from the database.
-const READINGS: [ReadingSource; 8] = [
+const READINGS: [ReadingSource; 9] = [
     ("pemba_head_revision", "Revision of the last committed write", |statistics| signed(statistics.head.0)),
     ("pemba_horizon_revision", "Oldest revision that can still be read", |statistics| {
         signed(statistics.horizon.0)
@@ -92,6 +92,7 @@ const READINGS: [ReadingSource; 8] = [
         |statistics| signed(statistics.relationships),
     ),
     ("pemba_objects", "Objects ever mentioned", |statistics| signed(statistics.objects)),
+    ("pemba_documents", "Stored documents", |statistics| signed(statistics.documents)),
     ("pemba_write_queue_depth", "Writes that wait for the sequencer", |statistics| {
         signed(statistics.queue_depth as u64)
     }),
