@@ -3,14 +3,13 @@
 use std::sync::Arc;
 
 use pemba_engine::{
-    CheckAnswer, CheckItem, EdgeKey, ExpandTree, Ordinal, QueryContext, QueryError, ResourceSet, Snapshot,
-    SubjectSet, Trace, TypeId,
+    CheckAnswer, CheckItem, EdgeKey, ExpandTree, Ordinal, QueryContext, QueryError, ResourceSet,
+    SchemaCaveats, Snapshot, SubjectSet, Trace, TypeId,
 };
 use pemba_model::{
     Context, Ledger, ObjectRef, Relationship, RelationshipFilter, Revision, SmolStr, SubjectRef, Timestamp,
 };
 
-use crate::caveats::Evaluator;
 use crate::errors::FilterError;
 use crate::filters::check_filter;
 use crate::history::Version;
@@ -126,8 +125,8 @@ impl View {
     /// The answers to many questions, in their order; each has the bound of one query.
     pub fn check_bulk(&self, requests: &[CheckRequest<'_>]) -> Vec<Result<CheckAnswer, QueryError>> {
         let schema = self.version.snapshot.schema();
-        let evaluators: Vec<Evaluator<'_>> =
-            requests.iter().map(|request| Evaluator { schema, request: request.context }).collect();
+        let evaluators: Vec<SchemaCaveats<'_>> =
+            requests.iter().map(|request| SchemaCaveats { schema, request: request.context }).collect();
         let items: Vec<CheckItem<'_>> = requests
             .iter()
             .zip(&evaluators)
@@ -247,7 +246,7 @@ impl View {
         request: Option<&Context>,
         query: impl FnOnce(&QueryContext<'_>) -> Result<T, QueryError>,
     ) -> Result<T, QueryError> {
-        let caveats = Evaluator { schema: self.version.snapshot.schema(), request };
+        let caveats = SchemaCaveats { schema: self.version.snapshot.schema(), request };
         query(&QueryContext { now: self.now, steps_max: self.steps_max, caveats: &caveats })
     }
 }

@@ -1,5 +1,6 @@
 //! Which object types and edge kinds a database has ever had, and their numbers.
 
+use pemba_model::Relationship;
 use pemba_schema::SubjectShape;
 use rustc_hash::FxHashMap;
 use smol_str::SmolStr;
@@ -63,6 +64,26 @@ impl Catalog {
     /// The kinds of a relation of a type, in order of their numbers.
     pub fn kinds_of(&self, resource_type: TypeId, relation: &str) -> &[KindId] {
         self.by_relation.get(&(resource_type, SmolStr::new(relation))).map_or(&[], Vec::as_slice)
+    }
+
+    /// The kind of a relationship's edge; `None` when no schema ever allowed it, or when the relationship is of no kind (a
+    /// wildcard as resource or as userset).
+    pub fn kind_of(&self, relationship: &Relationship) -> Option<KindId> {
+        let shape = match &relationship.subject.relation {
+            None if relationship.subject.object.is_wildcard() => SubjectShape::Wildcard,
+            None => SubjectShape::Direct,
+            Some(_) if relationship.subject.object.is_wildcard() => return None,
+            Some(relation) => SubjectShape::Userset(relation.clone()),
+        };
+        if relationship.resource.is_wildcard() {
+            return None;
+        }
+        self.kind_id(&Kind {
+            resource_type: self.type_id(&relationship.resource.object_type)?,
+            relation: relationship.relation.clone(),
+            subject_type: self.type_id(&relationship.subject.object.object_type)?,
+            shape,
+        })
     }
 
     /// The number of a type, given one if it has none yet.

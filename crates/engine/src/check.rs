@@ -30,9 +30,21 @@ pub fn check<G: Graph>(
     context: &QueryContext<'_>,
 ) -> Result<CheckAnswer, QueryError> {
     let question = program.question(resource, permission, subject)?;
-    let (object, subject) = resolve(graph, &question, resource, subject);
+    answer(graph, program, &question, resource, subject, context)
+}
+
+/// The answer to a check whose names are looked up.
+pub(crate) fn answer<G: Graph>(
+    graph: &G,
+    program: &Program,
+    question: &Question<'_>,
+    resource: &ObjectRef,
+    subject: &SubjectRef,
+    context: &QueryContext<'_>,
+) -> Result<CheckAnswer, QueryError> {
+    let (object, subject) = resolve(graph, question, resource, subject);
     let mut closure = None;
-    Asked { graph, program, question: &question, object, subject }.answer(&mut closure, context)
+    Asked { graph, program, question, object, subject }.answer(&mut closure, context)
 }
 
 /// The answer of `check` by the general solver alone: the slow way, which the quick one must agree with.
@@ -239,7 +251,7 @@ pub(crate) fn single_edges<G: Graph>(
 }
 
 /// The qualified edge between two objects.
-fn qualified_edge<G: Graph>(
+pub(crate) fn qualified_edge<G: Graph>(
     graph: &G,
     kind: KindId,
     object: Ordinal,

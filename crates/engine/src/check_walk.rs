@@ -267,7 +267,8 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         let mut is_any = false;
         let mut value = Permissionship::Yes;
         for (kind, target) in steps {
-            for other in graph.subjects(*kind, object).iter() {
+            let replaced = graph.replaced_subjects(*kind);
+            for other in graph.subjects(*kind, object).iter().filter(|other| !replaced.contains(*other)) {
                 is_any = true;
                 value = value.min(self.target(*target, other, depth)?);
                 if value == Permissionship::No {
@@ -277,7 +278,8 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             if !graph.has_qualified(*kind) {
                 continue;
             }
-            for edge in graph.qualified_subjects(*kind, object) {
+            let edges = graph.qualified_subjects(*kind, object).iter();
+            for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 self.burn()?;
                 let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
                 is_any = true;

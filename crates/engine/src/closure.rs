@@ -146,8 +146,11 @@ impl<G: Graph> Search<'_, '_, G> {
             return Ok(false);
         }
         self.reading.charge_len(resources.len())?;
+        let replaced = self.graph.replaced_resources(kind);
         for resource in resources.iter() {
-            self.add(place, resource, is_definite);
+            if !replaced.contains(resource) {
+                self.add(place, resource, is_definite);
+            }
         }
         Ok(self.len <= GROUPS_MAX)
     }
@@ -162,9 +165,11 @@ impl<G: Graph> Search<'_, '_, G> {
             return Ok(false);
         }
         self.reading.charge_len(edges.len())?;
+        let replaced = graph.replaced_resources(kind);
         for edge in edges {
             // Not noted as looked at: what a check finds here it looks at again, and what it does not cannot matter.
-            if edge.qualifier.expires_at.is_none_or(|expires_at| expires_at > self.reading.now) {
+            let is_live = edge.qualifier.expires_at.is_none_or(|expires_at| expires_at > self.reading.now);
+            if is_live && !replaced.contains(edge.other) {
                 self.add(place, edge.other, false);
             }
         }

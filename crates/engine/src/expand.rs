@@ -158,15 +158,23 @@ impl<G: Graph> Expansion<'_, '_, G> {
     ) -> Result<(), QueryError> {
         let (graph, Some(object)) = (self.graph, object) else { return Ok(()) };
         let Some(subject_type) = graph.catalog().type_id(&kind.subject_type) else { return Ok(()) };
+        let mut visit_named = |this: &Self, ordinal: Ordinal| {
+            let subject = this.subject(kind, subject_type, ordinal);
+            // A name that has gone to a later incarnation is not a subject of this edge.
+            let is_named = || graph.ordinal(subject_type, &subject.object.object_id) == Some(ordinal);
+            if kind.shape == SubjectShape::Wildcard || is_named() {
+                visit(subject);
+            }
+        };
         let plain = graph.subjects(kind.kind, object);
         self.reading.charge_len(plain.len())?;
         for subject in plain.iter() {
-            visit(self.subject(kind, subject_type, subject));
+            visit_named(self, subject);
         }
         for edge in graph.qualified_subjects(kind.kind, object) {
             self.reading.charge(1)?;
             if self.reading.is_live(&edge.qualifier) {
-                visit(self.subject(kind, subject_type, edge.other));
+                visit_named(self, edge.other);
             }
         }
         Ok(())

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use pemba_model::{CaveatRef, Timestamp};
+use pemba_schema::SubjectShape;
 use roaring::RoaringBitmap;
 
 use crate::catalog::Catalog;
@@ -127,15 +128,39 @@ impl Iterator for MembersIter<'_> {
     }
 }
 
+/// The objects at one end of a kind that lost their name to a later incarnation.
+#[derive(Debug, Clone, Copy)]
+pub struct Replaced<'a>(Option<&'a RoaringBitmap>);
+
+impl Replaced<'_> {
+    /// Whether there is none.
+    pub fn is_empty(self) -> bool {
+        self.0.is_none()
+    }
+
+    /// Whether the object is one of them.
+    pub fn contains(self, object: Ordinal) -> bool {
+        self.0.is_some_and(|replaced| replaced.contains(object.0))
+    }
+}
+
 /// The edges at one revision. An edge is either plain or qualified, never both; expired qualified edges may still be
 /// there, and whoever reads them compares the expiry with the instant of the query.
 pub trait Graph {
     /// The types and kinds.
     fn catalog(&self) -> &Catalog;
-    /// The ordinal of an object, if it was ever mentioned. An ordinal newer than this revision has no edges in it.
+    /// The ordinal of an object, if it was ever mentioned; of its newest incarnation. An ordinal newer than this revision
+    /// has no edges in it.
     fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal>;
     /// The id of an object.
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;
+    /// The objects of a type that lost their name to a later incarnation at this revision or before; `None` when there are
+    /// none. They count for nothing: they have no rows here. They may still stand in the rows of others, and whoever
+    /// would go on from there leaves them out.
+    fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap>;
+    /// Takes out of a set of objects those whose name has gone to a later incarnation, by a later revision too: an answer
+    /// names objects, and none may name one by what another was granted.
+    fn keep_named(&self, object_type: TypeId, objects: &mut RoaringBitmap);
     /// Subjects of the resource's plain edges of a kind.
     fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_>;
     /// Resources of the subject's plain edges of a kind.
@@ -144,6 +169,15 @@ pub trait Graph {
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge];
     /// The subject's qualified edges of a kind, ascending by resource.
     fn qualified_resources(&self, kind: KindId, subject: Ordinal) -> &[QualifiedEdge];
+    /// As `replaced`, for the resources of a kind.
+    fn replaced_resources(&self, kind: KindId) -> Replaced<'_> {
+        Replaced(self.catalog().kind(kind).and_then(|kind| self.replaced(kind.resource_type)))
+    }
+    /// As `replaced`, for the subjects of a kind.
+    fn replaced_subjects(&self, kind: KindId) -> Replaced<'_> {
+        let kind = self.catalog().kind(kind).filter(|kind| kind.shape != SubjectShape::Wildcard);
+        Replaced(kind.and_then(|kind| self.replaced(kind.subject_type)))
+    }
     /// Whether the kind has any plain edge.
     fn has_plain(&self, kind: KindId) -> bool;
     /// Whether the kind has any qualified edge.

@@ -245,10 +245,12 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
         for (kind, target) in steps {
             let plain = graph.subjects(*kind, object);
             self.reading.charge_len(plain.len())?;
-            for subject in plain.iter() {
+            let replaced = graph.replaced_subjects(*kind);
+            for subject in plain.iter().filter(|subject| !replaced.contains(*subject)) {
                 children.push(target.map_or(NOBODY, |target| self.atom(target, subject)));
             }
-            for edge in graph.qualified_subjects(*kind, object) {
+            let edges = graph.qualified_subjects(*kind, object).iter();
+            for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 self.reading.charge(1)?;
                 let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
                 match state {

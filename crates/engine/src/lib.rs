@@ -6,6 +6,7 @@
 
 mod ask;
 pub mod catalog;
+pub mod caveats;
 pub mod check;
 mod check_walk;
 mod closure;
@@ -25,6 +26,7 @@ mod lookup_sets;
 pub mod lookup_subjects;
 pub mod names;
 mod names_spine;
+pub mod overlay;
 pub mod program;
 pub mod query;
 mod reasons;
@@ -35,6 +37,7 @@ pub mod snapshot;
 mod solve;
 mod solve_reasons;
 mod specialised;
+pub mod subtree;
 pub mod sync;
 pub mod table;
 mod table_kind;
@@ -45,16 +48,18 @@ mod value;
 mod value_subjects;
 
 pub use catalog::{Catalog, Kind};
+pub use caveats::SchemaCaveats;
 pub use check::{check, check_bulk, check_general};
 pub use condition::{Condition, TracedCaveat};
 pub use expand::expand;
-pub use graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
+pub use graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier, Replaced};
 pub use ids::{EdgeKey, KindId, Ordinal, TypeId};
 pub use loader::{LoadError, Loader};
 pub use lookup_missing::lookup_missing;
 pub use lookup_resources::lookup_resources;
 pub use lookup_subjects::lookup_subjects;
 pub use names::{Names, RestoreError, TooManyObjects};
+pub use overlay::{Overlay, OverlayError};
 pub use program::Program;
 pub use query::{
     CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, ExpandNode, ExpandTree, FoundSubject,
@@ -62,6 +67,7 @@ pub use query::{
 };
 pub use scan::Scan;
 pub use snapshot::{Published, Snapshot, attributes_of};
+pub use subtree::{in_subtree, subtree};
 pub use table::{ArcTrie, EdgeTable};
 pub use trace::{Cut, Trace, trace};
 pub use transaction::{Put, PutError, Transaction};

@@ -124,7 +124,8 @@ impl<T: EdgeTable> Loader<T> {
         Ok(())
     }
 
-    /// Adds the object with the next ordinal of its type, which must be there.
+    /// Adds the object with the next ordinal of its type, which must be there. A name that comes again is a later
+    /// incarnation.
     pub fn restore_object(
         &mut self,
         object_type: TypeId,
@@ -187,7 +188,11 @@ impl<T: EdgeTable> Loader<T> {
             }
         }
         let program = Arc::new(Program::compile(schema, catalog));
-        let handed_over = Arc::new(catalog.types().map(|(id, _)| names.len(id)).collect());
+        let lens: Vec<u32> = catalog.types().map(|(id, _)| names.len(id)).collect();
+        for (object_type, len) in (0..).map(TypeId).zip(&lens) {
+            self.state.note_replaced(object_type, 0, *len);
+        }
+        let handed_over = Arc::new(lens);
         Ok(Snapshot { revision, program, handed_over, ..self.state })
     }
 

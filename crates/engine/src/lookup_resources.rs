@@ -1,6 +1,7 @@
 //! What a subject has a permission on: the plans of a check, run backwards on whole sets of resources.
 
-use pemba_model::SubjectRef;
+use pemba_model::{ObjectRef, SubjectRef};
+use roaring::RoaringBitmap;
 
 use crate::check::{UNKNOWN_SUBJECT, solve_checks};
 use crate::edges::Reading;
@@ -8,7 +9,7 @@ use crate::graph::Graph;
 use crate::ids::{Ordinal, TypeId};
 use crate::lookup_missing::{OneByOne, first_fault};
 use crate::lookup_sets::{Negation, Plane, Sets};
-use crate::program::{PredicateId, Program};
+use crate::program::{PredicateId, Program, Question};
 use crate::query::{Permissionship, QueryContext, QueryError, ResourceSet};
 use crate::specialised::{Component, Specialised};
 
@@ -26,7 +27,20 @@ pub fn lookup_resources<G: Graph>(
     let (resource_type, predicate) = program.find(resource_type, permission)?;
     let (subject_type, specialised) =
         program.find_subject(&subject.object.object_type, subject.relation.as_deref())?;
-    let subject = graph.ordinal(subject_type, &subject.object.object_id).unwrap_or(UNKNOWN_SUBJECT);
+    let question = Question { resource_type, predicate, subject_type, specialised };
+    answer(graph, program, &question, &subject.object, context)
+}
+
+/// The answer to a lookup whose names are looked up.
+pub(crate) fn answer<G: Graph>(
+    graph: &G,
+    program: &Program,
+    question: &Question<'_>,
+    subject: &ObjectRef,
+    context: &QueryContext<'_>,
+) -> Result<ResourceSet, QueryError> {
+    let Question { resource_type, predicate, subject_type, specialised } = *question;
+    let subject = graph.ordinal(subject_type, &subject.object_id).unwrap_or(UNKNOWN_SUBJECT);
     let lookup = Lookup { graph, program, specialised, subject, resource_type, predicate };
     let order = specialised.order_of(predicate);
     let mut reading = Reading::remembering(context);
@@ -56,8 +70,8 @@ impl<G: Graph> Lookup<'_, G> {
         for component in order {
             sets.compute(component)?;
         }
-        let definite = sets.take(Plane::Definite, self.predicate);
-        let conditional = sets.take(Plane::Possible, self.predicate) - &definite;
+        let definite = self.take(&mut sets, Plane::Definite);
+        let conditional = self.take(&mut sets, Plane::Possible) - &definite;
         // The sets take a caveat that failed for an open one; whether that matters only a check of each can say.
         if reading.has_faults {
             let Lookup { graph, program, specialised, subject, predicate, .. } = *self;
@@ -67,6 +81,13 @@ impl<G: Graph> Lookup<'_, G> {
         Ok(ResourceSet { resource_type: Some(self.resource_type), definite, conditional, valid_until: None })
     }
 
+    /// The resources found that an answer may name.
+    fn take(&self, sets: &mut Sets<'_, '_, G>, plane: Plane) -> RoaringBitmap {
+        let mut found = sets.take(plane, self.predicate);
+        self.graph.keep_named(self.resource_type, &mut found);
+        found
+    }
+
     /// Where a predicate can depend on its own absence: first every resource that could be found if nothing were
     /// excluded, then one system of equations for all of them.
     fn by_checks(&self, order: &[&Component], reading: &mut Reading<'_>) -> Result<ResourceSet, QueryError> {
@@ -74,7 +95,7 @@ impl<G: Graph> Lookup<'_, G> {
         for component in order {
             sets.compute(component)?;
         }
-        let candidates = sets.take(Plane::Possible, self.predicate);
+        let candidates = self.take(&mut sets, Plane::Possible);
         let asked: Vec<(PredicateId, Ordinal)> =
             candidates.iter().map(|object| (self.predicate, Ordinal(object))).collect();
         let values = solve_checks(self.graph, self.program, self.specialised, self.subject, &asked, reading)?;

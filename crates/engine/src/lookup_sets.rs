@@ -200,9 +200,15 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         let graph = self.graph;
         let plain = graph.resources(kind, object);
         self.reading.charge_len(plain.len() + 1)?;
-        gather.add(plain);
+        let replaced = graph.replaced_resources(kind);
+        if replaced.is_empty() {
+            gather.add(plain);
+        } else {
+            plain.iter().filter(|one| !replaced.contains(*one)).for_each(|one| gather.add_one(one));
+        }
         if graph.has_qualified(kind) {
-            for edge in graph.qualified_resources(kind, object) {
+            let edges = graph.qualified_resources(kind, object).iter();
+            for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 self.reading.charge(1)?;
                 if plane.holds(self.reading.state(&edge.qualifier)?.value()) {
                     gather.add_one(edge.other);
@@ -326,7 +332,8 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         let mut exists = false;
         for (kind, target) in steps {
             let has = |this: &Self, other| target.is_some_and(|target| has(this, target, other));
-            for other in graph.subjects(*kind, resource).iter() {
+            let replaced = graph.replaced_subjects(*kind);
+            for other in graph.subjects(*kind, resource).iter().filter(|other| !replaced.contains(*other)) {
                 self.reading.charge(1)?;
                 exists = true;
                 if !has(self, other) {
@@ -336,7 +343,8 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
             if !graph.has_qualified(*kind) {
                 continue;
             }
-            for edge in graph.qualified_subjects(*kind, resource) {
+            let edges = graph.qualified_subjects(*kind, resource).iter();
+            for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 self.reading.charge(1)?;
                 let Some(state) = self.reading.live_state(&edge.qualifier)? else { continue };
                 exists = true;

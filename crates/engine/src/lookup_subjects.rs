@@ -10,7 +10,7 @@ use crate::closure::Closure;
 use crate::edges::Reading;
 use crate::graph::Graph;
 use crate::ground::{Domain, Grounding};
-use crate::ids::{KindId, Ordinal};
+use crate::ids::{KindId, Ordinal, TypeId};
 use crate::program::{PredicateId, Program};
 use crate::query::{FoundSubject, Permissionship, QueryContext, QueryError, SubjectSet};
 use crate::reasons::{Reason, Summary};
@@ -45,7 +45,7 @@ pub fn lookup_subjects<G: Graph>(
         solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
     let faults = Summary::default();
     let mut asker = Asker { graph, program, specialised, predicate, object, reading, faults };
-    let mut answer = asker.report(value)?;
+    let mut answer = asker.report(value, type_id)?;
     answer.subject_type = Some(type_id);
     answer.valid_until = asker.reading.valid_until;
     Ok(answer)
@@ -118,10 +118,11 @@ struct Asker<'a, 'b, G> {
 }
 
 impl<G: Graph> Asker<'_, '_, G> {
-    fn report(&mut self, value: &Subjects) -> Result<SubjectSet, QueryError> {
+    fn report(&mut self, value: &Subjects, subject_type: TypeId) -> Result<SubjectSet, QueryError> {
         let wildcard = value.default_value();
         let mut points = &value.definite.exceptions | &value.possible.exceptions;
         points |= &value.named;
+        self.graph.keep_named(subject_type, &mut points);
         self.reading.charge(points.len())?;
         let (mut excluded, mut concrete) = (RoaringBitmap::new(), RoaringBitmap::new());
         for point in &points {

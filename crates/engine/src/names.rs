@@ -2,6 +2,9 @@
 //!
 //! Per type, names lie in pages by ordinal, and an open-addressing table of atomic words finds the ordinal. The writer
 //! puts the name in its page before it puts the ordinal in the table; whoever finds the ordinal finds the name.
+//!
+//! A name can be given to another object: a later incarnation, with an ordinal of its own. The name then leads to the
+//! newest only, while every ordinal keeps its name.
 
 use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
@@ -37,16 +40,6 @@ pub enum RestoreError {
         /// The one given.
         found: u32,
     },
-    /// Two ordinals have one name.
-    #[error("`{name}` has both ordinal {first} and ordinal {second}")]
-    Duplicate {
-        /// The name.
-        name: SmolStr,
-        /// Its first ordinal.
-        first: u32,
-        /// Its second.
-        second: u32,
-    },
     /// More than a type can have.
     #[error(transparent)]
     TooMany(#[from] TooManyObjects),
@@ -78,7 +71,7 @@ impl Names {
         Names { types: Spine::new(), writer: Mutex::new(()), hash: FixedState::with_seed(seed) }
     }
 
-    /// The ordinal of an object, if it was ever mentioned.
+    /// The ordinal of an object, if it was ever mentioned; of its newest incarnation.
     pub fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
         let names = self.types.get(object_type.0)?;
         names.find(self.tag(object_id), object_id).map(Ordinal)
@@ -115,11 +108,29 @@ impl Names {
         let names = self.type_names(object_type)?;
         match names.find(tag, object_id) {
             Some(ordinal) => Ok((Ordinal(ordinal), false)),
-            None => Ok((Ordinal(names.add(tag, object_id)?), true)),
+            None => Ok((Ordinal(names.add(tag, object_id, None)?), true)),
         }
     }
 
-    /// Adds a stored name. Ordinals of a type must come in order, without gaps; the type as for `intern`.
+    /// Gives a name to another object and returns that object's ordinal; from then on `ordinal` finds only this one. A
+    /// name that nobody has is given as by `intern`. The type as for `intern`.
+    pub fn reincarnate(&self, object_type: TypeId, object_id: &str) -> Result<Ordinal, TooManyObjects> {
+        let tag = self.tag(object_id);
+        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.type_names(object_type)?;
+        names.add(tag, object_id, names.find(tag, object_id)).map(Ordinal)
+    }
+
+    /// The objects of a type that lost their name to another, each with the one that got it; ascending by the latter.
+    pub fn replaced(&self, object_type: TypeId) -> impl DoubleEndedIterator<Item = (Ordinal, Ordinal)> + '_ {
+        let names = self.types.get(object_type.0);
+        let len = names.map_or(0, |names| names.replaced_len.load(Ordering::Acquire));
+        let pairs = (0..len).filter_map(move |at| names?.replaced.get(at));
+        pairs.map(|(earlier, later)| (Ordinal(*earlier), Ordinal(*later)))
+    }
+
+    /// Adds a stored name; one that is there already is a later incarnation. Ordinals of a type must come in order,
+    /// without gaps; the type as for `intern`.
     pub fn restore(
         &self,
         object_type: TypeId,
@@ -133,10 +144,7 @@ impl Names {
         if ordinal.0 != expected {
             return Err(RestoreError::OutOfOrder { expected, found: ordinal.0 });
         }
-        if let Some(first) = names.find(tag, object_id) {
-            return Err(RestoreError::Duplicate { name: object_id.into(), first, second: ordinal.0 });
-        }
-        names.add(tag, object_id)?;
+        names.add(tag, object_id, names.find(tag, object_id))?;
         Ok(())
     }
 
@@ -159,6 +167,9 @@ struct TypeNames {
     table: Swap<NameTable>,
     pages: Spine<Box<[OnceLock<SmolStr>]>>,
     count: AtomicU32,
+    /// Ordinals that lost their name, with the ordinal that got it, in the order in which that happened.
+    replaced: Spine<(u32, u32)>,
+    replaced_len: AtomicU32,
 }
 
 impl TypeNames {
@@ -167,6 +178,8 @@ impl TypeNames {
             table: Swap::new(Arc::new(NameTable::new(FIRST_SLOTS))),
             pages: Spine::new(),
             count: AtomicU32::new(0),
+            replaced: Spine::new(),
+            replaced_len: AtomicU32::new(0),
         }
     }
 
@@ -179,8 +192,8 @@ impl TypeNames {
         table.probe(tag).find(|ordinal| self.name(*ordinal).is_some_and(|found| found == name))
     }
 
-    /// Adds a name that is not there. For the writer only.
-    fn add(&self, tag: u32, name: &str) -> Result<u32, TooManyObjects> {
+    /// Adds a name, in the place of the ordinal that has it. For the writer only.
+    fn add(&self, tag: u32, name: &str, earlier: Option<u32>) -> Result<u32, TooManyObjects> {
         let too_many = TooManyObjects { max: Ordinal::MAX.0 };
         let ordinal = self.count.load(Ordering::Relaxed);
         if ordinal >= Ordinal::MAX.0 {
@@ -193,16 +206,21 @@ impl TypeNames {
         let cell =
             self.pages.get(page).and_then(|page| page.get((ordinal % PAGE) as usize)).ok_or(too_many)?;
         cell.set(SmolStr::new(name)).map_err(|_| too_many)?;
+        if let Some(earlier) = earlier {
+            let at = self.replaced_len.load(Ordering::Relaxed);
+            self.replaced.set(at, (earlier, ordinal));
+            self.replaced_len.store(at + 1, Ordering::Release);
+        }
 
         let table = self.table.load();
         // At most two thirds full, so that a probe ends soon.
         if (ordinal as usize + 1) * 3 > table.slots.len() * 2 {
             let grown = table.doubled();
-            grown.insert(tag, ordinal);
+            grown.put(tag, ordinal, earlier);
             drop(table);
             self.table.store(Arc::new(grown));
         } else {
-            table.insert(tag, ordinal);
+            table.put(tag, ordinal, earlier);
         }
         self.count.store(ordinal + 1, Ordering::Release);
         Ok(ordinal)
@@ -237,19 +255,21 @@ impl NameTable {
             .map(|entry| (entry as u32).wrapping_sub(1))
     }
 
-    /// Puts an entry into the first free place. For the writer only; there is always one free.
-    fn insert(&self, tag: u32, ordinal: u32) {
-        let entry = u64::from(tag) << 32 | (u64::from(ordinal) + 1);
-        if let Some(slot) = self.places(tag).find(|slot| slot.load(Ordering::Relaxed) == 0) {
+    /// Puts an entry in the place of an earlier one, or else into the first free place. For the writer only; there is
+    /// always one free.
+    fn put(&self, tag: u32, ordinal: u32, earlier: Option<u32>) {
+        let entry = |ordinal: u32| u64::from(tag) << 32 | (u64::from(ordinal) + 1);
+        let before = earlier.map_or(0, entry);
+        if let Some(slot) = self.places(tag).find(|slot| slot.load(Ordering::Relaxed) == before) {
             // Pairs with the acquire in `probe`: who sees the entry sees the name.
-            slot.store(entry, Ordering::Release);
+            slot.store(entry(ordinal), Ordering::Release);
         }
     }
 
     fn doubled(&self) -> NameTable {
         let larger = NameTable::new(self.slots.len() * 2);
         for entry in self.slots.iter().map(|slot| slot.load(Ordering::Relaxed)).filter(|entry| *entry != 0) {
-            larger.insert((entry >> 32) as u32, (entry as u32).wrapping_sub(1));
+            larger.put((entry >> 32) as u32, (entry as u32).wrapping_sub(1), None);
         }
         larger
     }
@@ -279,18 +299,48 @@ mod tests {
     }
 
     #[test]
-    fn restoring_demands_order_and_single_names() {
+    fn restoring_demands_order() {
         let names = Names::new();
         names.restore(TypeId(0), Ordinal(0), "a").unwrap();
         assert_eq!(
             names.restore(TypeId(0), Ordinal(2), "c"),
             Err(RestoreError::OutOfOrder { expected: 1, found: 2 })
         );
-        assert_eq!(
-            names.restore(TypeId(0), Ordinal(1), "a"),
-            Err(RestoreError::Duplicate { name: "a".into(), first: 0, second: 1 })
-        );
         names.restore(TypeId(0), Ordinal(1), "b").unwrap();
         assert_eq!(names.intern(TypeId(0), "b"), Ok((Ordinal(1), false)));
+    }
+
+    #[test]
+    fn a_name_leads_to_its_newest_incarnation_through_growth_and_restoring() {
+        let names = Names::new();
+        let users = TypeId(0);
+        let mut newest = std::collections::BTreeMap::new();
+        for n in 0..2000u32 {
+            let name = format!("u{}", n / 3 * 7 % 300);
+            let before = names.ordinal(users, &name);
+            assert_eq!(names.reincarnate(users, &name), Ok(Ordinal(n)));
+            assert_eq!(before, newest.insert(name, Ordinal(n)));
+        }
+        assert_eq!(names.len(users), 2000);
+        let restored = Names::with_hash_seed(7);
+        for n in 0..2000u32 {
+            restored.restore(users, Ordinal(n), names.object_id(users, Ordinal(n)).unwrap()).unwrap();
+        }
+        for names in [&names, &restored] {
+            for (name, ordinal) in &newest {
+                assert_eq!(names.ordinal(users, name), Some(*ordinal));
+                assert_eq!(names.intern(users, name), Ok((*ordinal, false)));
+            }
+            let replaced: Vec<_> = names.replaced(users).collect();
+            assert_eq!(replaced.len(), 2000 - newest.len());
+            assert!(replaced.is_sorted_by_key(|(_, later)| *later));
+            for (earlier, later) in replaced {
+                assert!(earlier < later);
+                let id = names.object_id(users, earlier).unwrap();
+                assert_eq!(names.object_id(users, later), Some(id));
+                assert!(newest[id] >= later);
+            }
+        }
+        assert_eq!(names.replaced(TypeId(1)).count(), 0);
     }
 }

@@ -150,7 +150,7 @@ impl Program {
     }
 }
 
-/// The question of a check in numbers.
+/// The question of a check in numbers; for a lookup of resources the resource is left open.
 pub(crate) struct Question<'a> {
     pub(crate) resource_type: TypeId,
     pub(crate) predicate: PredicateId,

@@ -6,8 +6,9 @@ use pemba_model::{
     ObjectRef, Relationship, RelationshipFilter, Revision, SubjectRef, Timestamp, WILDCARD_ID,
 };
 use pemba_schema::{Schema, SubjectShape};
+use roaring::RoaringBitmap;
 
-use crate::catalog::{Catalog, Kind};
+use crate::catalog::Catalog;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::Names;
@@ -15,12 +16,16 @@ use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
 use crate::table::{ArcTrie, EdgeTable};
-use crate::table_kind::Tables;
+use crate::table_kind::{KindTables, Tables};
 use crate::transaction::Transaction;
 
 /// All relationships and the schema at one revision. A clone is cheap and shares everything; what a snapshot says never
 /// changes. Names are shared with later snapshots too, so it may know objects that are mentioned only later: they have
 /// no edges here.
+///
+/// A name that has got a later incarnation stands for that one, at every revision: what an earlier incarnation was
+/// granted is found by no question about the name, also at a revision at which it held. From the revision of the
+/// change on, no edge of the earlier one counts for anybody. A scan still shows these edges, under the name.
 #[derive(Debug, Clone)]
 pub struct Snapshot<T: EdgeTable = ArcTrie> {
     pub(crate) revision: Revision,
@@ -31,6 +36,8 @@ pub struct Snapshot<T: EdgeTable = ArcTrie> {
     pub(crate) tables: Tables<T>,
     /// By type: how many objects have been handed to the store, by this revision's transaction or an earlier one.
     pub(crate) handed_over: Arc<Vec<u32>>,
+    /// By type: the objects that lost their name to a later incarnation. Empty as long as none of any type has.
+    pub(crate) replaced: Arc<Vec<RoaringBitmap>>,
     pub(crate) len: u64,
 }
 
@@ -52,6 +59,7 @@ impl<T: EdgeTable> Snapshot<T> {
             names: Arc::new(names),
             tables: Tables::default(),
             handed_over: Arc::default(),
+            replaced: Arc::default(),
             len: 0,
         }
     }
@@ -89,21 +97,7 @@ impl<T: EdgeTable> Snapshot<T> {
     /// The kind of a relationship's edge, whether or not the schema allows it now; `None` when no schema ever did, or
     /// when the relationship is of no kind (a wildcard as resource or as userset).
     pub fn kind_of(&self, relationship: &Relationship) -> Option<KindId> {
-        let shape = match &relationship.subject.relation {
-            None if relationship.subject.object.is_wildcard() => SubjectShape::Wildcard,
-            None => SubjectShape::Direct,
-            Some(_) if relationship.subject.object.is_wildcard() => return None,
-            Some(relation) => SubjectShape::Userset(relation.clone()),
-        };
-        if relationship.resource.is_wildcard() {
-            return None;
-        }
-        self.catalog.kind_id(&Kind {
-            resource_type: self.catalog.type_id(&relationship.resource.object_type)?,
-            relation: relationship.relation.clone(),
-            subject_type: self.catalog.type_id(&relationship.subject.object.object_type)?,
-            shape,
-        })
+        self.catalog.kind_of(relationship)
     }
 
     /// The key of a relationship's edge; `None` when one of its names or its kind was never mentioned, so that it cannot
@@ -157,7 +151,8 @@ impl<T: EdgeTable> Snapshot<T> {
 
     /// The relationships that match, ascending by key, strictly after `after`; with `now`, only those not expired then.
     /// Lazy: each step looks at one edge, starting from the resource's edges, the subject's or all of a kind, whichever
-    /// the filter allows.
+    /// the filter allows. A filter by an object's id finds the edges of its newest incarnation; those of earlier ones are
+    /// found by filters that leave this id out, and shown under it.
     pub fn scan<'a>(
         &'a self,
         filter: &'a RelationshipFilter,
@@ -174,6 +169,48 @@ impl<T: EdgeTable> Snapshot<T> {
     }
 }
 
+/// The object whose row is asked for.
+#[derive(Clone, Copy)]
+enum End {
+    Resource(Ordinal),
+    Subject(Ordinal),
+}
+
+impl<T: EdgeTable> Snapshot<T> {
+    /// The tables of a kind, for the row of one object; `None` for an object without rows because it lost its name.
+    fn tables_of(&self, kind: KindId, end: End) -> Option<&KindTables<T>> {
+        if !self.replaced.is_empty() && self.is_replaced_end(kind, end) {
+            return None;
+        }
+        self.tables.get(kind)
+    }
+
+    fn is_replaced_end(&self, kind: KindId, end: End) -> bool {
+        let Some(kind) = self.catalog.kind(kind) else { return false };
+        let (object_type, object) = match end {
+            End::Resource(resource) => (kind.resource_type, resource),
+            End::Subject(_) if kind.shape == SubjectShape::Wildcard => return false,
+            End::Subject(subject) => (kind.subject_type, subject),
+        };
+        self.replaced(object_type).is_some_and(|replaced| replaced.contains(object.0))
+    }
+
+    /// Notes which objects of a type lost their names to those with ordinals in `from..to`.
+    pub(crate) fn note_replaced(&mut self, object_type: TypeId, from: u32, to: u32) {
+        let at = object_type.0 as usize;
+        let recent = self.names.replaced(object_type).rev().take_while(|(_, later)| later.0 >= from);
+        for (earlier, _) in recent.filter(|(_, later)| later.0 < to) {
+            let replaced = Arc::make_mut(&mut self.replaced);
+            if replaced.len() <= at {
+                replaced.resize(at + 1, RoaringBitmap::new());
+            }
+            if let Some(replaced) = replaced.get_mut(at) {
+                replaced.insert(earlier.0);
+            }
+        }
+    }
+}
+
 impl<T: EdgeTable> Graph for Snapshot<T> {
     fn catalog(&self) -> &Catalog {
         &self.catalog
@@ -187,20 +224,34 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
         self.names.object_id(object_type, ordinal)
     }
 
+    fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap> {
+        self.replaced.get(object_type.0 as usize).filter(|replaced| !replaced.is_empty())
+    }
+
+    fn keep_named(&self, object_type: TypeId, objects: &mut RoaringBitmap) {
+        for (earlier, _) in self.names.replaced(object_type) {
+            objects.remove(earlier.0);
+        }
+    }
+
     fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_> {
-        self.tables.get(kind).map_or(Members::Empty, |tables| tables.forward.get(resource.0))
+        self.tables_of(kind, End::Resource(resource))
+            .map_or(Members::Empty, |tables| tables.forward.get(resource.0))
     }
 
     fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_> {
-        self.tables.get(kind).map_or(Members::Empty, |tables| tables.reverse.get(subject.0))
+        self.tables_of(kind, End::Subject(subject))
+            .map_or(Members::Empty, |tables| tables.reverse.get(subject.0))
     }
 
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge] {
-        self.tables.get(kind).map_or(&[], |tables| tables.qualified_forward.row(resource.0))
+        self.tables_of(kind, End::Resource(resource))
+            .map_or(&[], |tables| tables.qualified_forward.row(resource.0))
     }
 
     fn qualified_resources(&self, kind: KindId, subject: Ordinal) -> &[QualifiedEdge] {
-        self.tables.get(kind).map_or(&[], |tables| tables.qualified_reverse.row(subject.0))
+        self.tables_of(kind, End::Subject(subject))
+            .map_or(&[], |tables| tables.qualified_reverse.row(subject.0))
     }
 
     fn has_plain(&self, kind: KindId) -> bool {

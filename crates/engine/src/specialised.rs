@@ -98,6 +98,11 @@ impl Specialised {
             .as_ref()
             .and_then(|relation| program.predicate_id(&subject.subject_type, relation));
         let bodies = program.predicates().map(|(_, predicate)| lowering.lower(predicate)).collect();
+        Specialised::of(bodies, own)
+    }
+
+    /// From what the predicates are, in order of their numbers.
+    pub(crate) fn of(bodies: Vec<Option<Lowered>>, own: Option<PredicateId>) -> Specialised {
         let mut specialised = Specialised { bodies, own, ..Specialised::default() };
         specialised.prune();
         specialised.close();

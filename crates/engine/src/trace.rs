@@ -249,13 +249,15 @@ impl<G: Graph> Tracing<'_, '_, '_, G> {
         parts: &mut Vec<Arc<Condition>>,
     ) -> Result<(), QueryError> {
         let (graph, object) = (self.graph, draft.object);
-        for other in graph.subjects(kind, object).iter() {
+        let replaced = graph.replaced_subjects(kind);
+        for other in graph.subjects(kind, object).iter().filter(|other| !replaced.contains(*other)) {
             parts.push(self.child(draft, target, other)?);
             if is_decided(parts, &Condition::Always) || draft.cut.is_some() {
                 return Ok(());
             }
         }
-        for edge in graph.qualified_subjects(kind, object) {
+        let edges = graph.qualified_subjects(kind, object).iter();
+        for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
             let Some(condition) = self.edge(&edge.qualifier, draft)? else { continue };
             let member = self.child(draft, target, edge.other)?;
             parts.push(Condition::all(vec![condition, member]));
@@ -323,13 +325,15 @@ impl<G: Graph> Tracing<'_, '_, '_, G> {
         let (graph, object) = (self.graph, draft.object);
         let mut parts = Vec::new();
         for (kind, target) in steps {
-            for other in graph.subjects(*kind, object).iter() {
+            let replaced = graph.replaced_subjects(*kind);
+            for other in graph.subjects(*kind, object).iter().filter(|other| !replaced.contains(*other)) {
                 parts.push(self.target(*target, other, draft)?);
                 if is_decided(&parts, &Condition::Never) || draft.cut.is_some() {
                     return Ok(Condition::all(parts));
                 }
             }
-            for edge in graph.qualified_subjects(*kind, object) {
+            let edges = graph.qualified_subjects(*kind, object).iter();
+            for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 let Some(condition) = self.edge(&edge.qualifier, draft)? else { continue };
                 let member = self.target(*target, edge.other, draft)?;
                 parts.push(Condition::all(vec![condition, member]));

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pemba_model::{Relationship, RelationshipFilter, Revision, Timestamp};
+use pemba_model::{ObjectRef, Relationship, RelationshipFilter, Revision, Timestamp};
 use pemba_schema::{Schema, SubjectShape};
 use smol_str::SmolStr;
 
@@ -23,6 +23,12 @@ pub enum PutError {
     UnknownKind {
         /// The relationship, in its text form.
         relationship: String,
+    },
+    /// A type never mentioned, or a wildcard.
+    #[error("`{object}` cannot get an incarnation: its type is unknown, or it stands for all objects")]
+    NoObject {
+        /// The object, in its text form.
+        object: String,
     },
     /// The type is full.
     #[error(transparent)]
@@ -135,6 +141,18 @@ impl<T: EdgeTable> Transaction<T> {
         before
     }
 
+    /// Gives an object's name to a later incarnation, with an ordinal of its own that comes with `new_objects`. No edge of
+    /// the earlier one counts from the revision in the making on, and none is found under the name at any revision, even
+    /// if this transaction is dropped: names are shared. An object never mentioned gets its first ordinal.
+    pub fn reincarnate(&mut self, object: &ObjectRef) -> Result<Ordinal, PutError> {
+        let no_object = || PutError::NoObject { object: object.to_string() };
+        let known = self.state.catalog.type_id(&object.object_type).filter(|_| !object.is_wildcard());
+        let object_type = known.ok_or_else(no_object)?;
+        let ordinal = self.state.names.reincarnate(object_type, &object.object_id)?;
+        self.hand_over(object_type, ordinal);
+        Ok(ordinal)
+    }
+
     /// Replaces the schema. Types and kinds it allows for the first time get numbers; relationships stay.
     pub fn set_schema(&mut self, schema: Arc<Schema>) {
         let catalog = Arc::make_mut(&mut self.state.catalog);
@@ -179,10 +197,16 @@ impl<T: EdgeTable> Transaction<T> {
 
     fn intern(&mut self, object_type: TypeId, object_id: &str) -> Result<Ordinal, TooManyObjects> {
         let (ordinal, _) = self.state.names.intern(object_type, object_id)?;
+        self.hand_over(object_type, ordinal);
+        Ok(ordinal)
+    }
+
+    /// Hands an object's name over to the store, unless that was done before.
+    fn hand_over(&mut self, object_type: TypeId, ordinal: Ordinal) {
         let at = object_type.0 as usize;
         let known = self.state.handed_over.get(at).copied().unwrap_or(0);
         if ordinal.0 < known {
-            return Ok(ordinal);
+            return;
         }
         // A dropped transaction may have given out ordinals before this one: without gaps means with those.
         for new in known..=ordinal.0 {
@@ -197,7 +221,7 @@ impl<T: EdgeTable> Transaction<T> {
         if let Some(count) = handed_over.get_mut(at) {
             *count = ordinal.0 + 1;
         }
-        Ok(ordinal)
+        self.state.note_replaced(object_type, known, ordinal.0 + 1);
     }
 }
 

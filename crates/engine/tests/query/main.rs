@@ -10,10 +10,12 @@
 
 mod cycles;
 mod expanding;
+mod incarnations;
 mod large;
 mod operators;
 mod qualified;
 mod random;
 mod subjects;
+mod subtrees;
 mod tracing;
 mod world;
