@@ -5,18 +5,19 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use pemba_model::document::key_text;
-use pemba_model::{Context, DocumentChange, Limits, Revision, Update};
+use pemba_model::{Context, DocumentChange, Limits, ObjectRef, Relationship, Revision, Update, names};
+use pemba_schema::Schema;
 
 use crate::database::Database;
 use crate::errors::{DecideError, Refusal, WriteError};
-use crate::group::Group;
+use crate::group::{Group, not_put};
 use crate::pending::Pending;
 use crate::preconditions::{SEQUENCER_STEPS_MAX, check_sizes};
 use crate::records;
 use crate::records::log::LogEntry;
 use crate::requests::Committed;
 use crate::sequencer::{Answer, Request};
-use crate::validation::check_updates;
+use crate::validation::{check_updates, definition_of};
 use crate::view::View;
 
 /// Most bytes of a document's key that an error shows.
@@ -39,6 +40,9 @@ pub struct Decided<T> {
     pub documents: Vec<(Vec<u8>, Option<Vec<u8>>)>,
     /// As in a `Write`.
     pub updates: Vec<Update>,
+    /// Objects whose names begin anew: no relationship of before is found under the name, at any revision. What
+    /// `updates` say of them is of the later incarnation.
+    pub reincarnate: Vec<ObjectRef>,
     /// What watchers are told with the relationships; dropped when nothing changes.
     pub metadata: Option<Context>,
     /// What the caller gets.
@@ -48,7 +52,7 @@ pub struct Decided<T> {
 impl<T> Decided<T> {
     /// An answer that changes nothing.
     pub fn unchanged(reply: T) -> Decided<T> {
-        Decided { documents: Vec::new(), updates: Vec::new(), metadata: None, reply }
+        Decided { documents: Vec::new(), updates: Vec::new(), reincarnate: Vec::new(), metadata: None, reply }
     }
 }
 
@@ -89,8 +93,8 @@ impl Group<'_> {
         let decided = decide(&Command { view: &view, revision: self.revision.next() })?;
         // What shares the state would have it copied when it changes.
         drop(view);
-        let Decided { documents, updates, metadata, reply } = decided;
-        Ok((self.carry_out(documents, &updates, metadata)?, reply))
+        let Decided { documents, updates, reincarnate, metadata, reply } = decided;
+        Ok((self.carry_out(documents, &updates, &reincarnate, metadata)?, reply))
     }
 
     /// Checks and applies everything; after an error nothing has changed.
@@ -98,23 +102,38 @@ impl Group<'_> {
         &mut self,
         documents: Vec<(Vec<u8>, Option<Vec<u8>>)>,
         updates: &[Update],
+        reincarnate: &[ObjectRef],
         metadata: Option<Context>,
     ) -> Result<Committed, DecideError> {
         let limits = &self.shared.limits;
-        let (count, max) = (documents.len().saturating_add(updates.len()), limits.command_changes_max);
+        let relationships = updates.len().saturating_add(reincarnate.len());
+        let (count, max) = (documents.len().saturating_add(relationships), limits.command_changes_max);
         if count > max {
             return Err(DecideError::TooManyChanges { count, max });
         }
         check_updates(updates, limits)?;
         check_sizes(&[], metadata.as_ref(), limits).map_err(WriteError::from)?;
         self.check_allowed(updates)?;
+        for object in reincarnate {
+            check_object(self.transaction.schema(), object)?;
+        }
+        // Nothing of a later incarnation is there yet.
+        let names_it = |update: &&Update| {
+            let Relationship { resource, subject, .. } = &update.relationship;
+            reincarnate.iter().any(|object| object == resource || *object == subject.object)
+        };
+        self.check_created(updates.iter().filter(|update| !names_it(update)))?;
         let documents = self.changes_of(documents)?;
         let ledger = match documents.as_slice() {
             [] => Arc::clone(&self.ledger),
             changes => self.ledger.apply(changes)?,
         };
+        // Names cannot be taken back, so this comes when all has been checked. Only a type that is full fails from here.
+        for object in reincarnate {
+            self.transaction.reincarnate(object).map_err(not_put)?;
+        }
         let mutations = self.apply_updates(updates)?;
-        if documents.is_empty() && mutations.is_empty() {
+        if documents.is_empty() && mutations.is_empty() && reincarnate.is_empty() {
             return Ok(self.committed());
         }
         self.ledger = ledger;
@@ -173,6 +192,15 @@ fn check_document(key: &[u8], value: Option<&[u8]>, limits: &Limits) -> Result<(
     if size_bytes > max_bytes {
         return Err(DecideError::DocumentTooLarge { key: shown(key), size_bytes, max_bytes });
     }
+    Ok(())
+}
+
+/// Checks that an object can get a later incarnation.
+fn check_object(schema: &Schema, object: &ObjectRef) -> Result<(), DecideError> {
+    let invalid = |error| DecideError::InvalidObject { object: object.to_string(), error };
+    names::check_object_type(&object.object_type).map_err(invalid)?;
+    names::check_object_id(&object.object_id).map_err(invalid)?;
+    definition_of(schema, &object.object_type).map_err(WriteError::from)?;
     Ok(())
 }
 

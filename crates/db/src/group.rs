@@ -100,6 +100,7 @@ impl<'a> Group<'a> {
     pub(crate) fn write(&mut self, write: Write) -> Result<Committed, WriteError> {
         self.check_allowed(&write.updates)?;
         check_hold(&write.preconditions, &self.transaction, self.time, &self.shared.limits)?;
+        self.check_created(write.updates.iter())?;
         let mutations = self.apply_updates(&write.updates)?;
         let (time, metadata) = (self.time, write.metadata);
         let entry = LogEntry { time, metadata, schema_changed: false, documents: Vec::new() };
@@ -114,9 +115,12 @@ impl<'a> Group<'a> {
         Ok(())
     }
 
-    /// Applies updates that the schema allows; all or, after an error, none.
-    pub(crate) fn apply_updates(&mut self, updates: &[Update]) -> Result<Vec<Mutation>, WriteError> {
-        for update in updates.iter().filter(|update| update.operation == Operation::Create) {
+    /// Checks that what is to be created is not there yet.
+    pub(crate) fn check_created<'u>(
+        &self,
+        updates: impl Iterator<Item = &'u Update>,
+    ) -> Result<(), WriteError> {
+        for update in updates.filter(|update| update.operation == Operation::Create) {
             let edge =
                 self.transaction.edge_key(&update.relationship).and_then(|key| self.transaction.edge(key));
             if edge.is_some_and(|attributes| is_live(&attributes, self.time)) {
@@ -125,6 +129,11 @@ impl<'a> Group<'a> {
                 });
             }
         }
+        Ok(())
+    }
+
+    /// Applies updates that hold; all or, after an error, none.
+    pub(crate) fn apply_updates(&mut self, updates: &[Update]) -> Result<Vec<Mutation>, WriteError> {
         let mut mutations = Vec::with_capacity(updates.len());
         for update in updates {
             if let Err(error) = self.apply(update, &mut mutations) {
@@ -390,7 +399,7 @@ impl<'a> Group<'a> {
     }
 }
 
-fn not_put(error: PutError) -> WriteError {
+pub(crate) fn not_put(error: PutError) -> WriteError {
     WriteError::TooManyObjects { message: error.to_string() }
 }
 

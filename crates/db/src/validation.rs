@@ -123,7 +123,11 @@ pub(crate) fn identity(relationship: &Relationship) -> String {
     format!("{}#{}@{}", relationship.resource, relationship.relation, relationship.subject)
 }
 
-fn definition_of<'a>(schema: &'a Schema, object_type: &SmolStr) -> Result<&'a Definition, RelationshipError> {
+/// The definition of a type.
+pub(crate) fn definition_of<'a>(
+    schema: &'a Schema,
+    object_type: &SmolStr,
+) -> Result<&'a Definition, RelationshipError> {
     schema.definition(object_type).ok_or_else(|| RelationshipError::UnknownDefinition {
         definition: object_type.clone(),
         suggestion: near(object_type, schema.definitions.keys()),

@@ -16,14 +16,16 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::ledger::Documents;
 use pemba_db::store::{Fault, FaultyStore, Store};
 use pemba_db::{
-    Clock, Consistency, Database, Delete, DeleteError, ImportError, ManualClock, Options, Refusal,
-    SchemaError, State, Storage, Token, View, ViewError, WatchRequest, Write, WriteError, verify_store,
+    Clock, Consistency, Database, DecideError, Decided, Delete, DeleteError, ImportError, ManualClock,
+    Options, Refusal, SchemaError, State, Storage, Token, View, ViewError, WatchRequest, Write, WriteError,
+    verify_store,
 };
 use pemba_model::text::parse_relationship;
 use pemba_model::{Limits, Operation, RelationshipFilter, Revision, Timestamp, Update};
+
+use crate::ledger::Documents;
 
 const SCHEMAS: [&str; 2] = [
     "use expiration\n\ncaveat limit(max int) {\n\tmax > 3\n}\n\ndefinition user {}\n\ndefinition group {\n\trelation \
@@ -43,8 +45,15 @@ const FAULTS: [Fault; 5] = [
     Fault::IgnoredSync,
 ];
 
-/// Identity of a relationship -> its whole text.
-type Model = BTreeMap<String, String>;
+/// Everything there is at one revision.
+#[derive(Debug, Clone, Default, PartialEq)]
+struct Model {
+    /// Identity of a relationship -> its whole text.
+    relationships: Relationships,
+    documents: BTreeMap<Vec<u8>, Vec<u8>>,
+}
+
+type Relationships = BTreeMap<String, String>;
 
 /// What was acknowledged: a revision and everything that must be true at it.
 #[derive(Clone)]
@@ -63,6 +72,8 @@ enum Step {
     DeleteMatching(String),
     Schema(usize),
     Import(Vec<String>),
+    /// Documents with their new values, and one relationship to be touched.
+    Command(Vec<(Vec<u8>, Option<Vec<u8>>)>, String),
     /// Lets time pass and forgets what is older than the window.
     Collect(i64),
 }
@@ -89,7 +100,8 @@ impl Numbers {
     }
 
     fn step(&mut self, number: u64) -> Step {
-        match self.below(10) {
+        match self.below(13) {
+            10..=12 => self.command(number),
             0 => Step::DeleteMatching(format!("d{}", self.below(3))),
             1 => Step::Schema(usize::try_from(self.below(2)).unwrap()),
             2 => Step::Import((0..3).map(|n| format!("document:i{number}-{n}#viewer@user:u{n}")).collect()),
@@ -109,6 +121,19 @@ impl Numbers {
     }
 }
 
+impl Numbers {
+    fn command(&mut self, number: u64) -> Step {
+        let mut documents = BTreeMap::new();
+        for _ in 0..=self.below(3) {
+            let value = (self.below(4) > 0).then(|| format!("{number}").into_bytes());
+            documents.insert(format!("agent/{}", self.below(4)).into_bytes(), value);
+        }
+        // Two of a kind, so that a refused half would show.
+        documents.insert(b"last".to_vec(), Some(format!("{number}").into_bytes()));
+        Step::Command(documents.into_iter().collect(), self.relationship())
+    }
+}
+
 fn workload(seed: u64) -> Vec<Step> {
     let mut numbers = Numbers(seed);
     let steps = (0..24).map(|number| numbers.step(number));
@@ -122,7 +147,8 @@ fn identity(text: &str) -> String {
 fn everything(view: &View) -> Model {
     let filter = RelationshipFilter::default();
     let all = view.read(&filter, None).map(|(_, relationship)| relationship.to_string());
-    all.map(|text| (identity(&text), text)).collect()
+    let relationships = all.map(|text| (identity(&text), text)).collect();
+    Model { relationships, documents: Documents::at(view).clone() }
 }
 
 fn open(store: &Arc<FaultyStore>, clock: &Arc<ManualClock>) -> Result<Database, pemba_db::OpenError> {
@@ -164,8 +190,13 @@ enum Ended {
 impl Run {
     fn new(database: Database, clock: &Arc<ManualClock>) -> Run {
         let token = database.token(Revision::ZERO);
-        let point =
-            Point { revision: Revision::ZERO, token, model: Model::new(), schema: None, time: clock.now() };
+        let point = Point {
+            revision: Revision::ZERO,
+            token,
+            model: Model::default(),
+            schema: None,
+            time: clock.now(),
+        };
         Run { database, clock: Arc::clone(clock), points: vec![point] }
     }
 
@@ -176,10 +207,11 @@ impl Run {
     fn step(&mut self, step: &Step) -> Ended {
         let mut model = self.last().model.clone();
         let answer = match step {
-            Step::Write(updates) => self.write(updates, &mut model),
-            Step::DeleteMatching(document) => self.delete_matching(document, &mut model),
+            Step::Write(updates) => self.write(updates, &mut model.relationships),
+            Step::Command(documents, text) => self.command(documents, text, &mut model),
+            Step::DeleteMatching(document) => self.delete_matching(document, &mut model.relationships),
             Step::Schema(number) => self.write_schema(SCHEMAS[*number]),
-            Step::Import(texts) => self.import(texts, &mut model),
+            Step::Import(texts) => self.import(texts, &mut model.relationships),
             Step::Collect(ms) => {
                 self.clock.advance_ms(*ms);
                 self.database.collect_garbage();
@@ -206,7 +238,7 @@ impl Run {
     fn write(
         &self,
         updates: &[(Operation, String)],
-        model: &mut Model,
+        model: &mut Relationships,
     ) -> Option<Result<(Revision, Token), ()>> {
         let exists = updates
             .iter()
@@ -235,7 +267,11 @@ impl Run {
         }
     }
 
-    fn delete_matching(&self, document: &str, model: &mut Model) -> Option<Result<(Revision, Token), ()>> {
+    fn delete_matching(
+        &self,
+        document: &str,
+        model: &mut Relationships,
+    ) -> Option<Result<(Revision, Token), ()>> {
         let filter = RelationshipFilter {
             resource_type: Some("document".into()),
             resource_id: Some(document.into()),
@@ -261,13 +297,41 @@ impl Run {
         }
     }
 
-    fn import(&self, texts: &[String], model: &mut Model) -> Option<Result<(Revision, Token), ()>> {
+    fn import(&self, texts: &[String], model: &mut Relationships) -> Option<Result<(Revision, Token), ()>> {
         let mut import = self.database.import();
         import.push(texts.iter().map(|text| parse_relationship(text).unwrap()).collect()).unwrap();
         model.extend(texts.iter().map(|text| (identity(text), text.clone())));
         match import.finish().wait() {
             Ok(imported) => Some(Ok((imported.revision, imported.token))),
             Err(ImportError::Write(WriteError::Refused(Refusal::Poisoned { .. }))) => Some(Err(())),
+            Err(error) => panic!("{error}"),
+        }
+    }
+
+    fn command(
+        &self,
+        documents: &[(Vec<u8>, Option<Vec<u8>>)],
+        text: &str,
+        model: &mut Model,
+    ) -> Option<Result<(Revision, Token), ()>> {
+        let before = model.documents.clone();
+        for (key, value) in documents {
+            match value {
+                Some(value) => model.documents.insert(key.clone(), value.clone()),
+                None => model.documents.remove(key),
+            };
+        }
+        model.relationships.insert(identity(text), text.to_owned());
+        let relationship = parse_relationship(text).unwrap();
+        let updates = vec![Update { operation: Operation::Touch, relationship }];
+        let documents = documents.to_vec();
+        let answer = self.database.decide(move |command| {
+            assert_eq!(*Documents::at(command.view), before);
+            Ok(Decided { documents, updates, ..Decided::unchanged(()) })
+        });
+        match answer.wait() {
+            Ok((committed, ())) => Some(Ok((committed.revision, committed.token))),
+            Err(DecideError::Refused(Refusal::Poisoned { .. })) => Some(Err(())),
             Err(error) => panic!("{error}"),
         }
     }
@@ -317,7 +381,7 @@ fn assert_recovered(database: &Database, points: &[Point], now: Timestamp) {
 fn assert_watch_tells(database: &Database, from: &Point, to: &Point) {
     let after = Some(from.revision);
     let mut watch = database.watch(WatchRequest { after, ..WatchRequest::default() }).unwrap();
-    let mut model = from.model.clone();
+    let mut model = from.model.relationships.clone();
     let mut revision = from.revision;
     while let Some(event) = watch.next_blocking(Duration::ZERO).unwrap() {
         assert!(event.revision >= revision && event.revision <= to.revision);
@@ -330,7 +394,7 @@ fn assert_watch_tells(database: &Database, from: &Point, to: &Point) {
             };
         }
     }
-    assert_eq!(model, to.model);
+    assert_eq!(model, to.model.relationships);
 }
 
 /// Opens what a crash left, checks it, checks the store below it, writes on and opens once more.
@@ -340,7 +404,9 @@ fn check_crashed(store: FaultyStore, points: &[Point], clock: &Arc<ManualClock>)
     assert_recovered(&database, points, clock.now());
     if points.len() > 1 {
         let report = verify_store(&*store, Documents::none()).unwrap();
-        assert_eq!(report.relationships, u64::try_from(points.last().unwrap().model.len()).unwrap());
+        let model = &points.last().unwrap().model;
+        let counts = (model.relationships.len() as u64, model.documents.len() as u64);
+        assert_eq!((report.relationships, report.documents), counts);
         let mut run = Run { database, clock: Arc::clone(clock), points: points.to_vec() };
         let step = Step::Write(vec![(Operation::Touch, "document:after#viewer@user:crash".to_owned())]);
         assert!(matches!(run.step(&step), Ended::Answered));
@@ -482,7 +548,7 @@ fn write_triples(database: &Database, writer: u64) -> Vec<(u64, Token)> {
 /// The numbers of the writes that are there; each must be there whole.
 fn triples(view: &View) -> BTreeSet<u64> {
     let mut parts: BTreeMap<u64, u64> = BTreeMap::new();
-    for identity in everything(view).keys() {
+    for identity in everything(view).relationships.keys() {
         let number = identity.strip_prefix("document:w").unwrap().split('#').next().unwrap();
         *parts.entry(number.parse().unwrap()).or_default() += 1;
     }

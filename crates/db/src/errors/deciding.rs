@@ -1,6 +1,6 @@
 //! Why a command did not happen.
 
-use pemba_model::LedgerError;
+use pemba_model::{InvalidName, LedgerError};
 
 use super::refusal::Refusal;
 use super::writing::WriteError;
@@ -10,7 +10,9 @@ use super::writing::WriteError;
 #[derive(Debug, Clone, PartialEq, thiserror::Error)]
 pub enum DecideError {
     /// More than `command_changes_max` documents, relationships and new incarnations together.
-    #[error("the command changes {count} documents and relationships; at most {max} are allowed")]
+    #[error(
+        "the command changes {count} documents, relationships and incarnations; at most {max} are allowed"
+    )]
     TooManyChanges {
         /// How many there are.
         count: usize,
@@ -54,6 +56,14 @@ pub enum DecideError {
     DuplicateDocument {
         /// Its key.
         key: String,
+    },
+    /// What is no object cannot get a later incarnation.
+    #[error("`{object}` cannot get a later incarnation: {error}")]
+    InvalidObject {
+        /// The object, in its text form.
+        object: String,
+        /// What is wrong with its name.
+        error: InvalidName,
     },
     /// The ledger does not take the documents.
     #[error(transparent)]

@@ -14,7 +14,8 @@ use pemba_db::{
     Command, Committed, Database, DecideError, Decided, Pending, Refusal, RelationshipError, State,
     WatchRequest, WriteError, verify_store,
 };
-use pemba_model::{LedgerError, Limits, Revision, Timestamp, Update};
+use pemba_engine::Permissionship;
+use pemba_model::{LedgerError, Limits, ObjectRef, Revision, Timestamp, Update};
 
 use crate::committing::{gated, wait_until};
 use crate::ledger::{Documents, REFUSED};
@@ -73,7 +74,7 @@ fn documents_and_relationships_share_one_revision() {
                 documents: vec![put("agent/a", "1"), put("agent/b", "2")],
                 updates: vec![create("document:d#viewer@user:x")],
                 metadata: serde_json::json!({ "by": "test" }).as_object().cloned(),
-                reply: "done",
+                ..Decided::unchanged("done")
             })
         })
         .wait()
@@ -268,6 +269,74 @@ fn a_refused_command_leaves_nothing() {
     change(&database, [put("big", &"a".repeat(40)), put("there", "2")], []).wait().unwrap();
     let both = change(&database, [put("big", &"b".repeat(40)), put("large", &"b".repeat(30))], []);
     assert_eq!(both.wait(), Err(DecideError::DocumentsTooLarge { max_bytes: 100 }));
+}
+
+/// A command that gives these objects later incarnations.
+fn begin_anew(
+    database: &Database,
+    objects: &[&str],
+    updates: impl IntoIterator<Item = Update>,
+) -> Result<(Committed, ()), DecideError> {
+    let (updates, documents) = (updates.into_iter().collect(), vec![put("anew", "1")]);
+    let object = |text: &&str| {
+        let (object_type, object_id) = text.split_once(':').unwrap();
+        ObjectRef { object_type: object_type.into(), object_id: object_id.into() }
+    };
+    let reincarnate = objects.iter().map(object).collect();
+    let answer =
+        database.decide(move |_| Ok(Decided { documents, updates, reincarnate, ..Decided::unchanged(()) }));
+    answer.wait()
+}
+
+#[test]
+fn a_name_begins_anew_with_the_documents_that_say_so() {
+    let (database, store) = with_schema(Limits::default());
+    let has = |database: &Database, document: &str| {
+        let (resource, subject) = (rel(document).resource, rel(document).subject);
+        let answer = database.head_view().check(&resource, "view", &subject, None).unwrap();
+        answer.permissionship == Permissionship::Yes
+    };
+    let (old, new) = ("document:old#viewer@user:x", "document:new#viewer@user:x");
+    change(&database, [], [create(old), create("document:old#viewer@user:y")]).wait().unwrap();
+    // An equal relationship of the later incarnation is another one.
+    let (committed, ()) = begin_anew(&database, &["user:x"], [create(new)]).unwrap();
+    assert_eq!(committed.revision, Revision(3));
+    assert!(has(&database, new) && !has(&database, old) && has(&database, "document:old#viewer@user:y"));
+    begin_anew(&database, &["user:x"], [create(new)]).unwrap();
+    assert!(has(&database, new) && !has(&database, old));
+    database.close();
+    let database = open_with(&store, Limits::default(), &clock());
+    assert!(has(&database, new) && !has(&database, old));
+    begin_anew(&database, &["user:x"], []).unwrap();
+    assert!(!has(&database, new), "an incarnation alone is a change");
+    assert_eq!(database.head(), Revision(5));
+    verify_store(&*store, Documents::none()).unwrap();
+}
+
+#[test]
+fn a_refused_command_lets_no_name_begin_anew() {
+    let (database, _) = with_schema(Limits::default());
+    let there = "document:there#viewer@user:x";
+    change(&database, [], [create(there)]).wait().unwrap();
+    let unknown = begin_anew(&database, &["user:x", "uzer:y"], []);
+    let expected =
+        RelationshipError::UnknownDefinition { definition: "uzer".into(), suggestion: Some("user".into()) };
+    assert_eq!(unknown, Err(WriteError::from(expected).into()));
+    let wildcard = begin_anew(&database, &["user:x", "user:*"], []);
+    let expected = "`user:*` cannot get a later incarnation";
+    assert!(matches!(&wildcard, Err(error) if error.to_string().starts_with(expected)), "{wildcard:?}");
+    change(&database, [], [create("document:there#viewer@user:y")]).wait().unwrap();
+    let exists = begin_anew(&database, &["user:x"], [create("document:there#viewer@user:y")]);
+    assert!(matches!(exists, Err(DecideError::Write(WriteError::AlreadyExists { .. }))), "{exists:?}");
+    let refused = database.decide(|_| {
+        let documents = vec![(b"bad".to_vec(), Some(REFUSED.to_vec()))];
+        let reincarnate = vec![rel("document:there#viewer@user:x").subject.object];
+        Ok::<_, DecideError>(Decided { documents, reincarnate, ..Decided::unchanged(()) })
+    });
+    assert!(matches!(refused.wait(), Err(DecideError::Ledger(_))));
+    let again = database.write(write([create(there)])).wait();
+    assert!(matches!(again, Err(WriteError::AlreadyExists { .. })), "{again:?}");
+    assert!(documents_of(&database).is_empty());
 }
 
 #[test]
