@@ -40,6 +40,17 @@ pub fn overlay<'a>(
     Overlay::new(snapshot, &extra).map(Some).map_err(not_allowed)
 }
 
+/// Whether the same edge is stored under another caveat: one of the two would have to give way, and where the edge
+/// excludes somebody, giving way would grant.
+fn clashes(snapshot: &Snapshot, relationship: &Relationship, now: Timestamp) -> bool {
+    let Some(caveat) = &relationship.caveat else { return false };
+    let stored = snapshot.edge_key(relationship).and_then(|key| snapshot.edge(key)).flatten();
+    stored.is_some_and(|qualifier| {
+        qualifier.expires_at.is_none_or(|at| now < at)
+            && qualifier.caveat.as_ref().is_some_and(|stored| stored != caveat)
+    })
+}
+
 /// Checks that the schema allows a relationship, with the caveat it has. It may expire wherever it is allowed at all:
 /// it never lives longer than what brings it.
 pub fn check_allowed(schema: &Schema, relationship: &Relationship, field: &str) -> Result<(), Refused> {
