@@ -244,7 +244,7 @@ mod tests {
     use super::*;
 
     fn only(names: &[&str]) -> Selection {
-        Selection::Only(names.iter().map(|name| SmolStr::new(name)).collect())
+        Selection::Only(names.iter().map(SmolStr::new).collect())
     }
 
     fn rule(

@@ -6,7 +6,7 @@ use pemba_model::{RelationFilter, SubjectFilter};
 use super::*;
 
 fn only(names: &[&str]) -> Selection {
-    Selection::Only(names.iter().map(|name| SmolStr::new(name)).collect())
+    Selection::Only(names.iter().map(SmolStr::new).collect())
 }
 
 /// May check and change viewers of documents that are users, and speak for users and one agent.
