@@ -61,14 +61,7 @@ fn check_tables(snapshot: &Snapshot) -> Result<(), VerifyError> {
         let filter = kind_filter(snapshot, kind);
         for (key, attributes) in snapshot.scan(&filter, None, None).filter(|(key, _)| key.kind == kind) {
             forward += 1;
-            let backward = match &attributes {
-                None => snapshot.resources(key.kind, key.subject).contains(key.resource),
-                Some(_) => {
-                    let edges = snapshot.qualified_resources(key.kind, key.subject);
-                    edges.iter().any(|edge| edge.other == key.resource)
-                }
-            };
-            if !backward {
+            if snapshot.edge_from_subject(key) != Some(attributes) {
                 return Err(VerifyError::Inconsistent(format!(
                     "edge {key:?} is missing in the reverse table"
                 )));

@@ -2,7 +2,10 @@
 //! snapshot itself.
 //!
 //! **Invariant: no I/O, no async, no thread, no clock and no randomness; "now" is an argument, and the same snapshot,
-//! question and instant always give the same answer.**
+//! question and instant always give the same answer; save that an id which is given to another object leads to that one
+//! at every revision.**
+//!
+//! Queries run on any [`Graph`]: a [`Snapshot`], or an [`Overlay`] of one and a request's own relationships.
 
 mod ask;
 pub mod catalog;

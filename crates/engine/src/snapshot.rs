@@ -118,6 +118,11 @@ impl<T: EdgeTable> Snapshot<T> {
         self.tables.get(key.kind)?.edge(key.resource, key.subject)
     }
 
+    /// What `edge` says, by the tables from subject to resources: for those who verify that both agree.
+    pub fn edge_from_subject(&self, key: EdgeKey) -> Option<Attributes> {
+        self.tables.get(key.kind)?.edge_from_subject(key.resource, key.subject)
+    }
+
     /// An edge in names; `None` when its numbers stand for nothing.
     pub fn relationship(&self, key: EdgeKey, attributes: &Attributes) -> Option<Relationship> {
         let kind = self.catalog.kind(key.kind)?;

@@ -27,12 +27,12 @@ pub(crate) struct KindTables<T> {
 impl<T: EdgeTable> KindTables<T> {
     /// The edge's attributes, if it is there.
     pub(crate) fn edge(&self, resource: Ordinal, subject: Ordinal) -> Option<Attributes> {
-        if self.forward.get(resource.0).contains(subject) {
-            return Some(None);
-        }
-        let row = self.qualified_forward.row(resource.0);
-        let edge: Option<&QualifiedEdge> = find(row, subject).ok().and_then(|at| row.get(at));
-        edge.map(|edge| Some(Arc::clone(&edge.qualifier)))
+        edge(&self.forward, &self.qualified_forward, resource, subject)
+    }
+
+    /// The same by the tables from subject to resources.
+    pub(crate) fn edge_from_subject(&self, resource: Ordinal, subject: Ordinal) -> Option<Attributes> {
+        edge(&self.reverse, &self.qualified_reverse, subject, resource)
     }
 
     /// Puts an edge, moving it between the pairs if need be. `before` is what `edge` says.
@@ -84,6 +84,21 @@ impl<T: EdgeTable> KindTables<T> {
         self.qualified_forward.put(resource.0, subject, Arc::clone(&qualifier));
         self.qualified_reverse.put(subject.0, resource, qualifier);
     }
+}
+
+/// The attributes of the edge between a key and a member, if it is there.
+fn edge<T: EdgeTable>(
+    plain: &T,
+    qualified: &QualifiedTable,
+    key: Ordinal,
+    member: Ordinal,
+) -> Option<Attributes> {
+    if plain.get(key.0).contains(member) {
+        return Some(None);
+    }
+    let row = qualified.row(key.0);
+    let edge: Option<&QualifiedEdge> = find(row, member).ok().and_then(|at| row.get(at));
+    edge.map(|edge| Some(Arc::clone(&edge.qualifier)))
 }
 
 /// Kinds in one chunk: a change copies one chunk and the list of chunks.

@@ -87,6 +87,37 @@ fn two_who_intern_one_name_get_one_ordinal() {
     });
 }
 
+/// The third name makes the table grow while `a` has a later incarnation in it.
+#[test]
+fn who_finds_an_incarnation_finds_its_name_and_never_an_earlier_one_again() {
+    loom::model(|| {
+        let names = Arc::new(Names::new());
+        names.intern(USER, "a").unwrap();
+        let writer = thread::spawn({
+            let names = Arc::clone(&names);
+            move || {
+                assert_eq!(names.reincarnate(USER, "a").unwrap(), Ordinal(1));
+                assert_eq!(names.intern(USER, "b").unwrap(), (Ordinal(2), true));
+            }
+        });
+        let reader = thread::spawn({
+            let names = Arc::clone(&names);
+            move || {
+                let first = names.ordinal(USER, "a").unwrap();
+                assert_eq!(names.object_id(USER, first), Some("a"));
+                if first == Ordinal(1) {
+                    assert_eq!(names.replaced(USER).next(), Some((Ordinal(0), Ordinal(1))));
+                }
+                assert!(names.ordinal(USER, "a").unwrap() >= first);
+            }
+        });
+        reader.join().unwrap();
+        writer.join().unwrap();
+        assert_eq!(names.ordinal(USER, "a"), Some(Ordinal(1)));
+        assert_eq!(names.object_id(USER, Ordinal(0)), Some("a"));
+    });
+}
+
 fn with_schema() -> Snapshot {
     let allowed = AllowedSubject {
         subject_type: "user".into(),

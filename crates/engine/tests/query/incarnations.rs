@@ -127,6 +127,10 @@ fn scans_show_the_earlier_edges_under_the_name_and_an_id_finds_the_newest_ones()
     let all = edges(&before.snapshot, &RelationshipFilter::default());
     let after = reincarnated(&before, "agent:a");
     assert_eq!(edges(&after.snapshot, &RelationshipFilter::default()), all);
+    for (key, attributes) in after.snapshot.scan(&RelationshipFilter::default(), None, None) {
+        assert_eq!(after.snapshot.edge(key), Some(attributes.clone()));
+        assert_eq!(after.snapshot.edge_from_subject(key), Some(attributes));
+    }
     let mut transaction = after.snapshot.transaction();
     transaction.put(&parse_relationship("agent:a#operator@user:bob").unwrap()).unwrap();
     let granted = transaction.finish(Revision(2));
