@@ -4,7 +4,9 @@ use pemba_engine::{Overlay, Snapshot};
 use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
-use crate::authority::{Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible};
+use crate::authority::{
+    Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible, is_same_voter,
+};
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
@@ -45,7 +47,7 @@ pub fn ask_approval(
     let question = Question { claim: &claim, permission: &new.permission, resource: &new.resource, values };
     let policy = offered(moment, presenter, &chain, &question)?;
     let (hash, bound) = action_hash(&chain, &new.permission, &new.resource, values, policy)?;
-    if let Some(waiting) = same_action(moment, &hash)? {
+    if let Some(waiting) = same_action(moment, presenter, &hash)? {
         return Ok(Changes::new(waiting));
     }
     check_pending(moment, policy, chain.actor())?;
@@ -141,16 +143,20 @@ pub(super) fn with_seen<'b, 'a: 'b>(
     }
 }
 
-/// The approval that waits, or can be used, for the same action; an error while a rejection still counts.
-fn same_action(moment: &Moment<'_>, hash: &str) -> Result<Option<Approval>, Refused> {
+/// The client's approval that waits, or can be used, for the same action; an error while a rejection still counts,
+/// whoever had asked.
+fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result<Option<Approval>, Refused> {
+    let mut own = None;
     let now = moment.now();
     for approval in moment.book.approvals_of_action(hash) {
         match &approval.state {
-            ApprovalState::Pending if now < approval.decide_before => {
-                return Ok(Some(approval.as_ref().clone()));
+            ApprovalState::Pending if now < approval.decide_before && presenter.is(&approval.binding) => {
+                own = Some(approval.as_ref().clone());
             }
-            ApprovalState::Approved { use_before, .. } if now < *use_before => {
-                return Ok(Some(approval.as_ref().clone()));
+            ApprovalState::Approved { use_before, .. }
+                if now < *use_before && presenter.is(&approval.binding) =>
+            {
+                own = Some(approval.as_ref().clone());
             }
             ApprovalState::Denied { at } => {
                 let until = at.plus_millis(millis(approval.cool_down_ms));
@@ -162,7 +168,7 @@ fn same_action(moment: &Moment<'_>, hash: &str) -> Result<Option<Approval>, Refu
             _ => {}
         }
     }
-    Ok(None)
+    Ok(own)
 }
 
 fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {
@@ -216,11 +222,7 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     check_eligible(moment, policy, before, &chain, &new.approver)?;
     let person =
         moment.book.human(&new.approver).and_then(|human: &std::sync::Arc<Human>| human.person.clone());
-    let has_voted = before
-        .votes
-        .iter()
-        .any(|vote| vote.approver == new.approver || (person.is_some() && vote.person == person));
-    if has_voted {
+    if before.votes.iter().any(|vote| is_same_voter(moment.book, vote, &new.approver)) {
         let message = format!("`{}`, or the same person, has voted", new.approver);
         return Err(Refused::new(Reason::AlreadyVoted, "approver", message));
     }
@@ -254,8 +256,8 @@ fn check_eligible(
     chain: &Chain,
     approver: &ObjectRef,
 ) -> Result<(), Refused> {
-    let facts = &moment.facts;
-    eligible(facts, moment.book, moment.limits, policy, approval, chain, approver)?
+    let presenter = Presenter::default();
+    eligible(&ground_of(moment, &presenter), policy, approval, chain, approver)?
         .map_err(|why| Refused::new(Reason::ApproverNotEligible, "approver", why))
 }
 
