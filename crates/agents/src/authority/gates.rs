@@ -65,11 +65,11 @@ pub(super) fn take<G: Graph>(
 
 fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let Some(session) = &case.chain.session else { return Ok(()) };
-    let is_for_another = session.incarnation != incarnation_of(case.ground.book, case.chain.actor());
-    let state = if is_for_another {
-        Err((Over::OtherIncarnation, None))
+    let ground = &case.ground;
+    let state = if incarnation_of(ground.book, &session.actor) == session.incarnation {
+        session_over(session, ground.presenter.session_used_at, ground.facts.now)
     } else {
-        session_over(session, case.ground.presenter.session_used_at, case.ground.facts.now)
+        Err((Over::OtherIncarnation, None))
     };
     let limit = || Limit::Session(session.id, state.err().map_or(Over::Ended, |(over, _)| over));
     evaluation.take(Part::Session, limit, || Ok(of_period(state)))

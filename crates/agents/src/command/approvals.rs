@@ -143,20 +143,19 @@ pub(super) fn with_seen<'b, 'a: 'b>(
     }
 }
 
-/// The client's approval that waits, or can be used, for the same action; an error while a rejection still counts,
-/// whoever had asked.
+/// This client's approval that waits, or can be used, for the same action; an error while a rejection, to whomever, still
+/// counts.
 fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result<Option<Approval>, Refused> {
-    let mut own = None;
     let now = moment.now();
+    let mut waiting = None;
     for approval in moment.book.approvals_of_action(hash) {
+        let is_own = presenter.is(&approval.binding);
         match &approval.state {
-            ApprovalState::Pending if now < approval.decide_before && presenter.is(&approval.binding) => {
-                own = Some(approval.as_ref().clone());
+            ApprovalState::Pending if now < approval.decide_before && is_own => {
+                waiting = Some(approval);
             }
-            ApprovalState::Approved { use_before, .. }
-                if now < *use_before && presenter.is(&approval.binding) =>
-            {
-                own = Some(approval.as_ref().clone());
+            ApprovalState::Approved { use_before, .. } if now < *use_before && is_own => {
+                waiting = Some(approval);
             }
             ApprovalState::Denied { at } => {
                 let until = at.plus_millis(millis(approval.cool_down_ms));
@@ -168,7 +167,7 @@ fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result
             _ => {}
         }
     }
-    Ok(own)
+    Ok(waiting.map(|approval| approval.as_ref().clone()))
 }
 
 fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pemba_model::{ObjectRef, SmolStr, names};
+use pemba_model::{SmolStr, names};
 use pemba_schema::Definition;
 
 use super::changes::{By, Changes, check_list, check_name, millis};
@@ -17,19 +17,21 @@ use crate::scope::check_member;
 /// Says what the objects of a type are.
 pub fn set_type_policy(moment: &Moment<'_>, new: TypePolicy) -> Result<Changes<TypePolicy>, Refused> {
     definition(moment, "object_type", &new.object_type)?;
-    let is_of_type = |object: &&ObjectRef| object.object_type == new.object_type;
-    let (other, is) = match new.kind {
-        PrincipalKind::Human => (
-            moment.book.agents().after(None).map(|(agent, _)| agent).find(is_of_type),
-            "registered as an agent",
-        ),
-        PrincipalKind::Agent => {
-            (moment.book.humans().after(None).map(|(human, _)| human).find(is_of_type), "known as a human")
+    if new.kind == PrincipalKind::Human {
+        let agents = moment.book.agents();
+        let registered = agents.after(None).find(|(agent, _)| agent.object_type == new.object_type);
+        if let Some((agent, _)) = registered {
+            let message = format!("`{agent}` is registered as an agent");
+            return Err(Refused::new(Reason::TypeMismatch, "kind", message));
         }
-    };
-    if let Some(other) = other {
-        let message = format!("`{other}` is {is}");
-        return Err(Refused::new(Reason::TypeMismatch, "kind", message));
+    }
+    if new.kind == PrincipalKind::Agent {
+        let humans = moment.book.humans();
+        let known = humans.after(None).find(|(human, _)| human.object_type == new.object_type);
+        if let Some((human, _)) = known {
+            let message = format!("`{human}` is known to be a human");
+            return Err(Refused::new(Reason::TypeMismatch, "kind", message));
+        }
     }
     let mut changes = Changes::new(new.clone());
     changes.put(&new)?;
