@@ -198,8 +198,8 @@ fn acting(claim: &Claim, session: Option<&Session>, to: &SubjectRef) -> Result<O
     claim
         .actors
         .last()
-        .or(claim.either_end.as_ref())
         .or(session.map(|session| &session.actor))
+        .or(claim.either_end.as_ref())
         .cloned()
         .ok_or_else(|| {
             let message = format!("the delegation is to `{to}`: name who of it acts");
@@ -321,7 +321,7 @@ pub fn incarnation_of(book: &Book, principal: &ObjectRef) -> u32 {
 }
 
 /// Whether the hops follow from one another: who delegates is who the hop before ends with, nobody is twice in the
-/// chain, and nobody is deeper than they may be.
+/// chain, nobody is deeper than they may be, and no hop is followed by more than it allows.
 pub fn is_connected(book: &Book, limits: &AgentLimits, chain: &Chain) -> bool {
     let mut before = &chain.root;
     for (at, hop) in chain.hops.iter().enumerate() {
@@ -332,7 +332,9 @@ pub fn is_connected(book: &Book, limits: &AgentLimits, chain: &Chain) -> bool {
             .unwrap_or(limits.depth_max)
             .min(limits.depth_max);
         let is_twice = chain.principals().take(depth).any(|earlier| *earlier == hop.principal);
-        if hop.delegation.from != *before || is_twice || depth > depth_max as usize {
+        let after = chain.hops.len().saturating_sub(depth);
+        let is_deep = depth > depth_max as usize || after > hop.delegation.depth_left as usize;
+        if hop.delegation.from != *before || is_twice || is_deep {
             return false;
         }
         before = &hop.principal;

@@ -12,6 +12,8 @@ pub const CLAUSES_MAX: usize = 64;
 pub const CLAUSE_PERMISSIONS_MAX: usize = 64;
 /// Most explicit objects in one scope, over all its clauses.
 pub const SCOPE_OBJECTS_MAX: usize = 2000;
+/// Most renewals that leave a delegation a part of a subtree it had.
+pub const RENEWED_SCOPES_MAX: usize = 8;
 /// Most votes one approval may need.
 pub const QUORUM_MAX: u32 = 16;
 /// Most uses one approval or delegation may have.

@@ -123,7 +123,7 @@ impl Scope {
     pub fn check_contains<G: Graph>(&self, facts: &Facts<'_, G>, inner: &Scope) -> Result<(), Refused> {
         for (at, clause) in inner.clauses.iter().enumerate() {
             for permission in &clause.permissions {
-                if let Some(outside) = self.outside(facts, clause, permission)? {
+                if let Some(outside) = self.outside(Some(facts), clause, permission)? {
                     return Err(Refused::new(
                         Reason::ScopeWider,
                         format!("clauses[{at}]"),
@@ -135,10 +135,19 @@ impl Scope {
         Ok(())
     }
 
-    /// What of a clause's selection no clause of this scope covers, for one permission.
+    /// Whether every clause of `inner` lies within clauses of this scope whatever the relationships are.
+    pub fn always_contains(&self, inner: &Scope) -> bool {
+        inner.clauses.iter().all(|clause| {
+            let outside = |permission| self.outside(None::<&Facts<'_>>, clause, permission);
+            clause.permissions.iter().all(|permission| outside(permission).is_ok_and(|found| found.is_none()))
+        })
+    }
+
+    /// What of a clause's selection no clause of this scope covers, for one permission; without facts, whatever the
+    /// relationships are.
     fn outside<G: Graph>(
         &self,
-        facts: &Facts<'_, G>,
+        facts: Option<&Facts<'_, G>>,
         inner: &Clause,
         permission: &SmolStr,
     ) -> Result<Option<String>, Refused> {
@@ -162,7 +171,7 @@ impl Scope {
                 'objects: for id in ids {
                     let object = ObjectRef::new(object_type.clone(), id.clone());
                     for outer in &able {
-                        if outer.selects(facts, &object, None)?.permissionship == Permissionship::Yes {
+                        if outer.covers(facts, &object)? {
                             continue 'objects;
                         }
                     }
@@ -279,9 +288,19 @@ impl Clause {
         self.resource_type == inner.resource_type && self.permissions.contains(permission) && condition_covers
     }
 
+    /// Whether it selects an object; without facts, whatever the relationships are.
+    fn covers<G: Graph>(&self, facts: Option<&Facts<'_, G>>, object: &ObjectRef) -> Result<bool, QueryError> {
+        match (facts, &self.selector) {
+            (None, Selector::Subtree { top, .. }) => Ok(top == object),
+            (None, Selector::Objects(ids)) => Ok(ids.contains(&object.object_id)),
+            (None, Selector::AllOfType) => Ok(true),
+            (Some(facts), _) => Ok(self.selects(facts, object, None)?.permissionship == Permissionship::Yes),
+        }
+    }
+
     fn covers_subtree<G: Graph>(
         &self,
-        facts: &Facts<'_, G>,
+        facts: Option<&Facts<'_, G>>,
         relation: &SmolStr,
         top: &ObjectRef,
     ) -> Result<bool, QueryError> {
@@ -289,9 +308,9 @@ impl Clause {
             Selector::AllOfType => Ok(true),
             Selector::Objects(_) => Ok(false),
             Selector::Subtree { relation: outer_relation, top: outer_top } => {
-                if outer_relation != relation {
-                    return Ok(false);
-                }
+                let Some(facts) = facts.filter(|_| outer_relation == relation) else {
+                    return Ok(outer_relation == relation && outer_top == top);
+                };
                 let answer =
                     facts.ask(None, |context| in_subtree(facts.graph, top, relation, outer_top, context))?;
                 Ok(answer.permissionship == Permissionship::Yes)

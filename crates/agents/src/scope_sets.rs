@@ -81,10 +81,12 @@ pub(crate) struct HeldScope {
 }
 
 impl Scope {
-    /// What a scope holds of a type for a permission.
+    /// What a scope holds of a type for a permission. Subtrees and conditions are as in `facts`; `seen` knows the names
+    /// of the objects that the set is cut from.
     pub(crate) fn held<G: Graph>(
         &self,
-        facts: &Facts<'_, G>,
+        facts: &Facts<'_>,
+        seen: &G,
         permission: &str,
         resource_type: &SmolStr,
         values: Option<&Context>,
@@ -105,7 +107,7 @@ impl Scope {
             if condition == Permissionship::No {
                 continue;
             }
-            let (selected, valid_until) = clause.selected(facts, values)?;
+            let (selected, valid_until) = clause.selected(facts, seen, values)?;
             whole.valid_until = earlier(whole.valid_until, valid_until);
             whole.held.join(selected, condition);
         }
@@ -116,27 +118,31 @@ impl Scope {
 impl Clause {
     fn selected<G: Graph>(
         &self,
-        facts: &Facts<'_, G>,
+        facts: &Facts<'_>,
+        seen: &G,
         values: Option<&Context>,
     ) -> Result<(Held, Option<Timestamp>), QueryError> {
         match &self.selector {
             Selector::AllOfType => Ok((Held { definite: Part::All, ..Held::nothing() }, None)),
             Selector::Objects(ids) => {
-                let of_type = facts.graph.catalog().type_id(&self.resource_type);
-                let ordinals = ids
-                    .iter()
-                    .filter_map(|id| facts.graph.ordinal(of_type?, id))
-                    .map(|ordinal| ordinal.0)
-                    .collect();
-                Ok((Held { definite: Part::These(ordinals), ..Held::nothing() }, None))
+                let ids = ids.iter().map(|id| ordinal(seen, &self.resource_type, id));
+                Ok((Held { definite: Part::These(ids.flatten().collect()), ..Held::nothing() }, None))
             }
             Selector::Subtree { relation, top } => {
-                let found = facts.ask(values, |context| {
+                let mut found = facts.ask(values, |context| {
                     subtree(facts.graph, &self.resource_type, relation, top, context)
                 })?;
                 let valid_until = found.valid_until;
+                if top.object_type == self.resource_type {
+                    // Only what the request brings along may mention the top, which is in its own subtree.
+                    found.definite.extend(ordinal(seen, &top.object_type, &top.object_id));
+                }
                 Ok((Held::found(found), valid_until))
             }
         }
     }
+}
+
+fn ordinal<G: Graph>(graph: &G, object_type: &str, id: &str) -> Option<u32> {
+    graph.ordinal(graph.catalog().type_id(object_type)?, id).map(|ordinal| ordinal.0)
 }

@@ -3,18 +3,18 @@
 use std::fmt::Write as _;
 use std::sync::Arc;
 
-use pemba_engine::{Graph, Permissionship, QueryError};
+use pemba_engine::Graph;
 use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
 use sha2::{Digest, Sha256};
 
-use super::check::direct;
+use super::check::decide;
+use super::decision::Outcome;
 use super::{Ground, Question};
+use crate::book::Book;
 use crate::chain::{Chain, Claim};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
-use crate::liveness::{is_live_human, liveness};
-use crate::moment::Facts;
-use crate::records::{Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct};
+use crate::records::{Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct, Vote};
 
 /// Whether an action is approved.
 pub(super) enum Approved {
@@ -75,7 +75,7 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> SmolStr {
 /// The policy that says who may approve an action of a chain, if any does: the one about the permission, for whatever
 /// reason the action waits.
 pub fn approval_policy_for<'a>(
-    book: &'a crate::book::Book,
+    book: &'a Book,
     chain: &Chain,
     question: &Question<'_>,
 ) -> Option<&'a Arc<ApprovalPolicy>> {
@@ -84,7 +84,7 @@ pub fn approval_policy_for<'a>(
 
 /// The policy that makes a chain's action wait, if one does.
 pub(super) fn policy_for<'a>(
-    book: &'a crate::book::Book,
+    book: &'a Book,
     chain: &Chain,
     permission: &str,
     resource_type: &str,
@@ -160,65 +160,88 @@ fn has_quorum<G: Graph>(
     chain: &Chain,
     policy: &ApprovalPolicy,
     approval: &Approval,
-) -> Result<bool, QueryError> {
-    let mut standing: u32 = 0;
+) -> Result<bool, Refused> {
+    let mut standing: Vec<&Vote> = Vec::new();
     for vote in approval.votes.iter().filter(|vote| vote.approves) {
-        let judged =
-            eligible(&ground.facts, ground.book, ground.limits, policy, approval, chain, &vote.approver)?;
-        standing += u32::from(judged.is_ok());
+        let is_counted = standing.iter().any(|other| is_same_voter(ground.book, other, &vote.approver));
+        if !is_counted && eligible(&plain(ground), policy, approval, chain, &vote.approver)?.is_ok() {
+            standing.push(vote);
+        }
     }
-    Ok(standing >= policy.quorum)
+    Ok(standing.len() >= policy.quorum as usize)
 }
 
-/// Whether somebody may vote on an approval now, and if not, why.
+/// Whether a vote is somebody's: by account, or by the person behind it, as known when it was cast or as known now.
+pub(crate) fn is_same_voter(book: &Book, vote: &Vote, approver: &ObjectRef) -> bool {
+    let person = |account: &ObjectRef| book.human(account).and_then(|human| human.person.clone());
+    let own = person(approver);
+    vote.approver == *approver || (own.is_some() && (vote.person == own || person(&vote.approver) == own))
+}
+
+/// The ground without what a request or its session brings along.
+fn plain<'a, G: Graph>(ground: &Ground<'a, G>) -> Ground<'a> {
+    Ground {
+        facts: ground.facts,
+        seen: ground.facts,
+        book: ground.book,
+        limits: ground.limits,
+        presenter: ground.presenter,
+    }
+}
+
+/// Whether somebody may vote on an approval now, and if not, why. What they may do by themselves decides, with every gate
+/// and bound of their own.
 pub fn eligible(
-    facts: &Facts<'_>,
-    book: &crate::book::Book,
-    limits: &crate::limits::AgentLimits,
+    ground: &Ground<'_>,
     policy: &ApprovalPolicy,
     approval: &Approval,
     chain: &Chain,
     approver: &ObjectRef,
-) -> Result<Result<(), String>, QueryError> {
+) -> Result<Result<(), String>, Refused> {
+    let book = ground.book;
     let no = |why: String| Ok(Err(why));
     if let Some(other) = same_as(book, policy, approval, chain, approver) {
         return no(format!("`{approver}` is, or is the same person as, {other}"));
     }
-    if book.is_agent(approver) {
-        if policy.human_only {
-            return no(format!("`{approver}` is an agent, and only humans may approve this"));
-        }
-        let blueprint = book.agent(approver).and_then(|agent| agent.blueprint.as_ref());
-        let is_sibling = blueprint.is_some()
-            && chain.principals().any(|principal| {
-                book.agent(principal).is_some_and(|agent| agent.blueprint.as_ref() == blueprint)
-            });
-        if is_sibling {
-            return no(format!("`{approver}` is made from the same blueprint as an agent of the chain"));
-        }
-        if liveness(book, limits, approver, None, facts.now).not_live.is_some() {
-            return no(format!("`{approver}` may not act"));
-        }
-    } else if policy.human_only && !book.is_human(approver) {
-        return no(format!("`{approver}` is not known to be a human"));
-    } else if !is_live_human(book, approver) {
-        return no(format!("`{approver}` no longer counts"));
+    if policy.human_only && (book.is_agent(approver) || !book.is_human(approver)) {
+        return no(format!("`{approver}` is not known to be a human, and only humans may approve this"));
     }
-    let answer = facts.check(
-        &approval.resource,
+    let blueprint = |principal: &ObjectRef| book.agent(principal).and_then(|agent| agent.blueprint.clone());
+    let own = blueprint(approver);
+    if own.is_some() && chain.principals().any(|principal| blueprint(principal) == own) {
+        return no(format!("`{approver}` is made from the same blueprint as an agent of the chain"));
+    }
+    if may_by_itself(
+        ground,
+        approver,
         &policy.approver_permission,
-        &direct(approver),
+        &approval.resource,
         Some(&approval.bound),
-    )?;
-    if answer.permissionship != Permissionship::Yes {
-        return no(format!("`{approver}` lacks `{}` on `{}`", policy.approver_permission, approval.resource));
+    )? {
+        return Ok(Ok(()));
     }
-    Ok(Ok(()))
+    no(format!(
+        "`{approver}` lacks `{}` on `{}`, or may not act",
+        policy.approver_permission, approval.resource
+    ))
+}
+
+/// Whether a check of a principal that acts on its own authority allows an action.
+pub(crate) fn may_by_itself(
+    ground: &Ground<'_>,
+    principal: &ObjectRef,
+    permission: &str,
+    resource: &ObjectRef,
+    values: Option<&Context>,
+) -> Result<bool, Refused> {
+    let chain = Chain { root: principal.clone(), hops: Vec::new(), session: None, is_cut: false };
+    let question = Question { claim: &Claim::default(), permission, resource, values };
+    Ok(decide(ground, &chain, &question, false)?.0.outcome == Outcome::Allow)
 }
 
 /// Whom of those an approver must not be it is; by account or by the person behind it.
 fn same_as(
-    book: &crate::book::Book,
+    book: &Book,
     policy: &ApprovalPolicy,
     approval: &Approval,
     chain: &Chain,

@@ -57,7 +57,16 @@ fn bounds<G: Graph>(
         evaluation.take(
             Part::Scope(at + 1),
             || Limit::Scope(hop.delegation.id),
-            || hop.delegation.scope.contains(facts, permission, object, values),
+            || {
+                let mut all = answer::yes();
+                for scope in hop.delegation.scopes() {
+                    all = answer::and(all, scope.contains(facts, permission, object, values)?);
+                    if all.permissionship == Permissionship::No {
+                        break;
+                    }
+                }
+                Ok(all)
+            },
         )?;
     }
     if let Some(session) = &case.chain.session

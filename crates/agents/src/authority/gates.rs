@@ -38,13 +38,12 @@ pub(super) fn take<G: Graph>(
     session(case, evaluation)?;
     let place = |place: usize| (place, super::conjunct::principal_at(case.chain, place));
     let (_, root) = place(0);
-    let given = case.chain.hops.first().and_then(|hop| hop.delegation.incarnations.first().copied());
-    let alone = case.chain.session.as_ref().map(|session| session.incarnation);
-    let root_incarnation = if case.chain.hops.is_empty() { alone } else { given };
+    let root_incarnation =
+        case.chain.hops.first().and_then(|hop| hop.delegation.incarnations.first().copied());
     let standing = |principal: &ObjectRef, incarnation: Option<u32>| {
         liveness(book, case.ground.limits, principal, incarnation, case.ground.facts.now)
     };
-    principal(case, 0, root, standing(root, root_incarnation), (is_safe, is_read), &mut gated, evaluation)?;
+    principal(0, root, standing(root, root_incarnation), (is_safe, is_read), &mut gated, evaluation)?;
     if !case.chain.hops.is_empty() {
         connection(case, evaluation)?;
     }
@@ -59,7 +58,7 @@ pub(super) fn take<G: Graph>(
             let delegator = standing(super::conjunct::principal_at(case.chain, at), Some(from));
             stands.not_live = stands.not_live.or(delegator.not_live);
         }
-        principal(case, number, who, stands, (is_safe, is_read), &mut gated, evaluation)?;
+        principal(number, who, stands, (is_safe, is_read), &mut gated, evaluation)?;
     }
     Ok(gated)
 }
@@ -112,8 +111,7 @@ fn of_period(
     }
 }
 
-fn principal<G: Graph>(
-    _case: &Case<'_, G>,
+fn principal(
     place: usize,
     who: &ObjectRef,
     stands: Liveness,

@@ -90,7 +90,9 @@ fn bound<G: Graph>(
 ) -> Result<(), QueryError> {
     let ground = &case.ground;
     for hop in &case.chain.hops {
-        hold(case, &hop.delegation.scope, resource_type, resources)?;
+        for scope in hop.delegation.scopes() {
+            hold(case, scope, resource_type, resources)?;
+        }
     }
     if let Some(scope) = case.chain.session.as_ref().and_then(|session| session.scope.as_ref()) {
         hold(case, scope, resource_type, resources)?;
@@ -131,7 +133,8 @@ fn hold<G: Graph>(
     resource_type: &SmolStr,
     resources: &mut ResourceSet,
 ) -> Result<(), QueryError> {
-    let held = scope.held(&case.ground.facts, case.permission, resource_type, case.values)?;
+    let (facts, seen) = (&case.ground.facts, case.ground.seen.graph);
+    let held = scope.held(facts, seen, case.permission, resource_type, case.values)?;
     resources.valid_until = earlier(resources.valid_until, held.valid_until);
     held.held.restrict(resources);
     match held.fault {

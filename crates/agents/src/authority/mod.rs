@@ -14,8 +14,8 @@ mod gates;
 mod lookup;
 mod reach;
 
-pub(crate) use approvals::hexadecimal;
 pub use approvals::{ActionHash, action_hash, approval_policy_for, eligible};
+pub(crate) use approvals::{hexadecimal, is_same_voter, may_by_itself};
 pub use check::{check, decide};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};

@@ -103,7 +103,8 @@ fn reach_of<G: Graph>(
             Presenter { client: client.clone(), thumbprint: None, session_used_at: None }
         }
         Some(SessionBinding::Thumbprint(thumbprint)) => {
-            Presenter { thumbprint: Some(thumbprint.clone()), ..ground.presenter.clone() }
+            let client = ground.presenter.client.clone();
+            Presenter { client, thumbprint: Some(thumbprint.clone()), session_used_at: None }
         }
         None => ground.presenter.clone(),
     };

@@ -4,7 +4,9 @@ use pemba_engine::{Overlay, Snapshot};
 use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
-use crate::authority::{Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible};
+use crate::authority::{
+    Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible, is_same_voter,
+};
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
@@ -219,11 +221,7 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     check_eligible(moment, policy, before, &chain, &new.approver)?;
     let person =
         moment.book.human(&new.approver).and_then(|human: &std::sync::Arc<Human>| human.person.clone());
-    let has_voted = before
-        .votes
-        .iter()
-        .any(|vote| vote.approver == new.approver || (person.is_some() && vote.person == person));
-    if has_voted {
+    if before.votes.iter().any(|vote| is_same_voter(moment.book, vote, &new.approver)) {
         let message = format!("`{}`, or the same person, has voted", new.approver);
         return Err(Refused::new(Reason::AlreadyVoted, "approver", message));
     }
@@ -257,8 +255,8 @@ fn check_eligible(
     chain: &Chain,
     approver: &ObjectRef,
 ) -> Result<(), Refused> {
-    let facts = &moment.facts;
-    eligible(facts, moment.book, moment.limits, policy, approval, chain, approver)?
+    let presenter = Presenter::default();
+    eligible(&ground_of(moment, &presenter), policy, approval, chain, approver)?
         .map_err(|why| Refused::new(Reason::ApproverNotEligible, "approver", why))
 }
 

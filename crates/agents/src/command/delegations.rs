@@ -11,10 +11,10 @@ use crate::authority::may_act;
 use crate::chain::{delegation_over, incarnation_of};
 use crate::error::{Reason, Refused};
 use crate::id::{DelegationId, SessionId};
-use crate::limits::USES_MAX;
+use crate::limits::{RENEWED_SCOPES_MAX, USES_MAX};
 use crate::moment::Moment;
 use crate::records::{Delegation, Ended, Session};
-use crate::scope::{Scope, Selector};
+use crate::scope::{Scope, Selector, check_count};
 
 /// A delegation to make.
 #[derive(Debug, Clone, PartialEq)]
@@ -102,6 +102,7 @@ pub fn delegate(moment: &Moment<'_>, by: &By, new: Delegate) -> Result<Changes<D
         from: new.from,
         to: new.to,
         scope: new.scope,
+        within: Vec::new(),
         not_before,
         not_after: new.not_after,
         depth_left: new.depth_left,
@@ -352,6 +353,10 @@ pub fn renew(
     if let Some(scope) = new.scope {
         scope.check(moment.facts.schema).map_err(|refused| refused.under("scope"))?;
         before.scope.check_contains(&moment.facts, &scope).map_err(|refused| refused.under("scope"))?;
+        if !before.scope.always_contains(&scope) {
+            after.within.push(before.scope.clone());
+            check_count("scope", after.within.len(), RENEWED_SCOPES_MAX)?;
+        }
         after.scope = scope;
     }
     if let Some(not_after) = new.not_after {

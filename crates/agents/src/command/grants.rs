@@ -1,10 +1,11 @@
 //! Relationships granted for the life of a session, seen only by requests that present it.
 
-use pemba_engine::Permissionship;
 use pemba_model::{ObjectRef, Relationship, SubjectRef, Timestamp};
 
+use super::approvals::ground_of;
 use super::changes::{By, Changes, check_ahead, check_object, check_text};
-use crate::authority::may_act;
+use crate::authority::may_by_itself;
+use crate::chain::Presenter;
 use crate::contextual::check_allowed;
 use crate::error::{Reason, Refused};
 use crate::id::SessionId;
@@ -52,10 +53,6 @@ pub fn grant_in_session(
     if new.relationships.is_empty() {
         return Err(Refused::new(Reason::MissingValue, "relationships", "name what is granted"));
     }
-    if !may_act(moment.book, moment.limits, &new.grantor, moment.now()) {
-        let message = format!("`{}` may not act", new.grantor);
-        return Err(Refused::new(Reason::GrantNotPermitted, "grantor", message));
-    }
     let mut after = session.as_ref().clone();
     for (at, relationship) in new.relationships.into_iter().enumerate() {
         let field = format!("relationships[{at}]");
@@ -84,10 +81,10 @@ fn check_grant(
         let message = format!("nobody may grant `{relation}` of `{}` in a session", resource.object_type);
         Refused::new(Reason::GrantNotOffered, field, message)
     })?;
-    let subject = SubjectRef { object: grantor.clone(), relation: None };
-    let answer = moment.facts.check(resource, &policy.grantor_permission, &subject, None)?;
-    if answer.permissionship != Permissionship::Yes {
-        let message = format!("`{grantor}` lacks `{}` on `{resource}`", policy.grantor_permission);
+    let presenter = Presenter::default();
+    if !may_by_itself(&ground_of(moment, &presenter), grantor, &policy.grantor_permission, resource, None)? {
+        let message =
+            format!("`{grantor}` lacks `{}` on `{resource}`, or may not act", policy.grantor_permission);
         return Err(Refused::new(Reason::GrantNotPermitted, field, message));
     }
     if let Some(ceiling) = moment.book.agent(&session.actor).and_then(|agent| agent.ceiling.as_ref())

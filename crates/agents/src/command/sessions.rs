@@ -153,7 +153,8 @@ pub fn touch_session(moment: &Moment<'_>, id: SessionId, used_at: Timestamp) -> 
     let mut changes = Changes::new(());
     let Some(before) = moment.book.session(id) else { return Ok(changes) };
     let used_at = used_at.min(moment.now());
-    if before.closed.is_some() || used_at <= before.touched_at {
+    let is_over = crate::chain::session_over(before, Some(used_at), moment.now()).is_err();
+    if is_over || used_at <= before.touched_at {
         return Ok(changes);
     }
     changes.put(&Session { touched_at: used_at, ..before.as_ref().clone() })?;

@@ -57,7 +57,7 @@ pub fn accept_sponsor(
         changed_at: moment.now(),
         ..before.as_ref().clone()
     };
-    agent.sponsors.retain(|present| transfer.from.as_ref() != Some(present));
+    agent.sponsors.retain(|present| transfer.from.as_ref() != Some(present) && present != sponsor);
     agent.sponsors.push(sponsor.clone());
     check_list("sponsors", agent.sponsors.len())?;
     changed(moment, by, agent, "sponsor_accepted")

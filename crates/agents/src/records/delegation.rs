@@ -37,6 +37,10 @@ pub struct Delegation {
     pub incarnations: [u32; 3],
     /// What `to` may do.
     pub scope: Scope,
+    /// Scopes it had before renewals that left it a part of a subtree: what is later moved out of that subtree is out of
+    /// scope, as it would have been without the renewal. At most `RENEWED_SCOPES_MAX`.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub within: Vec<Scope>,
     /// The first instant at which it holds.
     pub not_before: Timestamp,
     /// The first instant at which it no longer holds.
@@ -61,6 +65,13 @@ pub struct Delegation {
     pub created_revision: u64,
     /// Its revocation. Everything after it in a chain is dead with it.
     pub revoked: Option<Ended>,
+}
+
+impl Delegation {
+    /// The scopes in all of which an action must be.
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+        std::iter::once(&self.scope).chain(&self.within)
+    }
 }
 
 impl Record for Delegation {
