@@ -25,6 +25,7 @@ pub mod moment;
 pub mod records;
 pub mod scope;
 mod scope_sets;
+pub mod standing;
 
 pub use book::Book;
 pub use error::{Kind, Reason, Refused};

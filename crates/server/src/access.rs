@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pemba_agents::client::{Client, Refused, Scope, Verb};
 use pemba_db::{Database, Delete, WatchRequest, Write};
-use pemba_model::{Precondition, Relationship, RelationshipFilter, SubjectRef};
+use pemba_model::{ObjectRef, Precondition, Relationship, RelationshipFilter, SubjectRef};
 use tonic::{Code, Request, Status};
 
 use crate::errors;
@@ -155,6 +155,37 @@ pub(crate) fn count(client: &Client, database: &Database, name: &str) -> Allowed
         Some((_, filter)) => whole(client.may_read(filter)),
         None => Ok(()),
     }
+}
+
+/// A call about the records of agents.
+pub(crate) fn change_records(client: &Client, verb: Verb) -> Allowed {
+    whole(client.may(verb))
+}
+
+/// Reading the records that the verb changes: for those who may change them, and for those who may ask why.
+pub(crate) fn read_records(client: &Client, verb: Verb) -> Allowed {
+    whole(client.may(verb).or_else(|refused| client.may(Verb::Explain).map_err(|_| refused)))
+}
+
+/// Speaking for somebody who acts on their own authority, named at `at` of the request.
+pub(crate) fn speak_for(client: &Client, at: Path<'_>, principal: &ObjectRef) -> Allowed {
+    client.may_assert_root(principal).map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Asking about a permission for a chain of this root; for whom is a question of its own.
+pub(crate) fn check_in(
+    client: &Client,
+    (resource_type, permission): (&str, &str),
+    root: &ObjectRef,
+) -> Allowed {
+    whole(client.may_check(resource_type, permission, &root.object_type))
+}
+
+/// Speaking for who acts at the end of a chain.
+pub(crate) fn act_in(client: &Client, at: Path<'_>, root: &ObjectRef, actor: &ObjectRef) -> Allowed {
+    let decision =
+        if root == actor { client.may_assert_root(root) } else { client.may_assert_chain(root, actor) };
+    decision.map_err(|refused| errors::refused(&refused, at))
 }
 
 fn scope<'a>(resource_type: &'a str, permission: &'a str, subject_type: Option<&'a str>) -> Scope<'a> {

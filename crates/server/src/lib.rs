@@ -14,6 +14,7 @@ mod cursor;
 mod errors;
 mod front;
 mod options;
+mod pemba;
 mod queries;
 mod rest;
 mod serve;

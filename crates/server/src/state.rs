@@ -3,6 +3,7 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pemba_agents::AgentLimits;
 use pemba_db::{Consistency, Database, View};
 use pemba_model::Limits;
 use tokio::sync::watch;
@@ -20,6 +21,7 @@ use crate::telemetry::Metrics;
 pub(crate) struct State {
     database: OnceLock<Database>,
     pub(crate) limits: Limits,
+    pub(crate) agent_limits: AgentLimits,
     pub(crate) queries: Queries,
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
@@ -52,6 +54,7 @@ impl State {
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
             limits,
+            agent_limits: options.agent_limits,
             stopping,
         };
         if let Some(database) = &options.database {
@@ -65,6 +68,7 @@ impl State {
         Arc::new(State {
             database: OnceLock::from(database),
             limits: self.limits.clone(),
+            agent_limits: self.agent_limits,
             queries: self.queries.clone(),
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
