@@ -1,0 +1,17 @@
+//! Chains of authority in a world without a store or a clock: attacks, refusals, scenarios, and generated histories
+//! beside the oracle.
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    clippy::print_stdout,
+    clippy::disallowed_methods,
+    clippy::too_many_lines,
+    missing_docs,
+    reason = "tests"
+)]
+
+mod approvals;
+mod attacks;
+mod world;
