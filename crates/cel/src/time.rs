@@ -218,7 +218,9 @@ pub(crate) fn zone_offset(zone: &str, instant: Instant) -> Result<i64, String> {
     if found.iana_name() != Some(zone) {
         return Err(unknown());
     }
-    let at = jiff::Timestamp::from_second(instant.seconds()).map_err(|_| unknown())?;
+    // The last day of the year 9999 is beyond the time zones, and has the offset of the day before.
+    let (first, last) = (jiff::Timestamp::MIN.as_second(), jiff::Timestamp::MAX.as_second());
+    let at = jiff::Timestamp::from_second(instant.seconds().clamp(first, last)).map_err(|_| unknown())?;
     Ok(i64::from(found.to_offset(at).seconds()))
 }
 

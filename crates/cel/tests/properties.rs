@@ -7,13 +7,14 @@ use pemba_cel::{EvaluateError, EvaluationLimits, Outcome, Program, compile};
 use pemba_model::Context;
 use proptest::prelude::*;
 use serde_json::{Value, json};
+use support::expressions::Maker;
 use support::parameters;
 
 const PARAMETERS: &str = "flag bool, other bool, count int, size uint, ratio double, name string, tags list<string>, \
                           numbers list<int>, attributes map<any>, anything any, since timestamp, ttl duration, \
                           address ipaddress, blob bytes";
 
-/// What can stand where a kind of value is asked for; `$x` is replaced by another such piece.
+/// What can stand where a kind of value is asked for.
 const PIECES: [(char, &[&str]); 7] = [
     (
         'b',
@@ -115,20 +116,8 @@ const PIECES: [(char, &[&str]); 7] = [
     ('o', &["attributes.?a", "optional.of($s)", "optional.none()"]),
 ];
 
-/// Puts an expression together, taking each choice from the bytes; ends since depth picks plain pieces.
-fn expression(kind: char, bytes: &mut std::slice::Iter<'_, u8>, depth: usize) -> String {
-    let pieces = PIECES.iter().find(|(found, _)| *found == kind).unwrap().1;
-    let plain: Vec<&&str> = pieces.iter().filter(|piece| !piece.contains('$')).collect();
-    let choice = usize::from(*bytes.next().unwrap_or(&0));
-    let piece = if depth == 0 { plain[choice % plain.len()] } else { &pieces[choice % pieces.len()] };
-    let mut parts = piece.split('$');
-    let mut text = parts.next().unwrap().to_owned();
-    for part in parts {
-        let kind = part.chars().next().unwrap();
-        text.push_str(&format!("({})", expression(kind, bytes, depth - 1)));
-        text.push_str(part.strip_prefix(kind).unwrap());
-    }
-    text
+fn expression(choices: &[u8]) -> String {
+    Maker::new(&PIECES, choices).expression('b', 4)
 }
 
 /// Values that a parameter may have, to stand for all.
@@ -199,7 +188,7 @@ proptest! {
     fn generated_expressions_compile_print_and_mean_the_same(
         bytes in prop::collection::vec(any::<u8>(), 0..60), given in any::<u32>(), seed in any::<u64>()
     ) {
-        let source = expression('b', &mut bytes.iter(), 4);
+        let source = expression(&bytes);
         let program = compile(&source, &parameters(PARAMETERS));
         prop_assert!(program.is_ok(), "{source}: {program:?}");
         let program = program.unwrap();
@@ -215,7 +204,7 @@ proptest! {
     fn definite_answers_do_not_depend_on_what_is_missing(
         bytes in prop::collection::vec(any::<u8>(), 0..60), given in any::<u32>(), seed in any::<u64>(), others in any::<[u64; 8]>()
     ) {
-        let program = compile(&expression('b', &mut bytes.iter(), 4), &parameters(PARAMETERS)).unwrap();
+        let program = compile(&expression(&bytes), &parameters(PARAMETERS)).unwrap();
         let partial = some(&program, given, seed);
         match answer(&program, &partial) {
             Ok(Outcome::Missing(names)) => {

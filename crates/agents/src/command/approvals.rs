@@ -1,6 +1,6 @@
 //! Approvals: asked for, voted on, taken back.
 
-use pemba_engine::{Overlay, QueryError, Snapshot};
+use pemba_engine::{Overlay, Snapshot};
 use pemba_model::{Context, ObjectRef, Revision, SmolStr, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
@@ -257,14 +257,14 @@ fn has_voted(book: &Book, approval: &Approval, approver: &ObjectRef) -> bool {
 }
 
 /// Whether a vote of somebody would be taken now.
-pub fn may_vote(moment: &Moment<'_>, approval: &Approval, approver: &ObjectRef) -> Result<bool, QueryError> {
+pub fn may_vote(moment: &Moment<'_>, approval: &Approval, approver: &ObjectRef) -> Result<bool, Refused> {
     if !is_waiting(approval, moment.now()) || has_voted(moment.book, approval, approver) {
         return Ok(false);
     }
     let Ok(policy) = policy_of(moment.book, approval) else { return Ok(false) };
     let Ok(chain) = chain_of(moment.book, moment.revision, approval) else { return Ok(false) };
-    let (facts, book, limits) = (&moment.facts, moment.book, moment.limits);
-    Ok(eligible(facts, book, limits, policy, approval, &chain, approver)?.is_ok())
+    let presenter = Presenter::default();
+    Ok(eligible(&ground_of(moment, &presenter), policy, approval, &chain, approver)?.is_ok())
 }
 
 fn check_eligible(

@@ -2,11 +2,14 @@
 #![allow(
     clippy::unwrap_used,
     clippy::panic,
+    clippy::indexing_slicing,
     missing_docs,
     unreachable_pub,
     dead_code,
     reason = "tests share it"
 )]
+
+pub mod expressions;
 
 use pemba_cel::{EvaluateError, EvaluationLimits, Outcome, Program, Type, compile};
 use pemba_model::{Context, SmolStr};
