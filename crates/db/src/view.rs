@@ -64,6 +64,11 @@ impl View {
         self.now
     }
 
+    /// Most steps of one query.
+    pub fn steps_max(&self) -> u64 {
+        self.steps_max
+    }
+
     /// What the answers rest on.
     pub fn snapshot(&self) -> &Arc<Snapshot> {
         &self.version.snapshot

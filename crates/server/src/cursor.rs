@@ -6,7 +6,7 @@
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pemba_engine::{EdgeKey, KindId, Ordinal};
-use pemba_model::Revision;
+use pemba_model::{ObjectRef, Revision};
 
 /// Changes when the layout does; a cursor of another version is refused.
 const VERSION: u8 = 1;
@@ -23,6 +23,14 @@ pub(crate) enum Call {
     LookupResources = 3,
     /// `LookupSubjects`.
     LookupSubjects = 4,
+    /// `ListAgents`.
+    ListAgents = 5,
+    /// `ListDelegations`.
+    ListDelegations = 6,
+    /// `ListSessions`.
+    ListSessions = 7,
+    /// `ListApprovals`.
+    ListApprovals = 8,
 }
 
 /// A cursor that is damaged, of another call, other arguments or another database.
@@ -37,16 +45,13 @@ pub(crate) struct Cursor<P> {
     pub(crate) position: P,
 }
 
-/// A position of fixed size.
-pub(crate) trait Position: Copy {
-    const BYTES: usize;
+/// A position. Reading takes exactly the bytes that writing made.
+pub(crate) trait Position: Sized {
     fn write(self, out: &mut Vec<u8>);
     fn read(bytes: &[u8]) -> Option<Self>;
 }
 
 impl Position for EdgeKey {
-    const BYTES: usize = 12;
-
     fn write(self, out: &mut Vec<u8>) {
         for part in [self.kind.0, self.resource.0, self.subject.0] {
             out.extend(part.to_be_bytes());
@@ -54,14 +59,15 @@ impl Position for EdgeKey {
     }
 
     fn read(bytes: &[u8]) -> Option<EdgeKey> {
+        if bytes.len() != 12 {
+            return None;
+        }
         let part = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         Some(EdgeKey { kind: KindId(part(0)?), resource: Ordinal(part(4)?), subject: Ordinal(part(8)?) })
     }
 }
 
 impl Position for Ordinal {
-    const BYTES: usize = 4;
-
     fn write(self, out: &mut Vec<u8>) {
         out.extend(self.0.to_be_bytes());
     }
@@ -80,9 +86,30 @@ pub(crate) enum AfterSubject {
     Named(Ordinal),
 }
 
-impl Position for AfterSubject {
-    const BYTES: usize = 1 + Ordinal::BYTES;
+/// The id of a record that nobody names.
+impl Position for u128 {
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.to_be_bytes());
+    }
 
+    fn read(bytes: &[u8]) -> Option<u128> {
+        Some(u128::from_be_bytes(bytes.try_into().ok()?))
+    }
+}
+
+/// A place among objects in the order of their names.
+impl Position for ObjectRef {
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.to_string().bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<ObjectRef> {
+        let (object_type, object_id) = std::str::from_utf8(bytes).ok()?.split_once(':')?;
+        Some(ObjectRef::new(object_type, object_id))
+    }
+}
+
+impl Position for AfterSubject {
     fn write(self, out: &mut Vec<u8>) {
         let (tag, ordinal) = match self {
             AfterSubject::Wildcard => (0, Ordinal(0)),
@@ -113,6 +140,8 @@ pub(crate) struct Scope {
 
 const HEAD_BYTES: usize = 1 + 1 + 8 + 8 + 8;
 const CHECKSUM_BYTES: usize = 4;
+/// Enough for most positions.
+const POSITION_USUAL_BYTES: usize = 16;
 
 impl Scope {
     /// The scope of a call; `arguments` are the encoded request without consistency, limit and cursor.
@@ -122,7 +151,7 @@ impl Scope {
 
     /// The text of a cursor.
     pub(crate) fn encode<P: Position>(&self, cursor: Cursor<P>) -> String {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + P::BYTES + CHECKSUM_BYTES);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + POSITION_USUAL_BYTES + CHECKSUM_BYTES);
         bytes.push(VERSION);
         bytes.push(self.call as u8);
         bytes.extend(self.database_id.to_be_bytes());
@@ -164,8 +193,7 @@ impl Scope {
         if arguments != self.arguments {
             return Err(InvalidCursor("belongs to a call with other arguments; only the limit may change"));
         }
-        let position =
-            rest.get(24..).filter(|bytes| bytes.len() == P::BYTES).and_then(P::read).ok_or(damaged)?;
+        let position = rest.get(24..).and_then(P::read).ok_or(damaged)?;
         Ok(Cursor { revision: Revision(revision), position })
     }
 }
@@ -218,6 +246,18 @@ mod tests {
         }
         assert_eq!(AfterSubject::read(&[2, 0, 0, 0, 0]), None);
         assert_eq!(AfterSubject::read(&[0, 0, 0, 0, 1]), None);
+    }
+
+    #[test]
+    fn places_among_records_come_back() {
+        let agents = scope(Call::ListAgents, "a");
+        let cursor = Cursor { revision: Revision(9), position: ObjectRef::new("team/agent", "a:b") };
+        assert_eq!(agents.decode(&agents.encode(cursor.clone())), Ok(cursor));
+        let sessions = scope(Call::ListSessions, "a");
+        let cursor = Cursor { revision: Revision(9), position: u128::MAX - 1 };
+        let text = sessions.encode(cursor);
+        assert_eq!(sessions.decode(&text), Ok(cursor));
+        assert!(sessions.decode::<EdgeKey>(&text).is_err());
     }
 
     #[test]

@@ -8,8 +8,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::validate::Invalid;
 
-/// The domain in every `google.rpc.ErrorInfo`.
+/// The domain of a `google.rpc.ErrorInfo` whose reason is one of `authzed.api.v1`.
 pub(crate) const DOMAIN: &str = "authzed.com";
+/// The domain of reasons that only Pemba has.
+pub(crate) const OWN_DOMAIN: &str = "pemba";
 /// Longest message or metadata value: details travel in HTTP headers, whose size clients bound.
 const TEXT_MAX_BYTES: usize = 2560;
 
@@ -20,13 +22,44 @@ pub(crate) fn with_reason<'a>(
     message: impl Into<String>,
     metadata: impl IntoIterator<Item = (&'a str, String)>,
 ) -> Status {
+    with_info(code, (DOMAIN, reason.as_str_name()), message, metadata)
+}
+
+/// A status with a reason that only Pemba has.
+pub(crate) fn with_own_reason<'a>(
+    code: Code,
+    reason: &'static str,
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'a str, String)>,
+) -> Status {
+    with_info(code, (OWN_DOMAIN, reason), message, metadata)
+}
+
+fn with_info<'a>(
+    code: Code,
+    (domain, reason): (&'static str, &'static str),
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'a str, String)>,
+) -> Status {
     let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), cut(value)));
     let details = ErrorDetails::with_error_info(
-        reason.as_str_name(),
-        DOMAIN,
+        reason,
+        domain,
         metadata.collect::<std::collections::HashMap<String, String>>(),
     );
     Status::with_error_details(code, cut(message.into()), details)
+}
+
+/// A status about one field, with a reason that only Pemba has: the field is named in the `ErrorInfo` and in a
+/// `BadRequest`.
+pub(crate) fn with_own_field(code: Code, reason: &'static str, field: &str, message: &str) -> Status {
+    // The message travels twice.
+    let (field, message) = (cut_to(field.to_owned(), 256), cut_to(message.to_owned(), TEXT_MAX_BYTES / 2));
+    let metadata = std::collections::HashMap::from([("field".to_owned(), field.clone())]);
+    let text = format!("`{field}`: {message}");
+    let mut details = ErrorDetails::with_error_info(reason, OWN_DOMAIN, metadata);
+    details.add_bad_request_violation(field, message);
+    Status::with_error_details(code, text, details)
 }
 
 /// A status without details.
@@ -35,11 +68,15 @@ pub(crate) fn plain(code: Code, message: impl Into<String>) -> Status {
 }
 
 /// Text cut to what a header may hold, with a mark where it was cut.
-fn cut(mut text: String) -> String {
-    if text.len() <= TEXT_MAX_BYTES {
+fn cut(text: String) -> String {
+    cut_to(text, TEXT_MAX_BYTES)
+}
+
+fn cut_to(mut text: String, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
         return text;
     }
-    let end = (0..=TEXT_MAX_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=max_bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.truncate(end);
     text.push('…');
     text
