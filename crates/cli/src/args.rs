@@ -4,6 +4,8 @@ use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
 
+use crate::agents::AgentsCommand;
+use crate::agents::chain::ChainFlags;
 use crate::tool_args::{CompletionsArgs, DiffArgs, LspArgs, ManArgs, ValidateArgs};
 
 /// Pemba: relationship-graph authorization for AI agents and the services that govern them.
@@ -33,8 +35,11 @@ pub enum Command {
     /// Write, delete or read relationships.
     #[command(subcommand)]
     Relationship(RelationshipCommand),
-    /// Ask whether a subject has a permission on a resource.
-    Check(CheckArgs),
+    /// Ask whether a subject has a permission on a resource, or may use it through others.
+    Check(Box<CheckArgs>),
+    /// About agents.
+    #[command(flatten)]
+    Agents(Box<AgentsCommand>),
     /// Show what a permission on a resource is made of.
     Expand(ExpandArgs),
     /// List the resources on which a subject has a permission.
@@ -319,8 +324,16 @@ pub struct CheckArgs {
     pub resource: String,
     /// The permission or relation.
     pub permission: String,
-    /// The subject, `type:id` or `type:id#relation`.
-    pub subject: String,
+    /// The subject, `type:id` or `type:id#relation`; with one of the flags about who acts, the root whose authority is
+    /// used, which may be left out.
+    #[arg(required_unless_present_any = ["actors", "delegation", "session"])]
+    pub subject: Option<String>,
+    /// Who acts on the subject's authority.
+    #[command(flatten)]
+    pub chain: ChainFlags,
+    /// Use up what the decision counts, once for this key: the same key gives the same answer and uses nothing again.
+    #[arg(long, value_name = "KEY", conflicts_with_all = ["at_least", "at_exact", "full"])]
+    pub consume: Option<String>,
     /// Caveat context, a JSON object.
     #[arg(long, value_name = "JSON")]
     pub context: Option<String>,

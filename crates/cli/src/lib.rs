@@ -3,6 +3,7 @@
 //! **Invariant: no authorization logic lives here; every command is a translation between text and the database or a
 //! server.**
 
+pub mod agents;
 pub mod args;
 pub mod bootstrap;
 pub mod demo;

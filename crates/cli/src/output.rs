@@ -1,6 +1,7 @@
 //! What a command prints: lines for people, or one JSON value a line for programs.
 
 use std::io::{self, Write};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use serde_json::Value;
 
@@ -14,6 +15,12 @@ impl Output {
     /// Standard output, as lines or as JSON.
     pub fn stdout(json: bool) -> Output {
         Output { sink: Box::new(io::stdout()), json }
+    }
+
+    /// Lines that are kept instead of printed.
+    pub fn captured() -> (Output, Captured) {
+        let captured = Captured::default();
+        (Output { sink: Box::new(captured.clone()), json: false }, captured)
     }
 
     /// Whether programs read it.
@@ -36,5 +43,26 @@ impl Output {
     /// Prints the text to people, the value to programs.
     pub fn either(&mut self, text: &str, value: &Value) -> io::Result<()> {
         if self.json { self.json(value) } else { self.line(text) }
+    }
+}
+
+/// What was printed to an output that prints nowhere.
+#[derive(Clone, Default)]
+pub struct Captured(Arc<Mutex<Vec<u8>>>);
+
+impl Captured {
+    /// The text so far.
+    pub fn text(&self) -> String {
+        String::from_utf8_lossy(&self.0.lock().unwrap_or_else(PoisonError::into_inner)).into_owned()
+    }
+}
+
+impl Write for Captured {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
     }
 }

@@ -14,7 +14,8 @@ use crate::{
     retry::RetryPolicy,
 };
 
-type Transport = InterceptedService<Channel, Bearer>;
+/// A connection that puts the key on every request.
+pub type Transport = InterceptedService<Channel, Bearer>;
 
 /// A connection to one server. Cloning is cheap and shares the connection; calls may run side by side.
 ///
@@ -25,6 +26,7 @@ type Transport = InterceptedService<Channel, Bearer>;
 pub struct Client {
     pub(crate) api: Api,
     pub(crate) retry: RetryPolicy,
+    transport: Transport,
     request_timeout: Duration,
 }
 
@@ -58,9 +60,15 @@ impl Client {
         let api = Api {
             permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
             schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            watch: WatchServiceClient::new(transport).max_decoding_message_size(bytes),
+            watch: WatchServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
         };
-        Ok(Client { api, retry: opened.retry, request_timeout: opened.request_timeout })
+        Ok(Client { api, retry: opened.retry, transport, request_timeout: opened.request_timeout })
+    }
+
+    /// The connection itself, for the generated clients of services that have no method here, such as those of
+    /// `pemba.v1`. Its calls are neither repeated nor bounded in time.
+    pub fn transport(&self) -> Transport {
+        self.transport.clone()
     }
 
     /// Makes a call with one answer.

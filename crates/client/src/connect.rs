@@ -177,7 +177,7 @@ pub(crate) struct Opened {
 
 /// Puts the key on every request.
 #[derive(Clone)]
-pub(crate) struct Bearer(Option<MetadataValue<Ascii>>);
+pub struct Bearer(Option<MetadataValue<Ascii>>);
 
 impl Bearer {
     fn new(token: Option<&str>) -> Result<Bearer, Error> {

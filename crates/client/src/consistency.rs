@@ -50,7 +50,8 @@ pub enum Consistency {
 }
 
 impl Consistency {
-    pub(crate) fn to_wire(&self) -> Option<v1::Consistency> {
+    /// As a message.
+    pub fn to_wire(&self) -> Option<v1::Consistency> {
         use v1::consistency::Requirement;
 
         let requirement = match self {

@@ -49,7 +49,7 @@ mod retry;
 mod schema;
 mod stream;
 mod watch;
-mod wire;
+pub mod wire;
 
 /// The nouns: relationships, objects, subjects, filters, updates, preconditions.
 pub use pemba_model as model;
@@ -58,8 +58,8 @@ pub use tonic::Code;
 
 pub use bulk::Export;
 pub use check::{BulkChecked, Check, Checked, Permissionship};
-pub use client::Client;
-pub use connect::{ConnectOptions, Tls};
+pub use client::{Client, Transport};
+pub use connect::{Bearer, ConnectOptions, Tls};
 pub use consistency::{Consistency, Token};
 pub use error::Error;
 pub use expand::{PermissionTree, TreeNode};

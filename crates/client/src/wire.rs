@@ -1,8 +1,8 @@
-//! The model's nouns as messages, and back.
+//! The model's nouns as messages, and back: for callers of generated clients over a [`Transport`](crate::Transport).
 
 use pemba_model::{
-    CaveatRef, ObjectRef, Operation, Precondition, RelationFilter, Relationship, RelationshipFilter, SmolStr,
-    SubjectFilter, SubjectRef, Timestamp, Update,
+    CaveatRef, Context, ObjectRef, Operation, Precondition, RelationFilter, Relationship, RelationshipFilter,
+    SmolStr, SubjectFilter, SubjectRef, Timestamp, Update,
 };
 use pemba_proto::authzed::api::v1;
 
@@ -17,7 +17,8 @@ pub(crate) fn present<T>(field: Option<T>, name: &str) -> Result<T, Error> {
     field.ok_or_else(|| Error::malformed_answer(format!("`{name}` is missing")))
 }
 
-pub(crate) fn object_to_wire(object: &ObjectRef) -> v1::ObjectReference {
+/// An object as a message.
+pub fn object_to_wire(object: &ObjectRef) -> v1::ObjectReference {
     v1::ObjectReference {
         object_type: object.object_type.to_string(),
         object_id: object.object_id.to_string(),
@@ -28,7 +29,8 @@ pub(crate) fn object_from_wire(object: v1::ObjectReference) -> ObjectRef {
     ObjectRef::new(object.object_type, object.object_id)
 }
 
-pub(crate) fn subject_to_wire(subject: &SubjectRef) -> v1::SubjectReference {
+/// A subject as a message.
+pub fn subject_to_wire(subject: &SubjectRef) -> v1::SubjectReference {
     v1::SubjectReference {
         object: Some(object_to_wire(&subject.object)),
         optional_relation: text(&subject.relation),
@@ -41,18 +43,27 @@ pub(crate) fn subject_from_wire(subject: v1::SubjectReference) -> Result<Subject
     Ok(SubjectRef { object, relation })
 }
 
-pub(crate) fn time_from_wire(time: prost_types::Timestamp) -> Result<Timestamp, Error> {
+/// The instant of a message.
+///
+/// # Errors
+/// `Internal` outside the years 1 to 9999.
+pub fn time_from_wire(time: prost_types::Timestamp) -> Result<Timestamp, Error> {
     u32::try_from(time.nanos)
         .map_err(|_| Error::malformed_answer(format!("`{}` nanoseconds", time.nanos)))
         .and_then(|nanos| Timestamp::new(time.seconds, nanos).map_err(Error::malformed_answer))
 }
 
-fn time_to_wire(time: Timestamp) -> prost_types::Timestamp {
+/// An instant as a message.
+pub fn time_to_wire(time: Timestamp) -> prost_types::Timestamp {
     // Below one thousand million, so it fits.
     prost_types::Timestamp { seconds: time.seconds(), nanos: i32::try_from(time.nanos()).unwrap_or(0) }
 }
 
-pub(crate) fn relationship_to_wire(relationship: &Relationship) -> Result<v1::Relationship, Error> {
+/// A relationship as a message.
+///
+/// # Errors
+/// `InvalidArgument` for a context nested too deep.
+pub fn relationship_to_wire(relationship: &Relationship) -> Result<v1::Relationship, Error> {
     let caveat = relationship
         .caveat
         .as_ref()
@@ -70,7 +81,27 @@ pub(crate) fn relationship_to_wire(relationship: &Relationship) -> Result<v1::Re
     })
 }
 
-pub(crate) fn relationship_from_wire(relationship: v1::Relationship) -> Result<Relationship, Error> {
+/// Caveat context as a message; absent when empty.
+///
+/// # Errors
+/// `InvalidArgument` for a context nested too deep.
+pub fn context_to_wire(context: &Context) -> Result<Option<prost_types::Struct>, Error> {
+    context::to_wire(context)
+}
+
+/// The caveat context of a message; an absent one is empty.
+///
+/// # Errors
+/// `Internal` for what JSON cannot show.
+pub fn context_from_wire(context: Option<prost_types::Struct>) -> Result<Context, Error> {
+    context::from_wire(context)
+}
+
+/// The relationship of a message.
+///
+/// # Errors
+/// `Internal` for a message without its parts.
+pub fn relationship_from_wire(relationship: v1::Relationship) -> Result<Relationship, Error> {
     let caveat = relationship
         .optional_caveat
         .filter(|caveat| !caveat.caveat_name.is_empty())

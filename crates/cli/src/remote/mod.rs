@@ -12,6 +12,7 @@ use anyhow::{Context as _, Result, bail};
 use pemba_client::{Client, ConnectOptions, Consistency, Tls, Token};
 use pemba_model::Context;
 
+use crate::agents::{self, authority};
 use crate::args::{Command, Connection, Freshness};
 use crate::output::Output;
 
@@ -20,7 +21,11 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
         match command {
-            Command::Check(args) => query::check(args, output).await,
+            Command::Check(args) if args.chain.is_empty() && args.consume.is_none() => {
+                query::check(*args, output).await
+            }
+            Command::Check(args) => authority::check(*args, output).await,
+            Command::Agents(command) => agents::run(*command, output).await,
             Command::Expand(args) => query::expand(args, output).await,
             Command::LookupResources(args) => query::lookup_resources(args, output).await,
             Command::LookupSubjects(args) => query::lookup_subjects(args, output).await,
@@ -44,7 +49,8 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
     })
 }
 
-async fn connect(connection: &Connection) -> Result<Client> {
+/// Opens the connection.
+pub(crate) async fn connect(connection: &Connection) -> Result<Client> {
     let mut options = ConnectOptions::new(connection.endpoint.clone());
     if let Some(key) = &connection.key {
         options = options.token(key.clone());
@@ -63,7 +69,8 @@ fn read(file: &Path) -> Result<Vec<u8>> {
     std::fs::read(file).with_context(|| format!("cannot read {}", file.display()))
 }
 
-fn consistency(freshness: &Freshness) -> Consistency {
+/// What the flags ask for.
+pub(crate) fn consistency(freshness: &Freshness) -> Consistency {
     match freshness {
         Freshness { at_least: Some(token), .. } => Consistency::AtLeastAsFresh(Token::new(token.clone())),
         Freshness { at_exact: Some(token), .. } => Consistency::AtExactSnapshot(Token::new(token.clone())),
@@ -72,7 +79,8 @@ fn consistency(freshness: &Freshness) -> Consistency {
     }
 }
 
-fn context(text: Option<&str>) -> Result<Context> {
+/// The context of a flag; empty when it is not given.
+pub(crate) fn context(text: Option<&str>) -> Result<Context> {
     text.map_or(Ok(Context::new()), |text| {
         serde_json::from_str(text).context("`--context` is no JSON object")
     })

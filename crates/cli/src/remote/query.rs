@@ -34,7 +34,8 @@ fn condition(permissionship: &Permissionship) -> String {
 }
 
 pub(super) async fn check(args: CheckArgs, output: &mut Output) -> Result<bool> {
-    let question = Check::new(parse_object(&args.resource)?, args.permission, parse_subject(&args.subject)?)
+    let subject = args.subject.unwrap_or_default();
+    let question = Check::new(parse_object(&args.resource)?, args.permission, parse_subject(&subject)?)
         .at(consistency(&args.freshness))
         .context(context(args.context.as_deref())?);
     let answer = connect(&args.connection).await?.check(question).await?;

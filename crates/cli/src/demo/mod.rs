@@ -1,4 +1,8 @@
-//! `pemba demo`: the support desk on an embedded store, one question after the other, then served for clients.
+//! `pemba demo`: the support desk on an embedded store, one question after the other; then agents that work on it, by
+//! commands over the network; then served for clients.
+
+mod agents;
+mod flight;
 
 use std::net::SocketAddr;
 use std::time::Instant;
@@ -7,34 +11,41 @@ use anyhow::{Context as _, Result};
 use pemba_db::{Consistency, Database, Storage, View, Write};
 use pemba_engine::Permissionship;
 use pemba_model::{Limits, ObjectRef, Operation, Update, text};
-use pemba_server::{Server, ServerOptions};
+use pemba_server::{RunningServer, Server, ServerOptions};
 
 use crate::args::DemoArgs;
 use crate::output::Output;
 use crate::storage::options;
 use crate::validate::file::ValidationFile;
 
-const SCHEMA: &str = include_str!("../../../schema/support-desk/schema.zed");
-const VALIDATION: &str = include_str!("../../../schema/support-desk/validation.yaml");
+const SCHEMA: &str = include_str!("../../../../schema/support-desk/schema.zed");
+const VALIDATION: &str = include_str!("../../../../schema/support-desk/validation.yaml");
 /// The key the demo's server asks for.
 const DEMO_KEY: &str = "demo-key";
 
-/// Shows the support desk; then serves it until stopped, unless told to end.
+/// Shows the support desk and its agents; then serves it until stopped, unless told to end.
 pub fn demo(args: &DemoArgs, output: &mut Output) -> Result<bool> {
     let folder = tempfile::tempdir().context("cannot make a folder for the demo's data")?;
     let data = folder.path().join("data");
     let database = Database::open(Storage::Directory(data.clone()), options(Limits::default()))?;
     let show = Show { database: database.clone(), output };
     show.run(&data.display().to_string())?;
-    if args.exit {
-        database.close();
-        return Ok(true);
-    }
-    serve(args, database, output)
+    let server = serve(args, &database)?;
+    let address = *server.addresses().first().context("the server listens nowhere")?;
+    let played = agents::Act { endpoint: format!("http://{address}"), output }.play();
+    let waited = match played {
+        Ok(()) if !args.exit => invite(address, output).and_then(|()| crate::serve::wait_for_stop()),
+        played => played,
+    };
+    server.shutdown();
+    database.close();
+    waited.map(|()| true)
 }
 
-fn serve(args: &DemoArgs, database: Database, output: &mut Output) -> Result<bool> {
-    let listen: SocketAddr = args.listen.parse().with_context(|| format!("`--listen {}`", args.listen))?;
+/// Serves the database; on a free port when it is only for the show.
+fn serve(args: &DemoArgs, database: &Database) -> Result<RunningServer> {
+    let listen = if args.exit { "127.0.0.1:0" } else { args.listen.as_str() };
+    let listen: SocketAddr = listen.parse().with_context(|| format!("`--listen {listen}`"))?;
     let options = ServerOptions {
         listen: vec![listen],
         preshared_keys: vec![DEMO_KEY.to_owned()],
@@ -42,24 +53,25 @@ fn serve(args: &DemoArgs, database: Database, output: &mut Output) -> Result<boo
         database: Some(database.clone()),
         ..ServerOptions::default()
     };
-    let server = Server::start(options)
-        .with_context(|| format!("cannot serve on {listen}; name a free address with `--listen`"))?;
+    Server::start(options)
+        .with_context(|| format!("cannot serve on {listen}; name a free address with `--listen`"))
+}
+
+fn invite(listen: SocketAddr, output: &mut Output) -> Result<()> {
     output.line(&format!(
-        "\nServing authzed.api.v1 on {listen}, key `{DEMO_KEY}`. Try, in another terminal:\n"
+        "\nServing authzed.api.v1 and pemba.v1 on {listen}, key `{DEMO_KEY}`. Try, in another terminal:\n"
     ))?;
     let program = std::env::current_exe().map_or("pemba".to_owned(), |path| path.display().to_string());
     output.line(&format!("  export PEMBA_ENDPOINT=http://{listen} PEMBA_KEY={DEMO_KEY}"))?;
-    output.line(&format!("  {program} check ticket:1001 view agent:acme-assistant"))?;
+    output.line(&format!("  {program} check ticket:1002 view user:omar"))?;
     output.line(&format!("  {program} lookup-resources ticket view user:omar"))?;
+    output.line(&format!("  {program} agent list"))?;
     output.line(&format!("  {program} watch"))?;
     output.line("\nor any SpiceDB client, in Python (pip install authzed):\n")?;
     output.line("  from authzed.api.v1 import InsecureClient")?;
     output.line(&format!("  client = InsecureClient(\"{listen}\", \"{DEMO_KEY}\")"))?;
     output.line("\nCtrl-C stops it; the demo's data goes with it.")?;
-    crate::serve::wait_for_stop()?;
-    server.shutdown();
-    database.close();
-    Ok(true)
+    Ok(())
 }
 
 struct Show<'a> {
