@@ -271,8 +271,10 @@ impl Filter {
         match command::may_vote(moment, approval, approver) {
             Ok(may_vote) => Ok((may_vote, CHECK_WORK)),
             // A caveat without an answer gives nobody a vote.
-            Err(error) if error.failed_caveat().is_some() => Ok((false, CHECK_WORK)),
-            Err(error) => Err(errors::query(&error)),
+            Err(refused) if refused.query.as_ref().is_some_and(|error| error.failed_caveat().is_some()) => {
+                Ok((false, CHECK_WORK))
+            }
+            Err(refused) => Err(errors::agents(&refused)),
         }
     }
 }
