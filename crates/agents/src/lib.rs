@@ -13,6 +13,7 @@ mod answer;
 pub mod authority;
 pub mod book;
 pub mod chain;
+pub mod client;
 pub mod command;
 pub mod contextual;
 pub mod error;

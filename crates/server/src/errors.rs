@@ -1,5 +1,6 @@
 //! The one place that says which gRPC code, reason and metadata every error has.
 
+use pemba_agents::client::Refused;
 use pemba_db::{
     CounterError, DeleteError, FilterError, ImportError, Refusal, RelationshipError, SchemaError, TokenError,
     ViewError, WatchError, WriteError,
@@ -13,7 +14,8 @@ use tonic::{Code, Status};
 
 use crate::convert::filtered_text;
 use crate::cursor::InvalidCursor;
-use crate::status::{plain, with_reason};
+use crate::status::{plain, with_own_reason, with_reason};
+use crate::validate::Path;
 
 type Metadata = Vec<(&'static str, String)>;
 
@@ -35,6 +37,28 @@ pub(crate) fn too_many_checks(count: usize) -> Status {
         format!("invalid `items`: {count} checks are given; at most {BULK_CHECK_ITEMS_MAX} are allowed"),
         [("check_count", count.to_string()), ("maximum_checks_allowed", BULK_CHECK_ITEMS_MAX.to_string())],
     )
+}
+
+/// A call outside of what its client may do; `at` is the part of the request that lies outside.
+pub(crate) fn refused(error: &Refused, at: Path<'_>) -> Status {
+    let field = at.to_string();
+    let message = if field.is_empty() { error.to_string() } else { format!("`{field}`: {error}") };
+    with_own_reason(
+        Code::PermissionDenied,
+        "ERROR_REASON_CLIENT_NOT_PERMITTED",
+        message,
+        [
+            ("client", error.client.to_string()),
+            ("verb", error.verb.to_owned()),
+            ("outside", error.what.clone()),
+            ("field", field),
+        ],
+    )
+}
+
+/// A stream of a client that is gone or has other rights.
+pub(crate) fn rights_changed(client: &str) -> Status {
+    plain(Code::Unauthenticated, format!("the rights of client `{client}` have changed; call again"))
 }
 
 /// The wildcard as the subject of a question.

@@ -1,11 +1,13 @@
 //! How Pemba is asked over the network: gRPC services, authentication, limits, telemetry.
 //!
 //! A call walks `front` (authentication, request id, counting), `services` (one file a call), `validate` and `convert`
-//! (the wire's messages to the model's nouns), the database, and back through `convert` and `errors`.
+//! (the wire's messages to the model's nouns), `access` (what its client may do), the database, and back through `convert`
+//! and `errors`.
 //!
 //! **Invariant: translation only. No authorization logic lives here: every answer is the database's, and every error
 //! gets its gRPC code in `errors` and nowhere else.**
 
+mod access;
 mod consistency;
 mod convert;
 mod cursor;
@@ -22,5 +24,6 @@ mod stream;
 mod telemetry;
 mod validate;
 
-pub use options::{ServerOptions, StartError, TlsOptions};
+pub use front::{InvalidKeyDigest, KeyDigest};
+pub use options::{ClientKey, ServerOptions, StartError, TlsOptions};
 pub use serve::{RunningServer, Server, TokenDatabases};

@@ -4,9 +4,11 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pemba_agents::client::Client;
 use pemba_db::Database;
 use pemba_model::Limits;
 
+use crate::front::KeyDigest;
 use crate::serve::TokenDatabases;
 
 /// Everything a server is started with.
@@ -16,9 +18,12 @@ pub struct ServerOptions {
     pub listen: Vec<SocketAddr>,
     /// The certificate and key; without them connections are plain text.
     pub tls: Option<TlsOptions>,
-    /// The keys of which a caller must show one. Empty turns authentication off: whoever reaches the port may do
-    /// everything.
+    /// Keys whose callers may do everything: the clients `default`, `default-2` and so on. Without a key and without
+    /// `clients` authentication is off: whoever reaches the port may do everything.
     pub preshared_keys: Vec<String>,
+    /// The clients with their keys; one with several keys comes once for each. `None` leaves only `preshared_keys`.
+    /// Exchanged while serving by `RunningServer::replace_clients`.
+    pub clients: Option<Vec<ClientKey>>,
     /// The bounds of requests. They should be the database's.
     pub limits: Limits,
     /// Where `/metrics` and `/healthz` are served over plain HTTP; `None` for nowhere.
@@ -29,7 +34,7 @@ pub struct ServerOptions {
     /// `RunningServer::attach` brings the database.
     pub database: Option<Database>,
     /// A database for each bearer token instead of `database`; then no key is asked for and `preshared_keys` must be
-    /// empty.
+    /// empty and `clients` be `None`.
     pub per_token: Option<Arc<TokenDatabases>>,
     /// Whether everything that writes is refused.
     pub read_only: bool,
@@ -41,6 +46,15 @@ pub struct ServerOptions {
     pub streams_max: usize,
     /// How long a shutdown waits for calls in progress.
     pub drain_max: Duration,
+}
+
+/// A key and whose it is.
+#[derive(Debug, Clone)]
+pub struct ClientKey {
+    /// Whoever shows the key.
+    pub client: Arc<Client>,
+    /// What is kept of the key.
+    pub key: KeyDigest,
 }
 
 /// A certificate chain and its key, both as PEM text.
@@ -59,6 +73,7 @@ impl Default for ServerOptions {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 50051))],
             tls: None,
             preshared_keys: Vec::new(),
+            clients: None,
             limits: Limits::default(),
             metrics_listen: None,
             rest_listen: None,
@@ -80,6 +95,7 @@ impl std::fmt::Debug for ServerOptions {
             .field("listen", &self.listen)
             .field("tls", &self.tls.is_some())
             .field("preshared_keys", &self.preshared_keys.len())
+            .field("clients", &self.clients.as_ref().map(Vec::len))
             .field("per_token", &self.per_token.is_some())
             .field("read_only", &self.read_only)
             .field("metrics_listen", &self.metrics_listen)

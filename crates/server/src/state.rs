@@ -9,7 +9,8 @@ use tokio::sync::watch;
 use tonic::{Code, Status};
 
 use crate::errors;
-use crate::options::ServerOptions;
+use crate::front::Authentication;
+use crate::options::{ServerOptions, StartError};
 use crate::queries::Queries;
 use crate::status::plain;
 use crate::stream::Streams;
@@ -22,6 +23,7 @@ pub(crate) struct State {
     pub(crate) queries: Queries,
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
+    pub(crate) authentication: Arc<Authentication>,
     /// Whether everything that writes is refused.
     pub(crate) read_only: bool,
     /// Whether each token has its own database, so that none is waited for.
@@ -34,7 +36,10 @@ pub(crate) struct State {
 const QUERY_THREADS_PER_WORKER: usize = 4;
 
 impl State {
-    pub(crate) fn new(options: &ServerOptions, stopping: watch::Receiver<bool>) -> Arc<State> {
+    pub(crate) fn new(
+        options: &ServerOptions,
+        stopping: watch::Receiver<bool>,
+    ) -> Result<Arc<State>, StartError> {
         let limits = options.limits.clone();
         let threads =
             limits.concurrent_queries_max.min(options.worker_threads.max(1) * QUERY_THREADS_PER_WORKER);
@@ -43,6 +48,7 @@ impl State {
             queries: Queries::new(threads),
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
             metrics: Arc::new(Metrics::new()),
+            authentication: Arc::new(Authentication::new(options)?),
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
             limits,
@@ -51,7 +57,7 @@ impl State {
         if let Some(database) = &options.database {
             state.attach(database.clone());
         }
-        Arc::new(state)
+        Ok(Arc::new(state))
     }
 
     /// The state of the services for one token's database, with the bounds of all shared.
@@ -62,6 +68,7 @@ impl State {
             queries: self.queries.clone(),
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
+            authentication: Arc::clone(&self.authentication),
             read_only: self.read_only,
             is_per_token: self.is_per_token,
             stopping: self.stopping.clone(),

@@ -8,8 +8,10 @@ use tonic_types::{ErrorDetails, StatusExt};
 
 use crate::validate::Invalid;
 
-/// The domain in every `google.rpc.ErrorInfo`.
+/// The domain of a `google.rpc.ErrorInfo` whose reason is one of `authzed.api.v1`.
 pub(crate) const DOMAIN: &str = "authzed.com";
+/// The domain of reasons that only Pemba has.
+pub(crate) const OWN_DOMAIN: &str = "pemba";
 /// Longest message or metadata value: details travel in HTTP headers, whose size clients bound.
 const TEXT_MAX_BYTES: usize = 2560;
 
@@ -20,10 +22,29 @@ pub(crate) fn with_reason<'a>(
     message: impl Into<String>,
     metadata: impl IntoIterator<Item = (&'a str, String)>,
 ) -> Status {
+    with_info(code, (DOMAIN, reason.as_str_name()), message, metadata)
+}
+
+/// A status with a reason that only Pemba has.
+pub(crate) fn with_own_reason<'a>(
+    code: Code,
+    reason: &'static str,
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'a str, String)>,
+) -> Status {
+    with_info(code, (OWN_DOMAIN, reason), message, metadata)
+}
+
+fn with_info<'a>(
+    code: Code,
+    (domain, reason): (&'static str, &'static str),
+    message: impl Into<String>,
+    metadata: impl IntoIterator<Item = (&'a str, String)>,
+) -> Status {
     let metadata = metadata.into_iter().map(|(key, value)| (key.to_owned(), cut(value)));
     let details = ErrorDetails::with_error_info(
-        reason.as_str_name(),
-        DOMAIN,
+        reason,
+        domain,
         metadata.collect::<std::collections::HashMap<String, String>>(),
     );
     Status::with_error_details(code, cut(message.into()), details)

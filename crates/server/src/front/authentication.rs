@@ -1,50 +1,135 @@
-//! Preshared keys.
+//! Who calls: which client a key belongs to.
 
+use std::collections::{HashMap, HashSet};
+use std::sync::Arc;
+
+use arc_swap::ArcSwap;
 use http::HeaderMap;
 use http::header::AUTHORIZATION;
-use subtle::{Choice, ConstantTimeEq as _};
+use pemba_agents::client::Client;
+use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use super::key::KeyDigest;
+use crate::options::{ClientKey, ServerOptions, StartError};
 use crate::status::plain;
 
 /// Services that anybody may ask: load balancers and tools have no key.
 const OPEN_SERVICES: [&str; 2] = ["/grpc.health.v1.Health/", "/grpc.reflection."];
+/// Who calls where no key is asked for, and where each token has a database of its own.
+const ANYBODY: &str = "anybody";
+const TESTING: &str = "testing";
+/// The client of the first preshared key; those of the others have a number behind.
+const DEFAULT: &str = "default";
 
 /// Who may call.
-pub(crate) enum Authentication {
-    /// Everybody.
-    Off,
-    /// Whoever shows one of these.
-    PresharedKeys(Vec<Vec<u8>>),
+pub(crate) struct Authentication {
+    known: ArcSwap<Known>,
+    /// The clients of preshared keys, which stay as they are.
+    preshared: Vec<ClientKey>,
+    /// Told whenever `known` was replaced.
+    replaced: watch::Sender<()>,
+}
+
+enum Known {
+    /// Everybody is this client.
+    Anybody(Arc<Client>),
+    /// Whoever shows one of these keys. Looking a digest up takes time that depends on the digest, from which no key
+    /// can be guessed.
+    Keys { clients: HashMap<KeyDigest, Arc<Client>>, unknown: Code },
 }
 
 impl Authentication {
-    /// Any of the keys opens everything; no key at all opens everything to everybody.
-    pub(crate) fn new(keys: &[String]) -> Authentication {
-        if keys.is_empty() {
-            return Authentication::Off;
-        }
-        Authentication::PresharedKeys(keys.iter().map(|key| key.as_bytes().to_vec()).collect())
+    /// Any of the preshared keys opens everything; without a key and without clients everything is open to everybody.
+    pub(crate) fn new(options: &ServerOptions) -> Result<Authentication, StartError> {
+        let preshared = preshared(&options.preshared_keys);
+        let known = match &options.clients {
+            None if preshared.is_empty() => {
+                let name = if options.per_token.is_some() { TESTING } else { ANYBODY };
+                Known::Anybody(Arc::new(Client::unrestricted(name)))
+            }
+            clients => Known::keys(&preshared, clients.as_deref())?,
+        };
+        let known = ArcSwap::from_pointee(known);
+        Ok(Authentication { known, preshared, replaced: watch::Sender::new(()) })
     }
 
-    /// Checks the headers of a call to this path.
-    pub(crate) fn check(&self, path: &str, headers: &HeaderMap) -> Result<(), Status> {
-        let Authentication::PresharedKeys(keys) = self else { return Ok(()) };
-        if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
-            return Ok(());
-        }
-        let Some(shown) = bearer(headers) else {
-            let message = "the call carries no key: send the metadata `authorization: Bearer <key>`";
-            return Err(plain(Code::Unauthenticated, message));
-        };
-        // All keys are compared, each in time that depends on its length only.
-        let matched = keys.iter().fold(Choice::from(0), |matched, key| matched | key.as_slice().ct_eq(shown));
-        if bool::from(matched) {
-            Ok(())
-        } else {
-            Err(plain(Code::PermissionDenied, "the key is not valid here"))
+    /// Replaces the clients, except those of preshared keys. On an error the clients stay as they are.
+    pub(crate) fn replace(&self, clients: &[ClientKey]) -> Result<(), StartError> {
+        self.known.store(Arc::new(Known::keys(&self.preshared, Some(clients))?));
+        self.replaced.send_replace(());
+        Ok(())
+    }
+
+    /// Tells of every replacement from here on.
+    pub(crate) fn replacements(&self) -> watch::Receiver<()> {
+        self.replaced.subscribe()
+    }
+
+    /// Whether some key still belongs to exactly this client.
+    pub(crate) fn still_knows(&self, client: &Client) -> bool {
+        match &**self.known.load() {
+            Known::Anybody(anybody) => **anybody == *client,
+            Known::Keys { clients, .. } => clients.values().any(|known| **known == *client),
         }
     }
+
+    /// The client that calls this path with these headers; none where anybody may ask.
+    pub(crate) fn client(&self, path: &str, headers: &HeaderMap) -> Result<Option<Arc<Client>>, Status> {
+        if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
+            return Ok(None);
+        }
+        match &**self.known.load() {
+            Known::Anybody(anybody) => Ok(Some(Arc::clone(anybody))),
+            Known::Keys { clients, unknown } => {
+                let Some(shown) = bearer(headers) else {
+                    let message = "the call carries no key: send the metadata `authorization: Bearer <key>`";
+                    return Err(plain(Code::Unauthenticated, message));
+                };
+                match clients.get(&KeyDigest::of(shown)) {
+                    Some(client) => Ok(Some(Arc::clone(client))),
+                    None => Err(plain(*unknown, "the key is not valid here")),
+                }
+            }
+        }
+    }
+}
+
+impl Known {
+    /// No key may belong to two clients, and no two clients may differ under one name.
+    fn keys(preshared: &[ClientKey], clients: Option<&[ClientKey]>) -> Result<Known, StartError> {
+        let twice = |reason: String| Err(StartError::Option { option: "clients", reason });
+        let mut by_key: HashMap<KeyDigest, Arc<Client>> = HashMap::new();
+        for one in preshared {
+            by_key.entry(one.key).or_insert_with(|| Arc::clone(&one.client));
+        }
+        let reserved: HashSet<_> = by_key.values().map(|client| client.name.clone()).collect();
+        let mut by_name: HashMap<_, Arc<Client>> = HashMap::new();
+        for one in clients.unwrap_or_default() {
+            let name = &one.client.name;
+            let first = by_name.entry(name.clone()).or_insert_with(|| Arc::clone(&one.client));
+            if reserved.contains(name) || *first != one.client {
+                return twice(format!("name two different clients `{name}`"));
+            }
+            if let Some(other) = by_key.insert(one.key, Arc::clone(&one.client)) {
+                return twice(format!("give one key to `{}` and to `{name}`", other.name));
+            }
+        }
+        // With preshared keys alone a wrong one is told as clients of the interface know it. Among clients with rights
+        // PERMISSION_DENIED says what a client may not.
+        let unknown = if clients.is_some() { Code::Unauthenticated } else { Code::PermissionDenied };
+        Ok(Known::Keys { clients: by_key, unknown })
+    }
+}
+
+/// Each key is a client of its own that may do everything.
+fn preshared(keys: &[String]) -> Vec<ClientKey> {
+    let name = |at: usize| if at == 0 { DEFAULT.to_owned() } else { format!("{DEFAULT}-{}", at + 1) };
+    let client = |(at, key): (usize, &String)| ClientKey {
+        key: KeyDigest::of(key.as_bytes()),
+        client: Arc::new(Client::unrestricted(name(at))),
+    };
+    keys.iter().enumerate().map(client).collect()
 }
 
 /// The key of `authorization: Bearer <key>`; `None` when there is none or the header has another form.
@@ -64,40 +149,95 @@ mod tests {
 
     const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 
-    fn code(keys: &[&str], path: &str, header: Option<&str>) -> Code {
-        let keys: Vec<String> = keys.iter().map(ToString::to_string).collect();
+    fn options(keys: &[&str], clients: Option<Vec<ClientKey>>) -> ServerOptions {
+        let preshared_keys = keys.iter().map(ToString::to_string).collect();
+        ServerOptions { preshared_keys, clients, ..ServerOptions::default() }
+    }
+
+    fn named(name: &str, key: &str) -> ClientKey {
+        let client = Client { rights: Default::default(), ..Client::unrestricted(name) };
+        ClientKey { client: Arc::new(client), key: KeyDigest::of(key.as_bytes()) }
+    }
+
+    /// The name of the client, empty for none, or why not.
+    fn ask(authentication: &Authentication, path: &str, header: Option<&str>) -> Result<String, Code> {
         let mut headers = HeaderMap::new();
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        Authentication::new(&keys).check(path, &headers).map_or_else(|status| status.code(), |()| Code::Ok)
+        let client = authentication.client(path, &headers).map_err(|status| status.code())?;
+        Ok(client.map(|client| client.name.to_string()).unwrap_or_default())
+    }
+
+    fn preshared(keys: &[&str], path: &str, header: Option<&str>) -> Result<String, Code> {
+        ask(&Authentication::new(&options(keys, None)).unwrap(), path, header)
     }
 
     #[test]
     fn any_of_the_keys_opens() {
         let keys = ["first", "second"];
-        assert_eq!(code(&keys, CHECK, Some("Bearer first")), Code::Ok);
-        assert_eq!(code(&keys, CHECK, Some("bearer second")), Code::Ok);
-        assert_eq!(code(&keys, CHECK, Some("Bearer third")), Code::PermissionDenied);
-        assert_eq!(code(&keys, CHECK, Some("Bearer firs")), Code::PermissionDenied);
-        assert_eq!(code(&keys, CHECK, Some("Bearer firstt")), Code::PermissionDenied);
+        assert_eq!(preshared(&keys, CHECK, Some("Bearer first")).unwrap(), "default");
+        assert_eq!(preshared(&keys, CHECK, Some("bearer second")).unwrap(), "default-2");
+        for wrong in ["Bearer third", "Bearer firs", "Bearer firstt"] {
+            assert_eq!(preshared(&keys, CHECK, Some(wrong)), Err(Code::PermissionDenied));
+        }
     }
 
     #[test]
     fn a_missing_or_malformed_key_is_no_wrong_key() {
         for header in [None, Some("Bearer"), Some("Bearer "), Some("first"), Some("Basic first"), Some("")] {
-            assert_eq!(code(&["first"], CHECK, header), Code::Unauthenticated, "{header:?}");
+            assert_eq!(preshared(&["first"], CHECK, header), Err(Code::Unauthenticated), "{header:?}");
         }
     }
 
     #[test]
     fn health_and_reflection_are_open_and_so_is_everything_without_keys() {
-        assert_eq!(code(&["first"], "/grpc.health.v1.Health/Check", None), Code::Ok);
-        assert_eq!(
-            code(&["first"], "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo", None),
-            Code::Ok
-        );
-        assert_eq!(code(&["first"], "/made.up/Call", None), Code::Unauthenticated);
-        assert_eq!(code(&[], CHECK, None), Code::Ok);
+        assert_eq!(preshared(&["first"], "/grpc.health.v1.Health/Check", None).unwrap(), "");
+        let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+        assert_eq!(preshared(&["first"], reflection, None).unwrap(), "");
+        assert_eq!(preshared(&["first"], "/made.up/Call", None), Err(Code::Unauthenticated));
+        assert_eq!(preshared(&[], CHECK, None).unwrap(), "anybody");
+        // An empty list of clients is a list: nobody is known.
+        let nobody = Authentication::new(&options(&[], Some(Vec::new()))).unwrap();
+        assert_eq!(ask(&nobody, CHECK, Some("Bearer first")), Err(Code::Unauthenticated));
+    }
+
+    #[test]
+    fn a_key_is_one_client_and_a_name_too() {
+        let clients = vec![named("portal", "one"), named("portal", "two"), named("batch", "three")];
+        let known = Authentication::new(&options(&["old"], Some(clients))).unwrap();
+        for (key, name) in [("one", "portal"), ("two", "portal"), ("three", "batch"), ("old", "default")] {
+            assert_eq!(ask(&known, CHECK, Some(&format!("Bearer {key}"))).unwrap(), name);
+        }
+        assert_eq!(ask(&known, CHECK, Some("Bearer four")), Err(Code::Unauthenticated));
+        let refused = |keys: &[&str], clients| {
+            Authentication::new(&options(keys, Some(clients))).map(|_| ()).unwrap_err().to_string()
+        };
+        let text = refused(&[], vec![named("portal", "one"), named("batch", "one")]);
+        assert!(text.contains("one key to `portal` and to `batch`"), "{text}");
+        let text = refused(&["one"], vec![named("portal", "one")]);
+        assert!(text.contains("one key to `default` and to `portal`"), "{text}");
+        let text = refused(&["one"], vec![named("default", "two")]);
+        assert!(text.contains("two different clients `default`"), "{text}");
+        let other = ClientKey { client: Arc::new(Client::unrestricted("portal")), ..named("", "two") };
+        let text = refused(&[], vec![named("portal", "one"), other]);
+        assert!(text.contains("two different clients `portal`"), "{text}");
+    }
+
+    #[test]
+    fn replaced_clients_are_gone_and_preshared_keys_stay() {
+        let (portal, batch) = (named("portal", "one"), named("batch", "two"));
+        let known = Authentication::new(&options(&["old"], Some(vec![portal.clone()]))).unwrap();
+        let mut replacements = known.replacements();
+        assert!(!replacements.has_changed().unwrap());
+        known.replace(&[portal.clone(), portal.clone()]).unwrap_err();
+        assert!(!replacements.has_changed().unwrap() && known.still_knows(&portal.client));
+        known.replace(std::slice::from_ref(&batch)).unwrap();
+        assert!(replacements.has_changed().unwrap());
+        replacements.mark_unchanged();
+        assert!(known.still_knows(&batch.client) && !known.still_knows(&portal.client));
+        assert_eq!(ask(&known, CHECK, Some("Bearer one")), Err(Code::Unauthenticated));
+        assert_eq!(ask(&known, CHECK, Some("Bearer two")).unwrap(), "batch");
+        assert_eq!(ask(&known, CHECK, Some("Bearer old")).unwrap(), "default");
     }
 }

@@ -8,6 +8,7 @@ use std::time::Instant;
 use bytes::Bytes;
 use http::{HeaderMap, HeaderValue};
 use http_body::{Frame, SizeHint};
+use pemba_agents::client::Client;
 use tonic::body::Body;
 use tonic::{Code, Status};
 
@@ -25,6 +26,8 @@ pub(crate) struct Asked(pub(crate) u64);
 pub(super) struct Ongoing {
     pub(super) method: Arc<Method>,
     pub(super) request_id: HeaderValue,
+    /// Who calls, once that is known.
+    pub(super) client: Option<Arc<Client>>,
     pub(super) started: Instant,
     pub(super) is_over: bool,
 }
@@ -39,6 +42,7 @@ impl Ongoing {
         self.method.finished(code, took);
         let method = self.method.name();
         let request_id = self.request_id.to_str().unwrap_or("");
+        let client = self.client.as_ref().map_or("", |client| client.name.as_str());
         let took_us = u64::try_from(took.as_micros()).unwrap_or(u64::MAX);
         match code {
             Code::Internal
@@ -52,9 +56,9 @@ impl Ongoing {
                 // gRPC carries the text percent-encoded.
                 let encoded = message.map_or(&[][..], HeaderValue::as_bytes);
                 let message = percent_encoding::percent_decode(encoded).decode_utf8_lossy();
-                tracing::warn!(method, ?code, took_us, request_id, %message, "request failed");
+                tracing::warn!(method, ?code, took_us, request_id, client, %message, "request failed");
             }
-            _ => tracing::debug!(method, ?code, took_us, request_id, "request"),
+            _ => tracing::debug!(method, ?code, took_us, request_id, client, "request"),
         }
     }
 }

@@ -11,7 +11,6 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::authentication::Authentication;
 use super::body::{Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
@@ -45,13 +44,12 @@ pub(crate) struct FrontLayer {
 
 struct Shared {
     state: Arc<State>,
-    authentication: Authentication,
     request_ids: RequestIds,
 }
 
 impl FrontLayer {
-    pub(crate) fn new(state: Arc<State>, authentication: Authentication) -> FrontLayer {
-        FrontLayer { shared: Arc::new(Shared { state, authentication, request_ids: RequestIds::new() }) }
+    pub(crate) fn new(state: Arc<State>) -> FrontLayer {
+        FrontLayer { shared: Arc::new(Shared { state, request_ids: RequestIds::new() }) }
     }
 }
 
@@ -82,24 +80,29 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, request: Request<Body>) -> Call<S::Future> {
+    fn call(&mut self, mut request: Request<Body>) -> Call<S::Future> {
         let path = request.uri().path();
         let headers = request.headers();
-        let ongoing = Ongoing {
+        let mut ongoing = Ongoing {
             method: Arc::clone(self.shared.state.metrics.methods.get(path)),
             request_id: self.shared.request_ids.of(headers),
+            client: None,
             started: Instant::now(),
             is_over: false,
         };
         let wants_version = headers.contains_key(REQUEST_VERSION);
         let is_counted = path.starts_with(COUNTED_SERVICES);
-        let refused = self.shared.authentication.check(path, headers).err();
-        let answer = match refused {
-            Some(status) => Answer::Refused { response: Some(status.into_http()) },
-            None if IMPORTS.contains(&path) => {
-                Answer::Served { future: self.inner.call(request.map(|body| Body::new(Whole::new(body)))) }
+        let is_import = IMPORTS.contains(&path);
+        let answer = match self.shared.state.authentication.client(path, headers) {
+            Err(status) => Answer::Refused { response: Some(status.into_http()) },
+            Ok(client) => {
+                if let Some(client) = client {
+                    ongoing.client = Some(Arc::clone(&client));
+                    request.extensions_mut().insert(client);
+                }
+                let whole = |body| if is_import { Body::new(Whole::new(body)) } else { body };
+                Answer::Served { future: self.inner.call(request.map(whole)) }
             }
-            None => Answer::Served { future: self.inner.call(request) },
         };
         Call { answer, ongoing: Some(ongoing), wants_version, is_counted }
     }

@@ -3,10 +3,12 @@
 mod authentication;
 mod body;
 mod call;
+mod key;
 mod request_id;
 mod whole;
 
 pub(crate) use authentication::{Authentication, bearer};
 pub(crate) use body::{Asked, Counted, LastWords};
 pub(crate) use call::{Front, FrontLayer};
+pub use key::{InvalidKeyDigest, KeyDigest};
 pub(crate) use request_id::X_REQUEST_ID;

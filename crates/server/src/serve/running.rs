@@ -15,8 +15,8 @@ use super::health::EndingHealth;
 use super::per_token::PerToken;
 use super::worker::{WorkerHandle, WorkerStart};
 use super::{desk, routes, worker};
-use crate::front::{Authentication, FrontLayer};
-use crate::options::{ServerOptions, StartError};
+use crate::front::FrontLayer;
+use crate::options::{ClientKey, ServerOptions, StartError};
 use crate::rest::{Gateway, Table};
 use crate::state::State;
 
@@ -49,9 +49,9 @@ impl Server {
         let (stop, stopping) = signal();
         let (abort, aborting) = signal();
         let (end, ending) = signal();
-        let state = State::new(&options, stopping.clone());
+        let state = State::new(&options, stopping.clone())?;
         let health = HealthReporter::new();
-        let front = FrontLayer::new(Arc::clone(&state), Authentication::new(&options.preshared_keys));
+        let front = FrontLayer::new(Arc::clone(&state));
         let table = options.rest_listen.map(|_| Table::new(&options.limits, options.tls.as_ref()));
         let table = table.transpose()?.map(Arc::new);
         let listeners = Listeners::bind(&options)?;
@@ -90,7 +90,8 @@ impl Server {
             drain_max: options.drain_max,
         };
         running.open_desk(listeners, workers, health, options.connections_max, ending)?;
-        if options.preshared_keys.is_empty() && options.per_token.is_none() {
+        let is_open = options.preshared_keys.is_empty() && options.clients.is_none();
+        if is_open && options.per_token.is_none() {
             tracing::warn!("authentication is off: whoever reaches the port may read and write everything");
         }
         let tls = options.tls.is_some();
@@ -143,6 +144,12 @@ impl RunningServer {
         self.state.attach(database);
     }
 
+    /// Replaces the clients of a server; those of preshared keys stay. Calls in progress come to their end, watches of
+    /// clients that are gone or have changed are ended. On an error nothing changes.
+    pub fn replace_clients(&self, clients: &[ClientKey]) -> Result<(), StartError> {
+        self.state.authentication.replace(clients)
+    }
+
     /// Stops in order: health says NOT_SERVING, no connection is accepted, watches end, calls in progress get up to
     /// `drain_max`, then everything left is dropped. Blocks until then. The database stays open. Returns whether
     /// all calls came to their end.
@@ -190,8 +197,9 @@ fn check(options: &ServerOptions) -> Result<(), StartError> {
     if options.preshared_keys.iter().any(|key| key.trim() != key || key.is_empty()) {
         return wrong("preshared-key", "must not be empty, nor begin or end with a blank");
     }
-    if options.per_token.is_some() && (options.database.is_some() || !options.preshared_keys.is_empty()) {
-        return wrong("per-token", "excludes a database and preshared keys of the server");
+    let has_clients = options.clients.is_some() || !options.preshared_keys.is_empty();
+    if options.per_token.is_some() && (options.database.is_some() || has_clients) {
+        return wrong("per-token", "excludes a database, clients and preshared keys of the server");
     }
     Ok(())
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, QueryError};
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
@@ -15,6 +16,7 @@ use tonic::{Code, Status};
 
 use super::check::{SUBJECT_FIELD, permissionship};
 use super::request_context;
+use crate::access;
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject};
 use crate::errors;
@@ -27,6 +29,7 @@ const INLINE_ITEMS_MAX: usize = 64;
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: CheckBulkPermissionsRequest,
 ) -> Result<CheckBulkPermissionsResponse, Status> {
     validate::bulk_check(&request)?;
@@ -34,9 +37,10 @@ pub(super) async fn answer(
         return Err(errors::too_many_checks(request.items.len()));
     }
     let contexts = contexts(state, &request.items)?;
-    let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let is_traced = request.with_tracing;
     let questions = questions(request.items, contexts);
+    permitted(client, &questions, is_traced)?;
+    let view = state.view(consistency(request.consistency.as_ref())?).await?;
     if questions.len() <= INLINE_ITEMS_MAX && !is_traced {
         return Ok(checked(&view, questions, None));
     }
@@ -47,6 +51,17 @@ pub(super) async fn answer(
             Ok(checked(&view, questions, tracing))
         })
         .await
+}
+
+/// One item that the client may not ask refuses the whole call. Items that cannot be asked tell it nothing.
+fn permitted(client: &Client, questions: &[Question], is_traced: bool) -> Result<(), Status> {
+    for (index, question) in questions.iter().enumerate() {
+        if let Ok((resource, subject)) = &question.asked {
+            let asked = (resource.object_type.as_str(), question.item.permission.as_str());
+            access::check(client, Path::Root.item("items", index), asked, subject, is_traced)?;
+        }
+    }
+    Ok(())
 }
 
 /// A context that is too large or no JSON fails the whole call, as a request's would.

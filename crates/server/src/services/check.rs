@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
 use pemba_model::{Context, ObjectRef, SubjectRef};
@@ -10,6 +11,7 @@ use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionRespo
 use tonic::Status;
 
 use super::request_context;
+use crate::access;
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
 use crate::errors;
@@ -49,6 +51,7 @@ impl Question {
 /// `is_traced` asks for the trace whatever the request says.
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: &CheckPermissionRequest,
     is_traced: bool,
 ) -> Result<CheckPermissionResponse, Status> {
@@ -57,14 +60,13 @@ pub(super) async fn answer(
     if !validate::no_wildcard_subject(request.subject.as_ref()) {
         return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
     }
+    let (resource, subject) = (object(request.resource.as_ref()), subject(request.subject.as_ref()));
+    let asked = (resource.object_type.as_str(), request.permission.as_str());
+    let is_traced = is_traced || request.with_tracing;
+    access::check(client, Path::Root, asked, &subject, is_traced)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
-    let question = Arc::new(Question {
-        resource: object(request.resource.as_ref()),
-        permission: request.permission.clone(),
-        subject: subject(request.subject.as_ref()),
-        context,
-    });
+    let question = Arc::new(Question { resource, permission: request.permission.clone(), subject, context });
     let checked_at = Some(encode(view.token()));
     let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
         Err(QueryError::TooManySteps { .. }) => {
@@ -73,11 +75,8 @@ pub(super) async fn answer(
         }
         answer => answer.map_err(|error| errors::query(&error))?,
     };
-    let debug_trace = if is_traced || request.with_tracing {
-        Some(state.queries.run(move || question.trace(&view)).await?)
-    } else {
-        None
-    };
+    let debug_trace =
+        if is_traced { Some(state.queries.run(move || question.trace(&view)).await?) } else { None };
     Ok(CheckPermissionResponse {
         checked_at,
         permissionship: permissionship(answer.permissionship).into(),

@@ -2,12 +2,14 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Delete, DeleteError};
 use pemba_proto::authzed::api::v1::delete_relationships_response::DeletionProgress;
 use pemba_proto::authzed::api::v1::{DeleteRelationshipsRequest, DeleteRelationshipsResponse};
 use tonic::Status;
 
 use super::{optional_limit, transaction_metadata};
+use crate::access;
 use crate::consistency::encode;
 use crate::convert::{filter, preconditions};
 use crate::errors;
@@ -16,6 +18,7 @@ use crate::validate;
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: DeleteRelationshipsRequest,
 ) -> Result<DeleteRelationshipsResponse, Status> {
     validate::delete(&request)?;
@@ -32,6 +35,7 @@ pub(super) async fn answer(
         allow_partial: request.optional_allow_partial_deletions,
         metadata: transaction_metadata(request.optional_transaction_metadata.as_ref(), limits)?,
     };
+    access::delete(client, &delete)?;
     let deleted = state.writer()?.delete(delete).await.map_err(|error| errors::delete(&error))?;
     // Reaching the limit counts as partial even when nothing is left: clients loop until they are told COMPLETE.
     let reached = limit.is_some_and(|limit| deleted.count >= u64::from(limit));

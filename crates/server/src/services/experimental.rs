@@ -9,6 +9,7 @@ use tokio_stream::adapters::Map;
 use tonic::{Request, Response, Status, Streaming};
 
 use super::{asked, bulk_check, counters, export, import, reflection};
+use crate::access::caller;
 use crate::state::State;
 use crate::stream::Outgoing;
 
@@ -83,7 +84,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<Streaming<wire::BulkImportRelationshipsRequest>>,
     ) -> Result<Response<wire::BulkImportRelationshipsResponse>, Status> {
-        let response = import::answer(&self.state, request.into_inner()).await?;
+        let (client, request) = caller(request)?;
+        let response = import::answer(&self.state, &client, request).await?;
         Ok(response.map(|answer| wire::BulkImportRelationshipsResponse { num_loaded: answer.num_loaded }))
     }
 
@@ -91,14 +93,14 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::BulkExportRelationshipsRequest>,
     ) -> Result<Response<Self::BulkExportRelationshipsStream>, Status> {
-        let request = request.into_inner();
+        let (client, request) = caller(request)?;
         let request = wire::ExportBulkRelationshipsRequest {
             consistency: request.consistency,
             optional_limit: request.optional_limit,
             optional_cursor: request.optional_cursor,
             optional_relationship_filter: request.optional_relationship_filter,
         };
-        let outgoing = export::answer(&self.state, request).await?;
+        let outgoing = export::answer(&self.state, &client, request).await?;
         let old: fn(_) -> _ = old_export;
         Ok(Response::new(outgoing.map(old)))
     }
@@ -107,7 +109,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::BulkCheckPermissionRequest>,
     ) -> Result<Response<wire::BulkCheckPermissionResponse>, Status> {
-        let answer = bulk_check::answer(&self.state, new_check(request.into_inner())).await?;
+        let (client, request) = caller(request)?;
+        let answer = bulk_check::answer(&self.state, &client, new_check(request)).await?;
         let count = answer.pairs.len();
         let pairs = answer.pairs.into_iter().map(old_pair).collect();
         Ok(asked(wire::BulkCheckPermissionResponse { checked_at: answer.checked_at, pairs }, count))
@@ -117,7 +120,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::ExperimentalReflectSchemaRequest>,
     ) -> Result<Response<wire::ExperimentalReflectSchemaResponse>, Status> {
-        let answer = reflection::reflect(&self.state, reflection::twin(request.get_ref())?).await?;
+        let (client, request) = caller(request)?;
+        let answer = reflection::reflect(&self.state, &client, reflection::twin(&request)?).await?;
         reflection::twin(&answer).map(Response::new)
     }
 
@@ -125,7 +129,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::ExperimentalComputablePermissionsRequest>,
     ) -> Result<Response<wire::ExperimentalComputablePermissionsResponse>, Status> {
-        let answer = reflection::computable(&self.state, reflection::twin(request.get_ref())?).await?;
+        let (client, request) = caller(request)?;
+        let answer = reflection::computable(&self.state, &client, reflection::twin(&request)?).await?;
         reflection::twin(&answer).map(Response::new)
     }
 
@@ -133,7 +138,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::ExperimentalDependentRelationsRequest>,
     ) -> Result<Response<wire::ExperimentalDependentRelationsResponse>, Status> {
-        let answer = reflection::dependent(&self.state, reflection::twin(request.get_ref())?).await?;
+        let (client, request) = caller(request)?;
+        let answer = reflection::dependent(&self.state, &client, reflection::twin(&request)?).await?;
         reflection::twin(&answer).map(Response::new)
     }
 
@@ -141,7 +147,8 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::ExperimentalDiffSchemaRequest>,
     ) -> Result<Response<wire::ExperimentalDiffSchemaResponse>, Status> {
-        let answer = reflection::diff(&self.state, reflection::twin(request.get_ref())?).await?;
+        let (client, request) = caller(request)?;
+        let answer = reflection::diff(&self.state, &client, reflection::twin(&request)?).await?;
         reflection::twin(&answer).map(Response::new)
     }
 
@@ -149,20 +156,23 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::ExperimentalRegisterRelationshipCounterRequest>,
     ) -> Result<Response<wire::ExperimentalRegisterRelationshipCounterResponse>, Status> {
-        counters::register(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        counters::register(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn experimental_count_relationships(
         &self,
         request: Request<wire::ExperimentalCountRelationshipsRequest>,
     ) -> Result<Response<wire::ExperimentalCountRelationshipsResponse>, Status> {
-        counters::count(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        counters::count(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn experimental_unregister_relationship_counter(
         &self,
         request: Request<wire::ExperimentalUnregisterRelationshipCounterRequest>,
     ) -> Result<Response<wire::ExperimentalUnregisterRelationshipCounterResponse>, Status> {
-        counters::unregister(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        counters::unregister(&self.state, &client, request).await.map(Response::new)
     }
 }

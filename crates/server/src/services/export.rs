@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::EdgeKey;
 use pemba_model::RelationshipFilter;
@@ -13,6 +14,7 @@ use tonic::Status;
 
 use super::read::position;
 use super::{optional_limit, read_page};
+use crate::access;
 use crate::convert::{filter, relationship_to_wire};
 use crate::cursor::{Call, Cursor, Scope};
 use crate::errors;
@@ -35,6 +37,7 @@ struct Export {
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: ExportBulkRelationshipsRequest,
 ) -> Result<Outgoing<ExportBulkRelationshipsResponse>, Status> {
     validate::export(&request)?;
@@ -42,6 +45,8 @@ pub(super) async fn answer(
     let rows = rows.unwrap_or(state.limits.export_page_default).max(1) as usize;
     let database = state.database()?.clone();
     let wanted = request.optional_relationship_filter;
+    let exported = wanted.as_ref().map(filter);
+    access::export(client, exported.as_ref())?;
     let arguments = wanted.as_ref().map(wire::RelationshipFilter::encode_to_vec).unwrap_or_default();
     let scope = Scope::new(Call::Export, database.database_id(), &arguments);
     let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
@@ -49,8 +54,8 @@ pub(super) async fn answer(
         database,
         consistency,
         view: None,
-        has_filter: wanted.is_some(),
-        filter: wanted.as_ref().map(filter).unwrap_or_default(),
+        has_filter: exported.is_some(),
+        filter: exported.unwrap_or_default(),
         scope,
         after,
         rows,

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use http::HeaderValue;
+use pemba_agents::client::Client;
 use pemba_model::Relationship;
 use pemba_proto::authzed::api::v1::{
     BulkImportRelationshipsRequest, ImportBulkRelationshipsRequest, ImportBulkRelationshipsResponse,
@@ -11,6 +12,7 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Code, Response, Status, Streaming};
 
 use super::write::caveat_size;
+use crate::access;
 use crate::convert::relationship;
 use crate::errors;
 use crate::front::LastWords;
@@ -41,11 +43,14 @@ impl Part for BulkImportRelationshipsRequest {
 
 pub(super) async fn answer<M: Part>(
     state: &Arc<State>,
+    client: &Client,
     mut stream: Streaming<M>,
 ) -> Result<Response<ImportBulkRelationshipsResponse>, Status> {
+    access::import(client)?;
     let mut import = state.writer()?.import();
     while let Some(message) = next(state, &mut stream).await? {
         let relationships = read(state, message.relationships())?;
+        access::import_part(client, &relationships)?;
         import.push(relationships).map_err(|error| errors::import(&error))?;
     }
     let imported = import.finish().await.map_err(|error| errors::import(&error))?;

@@ -3,6 +3,7 @@
 use std::ops::Bound;
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::{Ordinal, ResourceSet};
 use pemba_model::{Context, SmolStr, SubjectRef};
@@ -15,6 +16,7 @@ use tonic::{Code, Status};
 
 use super::read::position;
 use super::{PAGE_MESSAGES, optional_limit, request_context};
+use crate::access;
 use crate::consistency::encode;
 use crate::convert::{partial_caveat_info, subject};
 use crate::cursor::{Call, Cursor, Scope};
@@ -55,6 +57,7 @@ struct Found {
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     mut request: LookupResourcesRequest,
 ) -> Result<Outgoing<LookupResourcesResponse>, Status> {
     validate::lookup_resources(&request)?;
@@ -62,6 +65,8 @@ pub(super) async fn answer(
     if !validate::no_wildcard_subject(request.subject.as_ref()) {
         return Err(errors::wildcard_not_allowed("subject_id"));
     }
+    let asking = subject(request.subject.as_ref());
+    access::lookup_resources(client, &request.resource_object_type, &request.permission, &asking)?;
     let left = optional_limit(request.optional_limit, state.limits.lookup_limit_max)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
@@ -70,7 +75,7 @@ pub(super) async fn answer(
     let scope = Scope::new(Call::LookupResources, database.database_id(), &request.encode_to_vec());
     let (consistency, after) = position(&database, &scope, requested, cursor)?;
     let question = Question {
-        subject: subject(request.subject.as_ref()),
+        subject: asking,
         resource_type: request.resource_object_type.as_str().into(),
         permission: request.permission,
         context,

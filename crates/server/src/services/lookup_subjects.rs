@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::{FoundSubject, Ordinal, Permissionship, SubjectSet};
 use pemba_model::{Context, ObjectRef, SmolStr, WILDCARD_ID};
@@ -16,6 +17,7 @@ use tonic::{Code, Status};
 
 use super::read::position;
 use super::{PAGE_MESSAGES, optional_limit, request_context};
+use crate::access;
 use crate::consistency::encode;
 use crate::convert::{object, partial_caveat_info};
 use crate::cursor::{AfterSubject, Call, Cursor, Scope};
@@ -61,9 +63,13 @@ struct Found {
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     mut request: LookupSubjectsRequest,
 ) -> Result<Outgoing<LookupSubjectsResponse>, Status> {
     validate::lookup_subjects(&request)?;
+    let resource = object(request.resource.as_ref());
+    let (resource_type, subject_type) = (&resource.object_type, &request.subject_object_type);
+    access::lookup_subjects(client, resource_type, &request.permission, subject_type)?;
     let left = optional_limit(request.optional_concrete_limit, state.limits.lookup_limit_max)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
@@ -75,7 +81,7 @@ pub(super) async fn answer(
     let question = Question {
         database,
         consistency,
-        resource: object(request.resource.as_ref()),
+        resource,
         subject_relation: if relation.is_empty() { None } else { Some(relation.as_str().into()) },
         wants_wildcard: request.wildcard_option() != WildcardOption::ExcludeWildcards,
         permission: request.permission,

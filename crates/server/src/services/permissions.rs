@@ -17,6 +17,7 @@ use tonic::{Request, Response, Status, Streaming};
 use super::{
     asked, bulk_check, check, delete, expand, export, import, lookup_resources, lookup_subjects, read, write,
 };
+use crate::access::caller;
 use crate::state::State;
 use crate::stream::Outgoing;
 
@@ -45,21 +46,24 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<ReadRelationshipsRequest>,
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
-        read::answer(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        read::answer(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn write_relationships(
         &self,
         request: Request<WriteRelationshipsRequest>,
     ) -> Result<Response<WriteRelationshipsResponse>, Status> {
-        write::answer(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        write::answer(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn delete_relationships(
         &self,
         request: Request<DeleteRelationshipsRequest>,
     ) -> Result<Response<DeleteRelationshipsResponse>, Status> {
-        delete::answer(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        delete::answer(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn check_permission(
@@ -67,14 +71,16 @@ impl PermissionsService for Permissions {
         request: Request<CheckPermissionRequest>,
     ) -> Result<Response<CheckPermissionResponse>, Status> {
         let is_traced = request.metadata().contains_key(REQUEST_DEBUG_INFORMATION);
-        check::answer(&self.state, &request.into_inner(), is_traced).await.map(|answer| asked(answer, 1))
+        let (client, request) = caller(request)?;
+        check::answer(&self.state, &client, &request, is_traced).await.map(|answer| asked(answer, 1))
     }
 
     async fn check_bulk_permissions(
         &self,
         request: Request<CheckBulkPermissionsRequest>,
     ) -> Result<Response<CheckBulkPermissionsResponse>, Status> {
-        let answer = bulk_check::answer(&self.state, request.into_inner()).await?;
+        let (client, request) = caller(request)?;
+        let answer = bulk_check::answer(&self.state, &client, request).await?;
         let count = answer.pairs.len();
         Ok(asked(answer, count))
     }
@@ -83,34 +89,39 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<ExpandPermissionTreeRequest>,
     ) -> Result<Response<ExpandPermissionTreeResponse>, Status> {
-        expand::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
+        let (client, request) = caller(request)?;
+        expand::answer(&self.state, &client, request).await.map(|answer| asked(answer, 1))
     }
 
     async fn lookup_resources(
         &self,
         request: Request<LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
-        lookup_resources::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
+        let (client, request) = caller(request)?;
+        lookup_resources::answer(&self.state, &client, request).await.map(|answer| asked(answer, 1))
     }
 
     async fn lookup_subjects(
         &self,
         request: Request<LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
-        lookup_subjects::answer(&self.state, request.into_inner()).await.map(|answer| asked(answer, 1))
+        let (client, request) = caller(request)?;
+        lookup_subjects::answer(&self.state, &client, request).await.map(|answer| asked(answer, 1))
     }
 
     async fn import_bulk_relationships(
         &self,
         request: Request<Streaming<ImportBulkRelationshipsRequest>>,
     ) -> Result<Response<ImportBulkRelationshipsResponse>, Status> {
-        import::answer(&self.state, request.into_inner()).await
+        let (client, request) = caller(request)?;
+        import::answer(&self.state, &client, request).await
     }
 
     async fn export_bulk_relationships(
         &self,
         request: Request<ExportBulkRelationshipsRequest>,
     ) -> Result<Response<Self::ExportBulkRelationshipsStream>, Status> {
-        export::answer(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        export::answer(&self.state, &client, request).await.map(Response::new)
     }
 }

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::EdgeKey;
 use pemba_model::RelationshipFilter;
@@ -12,6 +13,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::{PAGE_MESSAGES, optional_limit, read_page};
+use crate::access;
 use crate::consistency::{consistency, encode};
 use crate::convert::{filter, relationship_to_wire};
 use crate::cursor::{Call, Cursor, Scope};
@@ -50,16 +52,19 @@ struct Middle {
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: ReadRelationshipsRequest,
 ) -> Result<Outgoing<ReadRelationshipsResponse>, Status> {
     validate::read(&request)?;
     let left = optional_limit(request.optional_limit, state.limits.read_limit_max)?;
     let database = state.database()?.clone();
     let wanted = request.relationship_filter.unwrap_or_default();
+    let read = filter(&wanted);
+    access::read(client, &read)?;
     let scope = Scope::new(Call::Read, database.database_id(), &wanted.encode_to_vec());
     let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
     let steps_max = state.limits.query_steps_max;
-    let start = Start { database, consistency, filter: filter(&wanted), scope, after, left, steps_max };
+    let start = Start { database, consistency, filter: read, scope, after, left, steps_max };
     state.streams.paged(&state.queries, Reading::Start(Box::new(start)), next).await
 }
 

@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_proto::authzed::api::v1::{
     ComputablePermissionsRequest, ComputablePermissionsResponse, DependentRelationsRequest,
     DependentRelationsResponse, DiffSchemaRequest, DiffSchemaResponse, ReflectSchemaRequest,
@@ -12,6 +13,7 @@ use pemba_schema::reflection;
 use prost::Message;
 use tonic::{Code, Status};
 
+use crate::access;
 use crate::consistency::{consistency, encode};
 use crate::convert::reflection::{
     caveat_to_wire, definition_to_wire, diff_to_wire, reference_to_wire, schema_filter, schema_filter_text,
@@ -22,8 +24,10 @@ use crate::status::plain;
 
 pub(super) async fn reflect(
     state: &Arc<State>,
+    client: &Client,
     request: ReflectSchemaRequest,
 ) -> Result<ReflectSchemaResponse, Status> {
+    access::read_schema(client)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let reflect = move || {
         let filters: Vec<_> = request.optional_filters.iter().map(schema_filter).collect();
@@ -42,8 +46,10 @@ pub(super) async fn reflect(
 
 pub(super) async fn computable(
     state: &Arc<State>,
+    client: &Client,
     request: ComputablePermissionsRequest,
 ) -> Result<ComputablePermissionsResponse, Status> {
+    access::read_schema(client)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let compute = move || {
         let beginning = &request.optional_definition_name_filter;
@@ -64,8 +70,10 @@ pub(super) async fn computable(
 
 pub(super) async fn dependent(
     state: &Arc<State>,
+    client: &Client,
     request: DependentRelationsRequest,
 ) -> Result<DependentRelationsResponse, Status> {
+    access::read_schema(client)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let depend = move || {
         let schema = view.snapshot().schema();
@@ -82,8 +90,10 @@ pub(super) async fn dependent(
 
 pub(super) async fn diff(
     state: &Arc<State>,
+    client: &Client,
     request: DiffSchemaRequest,
 ) -> Result<DiffSchemaResponse, Status> {
+    access::read_schema(client)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let compare = move || {
         let text = &request.comparison_schema;

@@ -11,6 +11,7 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Code, Request, Response, Status};
 
 use super::reflection;
+use crate::access::{self, caller};
 use crate::consistency::encode;
 use crate::errors;
 use crate::state::State;
@@ -32,8 +33,9 @@ impl Schemas {
 impl SchemaService for Schemas {
     async fn read_schema(
         &self,
-        _: Request<ReadSchemaRequest>,
+        request: Request<ReadSchemaRequest>,
     ) -> Result<Response<ReadSchemaResponse>, Status> {
+        access::read_schema(&caller(request)?.0)?;
         match self.state.database()?.read_schema() {
             Some(schema) => Ok(Response::new(ReadSchemaResponse {
                 schema_text: schema.text,
@@ -47,8 +49,9 @@ impl SchemaService for Schemas {
         &self,
         request: Request<WriteSchemaRequest>,
     ) -> Result<Response<WriteSchemaResponse>, Status> {
-        let request = request.into_inner();
+        let (client, request) = caller(request)?;
         validate::write_schema(&request)?;
+        access::write_schema(&client)?;
         let text = request.schema;
         if self.state.read_only {
             // A schema that is none is told as such everywhere.
@@ -63,27 +66,31 @@ impl SchemaService for Schemas {
         &self,
         request: Request<ReflectSchemaRequest>,
     ) -> Result<Response<ReflectSchemaResponse>, Status> {
-        reflection::reflect(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        reflection::reflect(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn computable_permissions(
         &self,
         request: Request<ComputablePermissionsRequest>,
     ) -> Result<Response<ComputablePermissionsResponse>, Status> {
-        reflection::computable(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        reflection::computable(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn dependent_relations(
         &self,
         request: Request<DependentRelationsRequest>,
     ) -> Result<Response<DependentRelationsResponse>, Status> {
-        reflection::dependent(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        reflection::dependent(&self.state, &client, request).await.map(Response::new)
     }
 
     async fn diff_schema(
         &self,
         request: Request<DiffSchemaRequest>,
     ) -> Result<Response<DiffSchemaResponse>, Status> {
-        reflection::diff(&self.state, request.into_inner()).await.map(Response::new)
+        let (client, request) = caller(request)?;
+        reflection::diff(&self.state, &client, request).await.map(Response::new)
     }
 }

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pemba_agents::client::Client;
 use pemba_db::{Watch, WatchError, WatchEvent};
 use pemba_model::Revision;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchService;
@@ -10,6 +11,7 @@ use pemba_proto::authzed::api::v1::{WatchKind, WatchRequest, WatchResponse, ZedT
 use tonic::metadata::MetadataMap;
 use tonic::{Code, Request, Response, Status};
 
+use crate::access::{self, caller};
 use crate::consistency::{decode, encode};
 use crate::convert::{context, filter, updated_to_wire};
 use crate::errors;
@@ -35,7 +37,7 @@ impl WatchService for Watches {
 
     async fn watch(&self, request: Request<WatchRequest>) -> Result<Response<Self::WatchStream>, Status> {
         let asked = Asked::read(request.metadata())?;
-        let request = request.into_inner();
+        let (client, request) = caller(request)?;
         validate::watch(&request)?;
         let database = self.state.database()?;
         let after = match &request.optional_start_cursor {
@@ -59,6 +61,7 @@ impl WatchService for Watches {
             checkpoints: wants(WatchKind::IncludeCheckpoints),
             expirations: asked.expirations,
         };
+        access::watch(&client, &wanted)?;
         let begin = {
             let database = database.clone();
             move || database.watch(wanted).map_err(|error| errors::watch(&error))
@@ -66,7 +69,7 @@ impl WatchService for Watches {
         // Looking for what will expire may take long.
         let watch = if asked.expirations { self.state.queries.run(begin).await? } else { begin()? };
         let (outlet, outgoing) = self.state.streams.open()?;
-        tokio::spawn(follow(Arc::clone(&self.state), watch, outlet));
+        tokio::spawn(follow(Arc::clone(&self.state), client, watch, outlet));
         Ok(Response::new(outgoing))
     }
 }
@@ -115,16 +118,26 @@ fn own_revision(database_id: u64, token: &ZedToken) -> Result<Revision, Status> 
 /// Longest sleep towards an expiration: the clock by which things expire may be set.
 const EXPIRATION_WAIT_MAX: Duration = Duration::from_secs(10);
 
-/// Sends events until the client is gone, falls behind or the server stops.
-async fn follow(state: Arc<State>, mut watch: Watch, outlet: Outlet<WatchResponse>) {
+/// Sends events until the client is gone, falls behind, has other rights or the server stops.
+async fn follow(state: Arc<State>, client: Arc<Client>, mut watch: Watch, outlet: Outlet<WatchResponse>) {
     state.metrics.watches.inc();
     let mut stopping = state.stopping.clone();
+    let mut replaced = state.authentication.replacements();
+    // The clients may have been replaced since this one was let in.
+    replaced.mark_changed();
     loop {
         let until_expiration = watch.until_expiration();
         let event = tokio::select! {
             event = watch.next() => event,
             () = outlet.closed() => break,
             () = sleep(until_expiration) => continue,
+            Ok(()) = replaced.changed() => {
+                if state.authentication.still_knows(&client) {
+                    continue;
+                }
+                outlet.fail(errors::rights_changed(&client.name));
+                break;
+            }
             _ = stopping.wait_for(|stopping| *stopping) => Err(WatchError::Stopped),
         };
         let messages = match event {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::client::Client;
 use pemba_db::{Write, WriteError};
 use pemba_model::Limits;
 use pemba_proto::authzed::api::v1::{Relationship, WriteRelationshipsRequest, WriteRelationshipsResponse};
@@ -9,6 +10,7 @@ use prost::Message as _;
 use tonic::Status;
 
 use super::transaction_metadata;
+use crate::access;
 use crate::consistency::encode;
 use crate::convert::{preconditions, relationship, update};
 use crate::errors;
@@ -17,6 +19,7 @@ use crate::validate::{self, Invalid, Path};
 
 pub(super) async fn answer(
     state: &Arc<State>,
+    client: &Client,
     request: WriteRelationshipsRequest,
 ) -> Result<WriteRelationshipsResponse, Status> {
     validate::write(&request)?;
@@ -38,6 +41,7 @@ pub(super) async fn answer(
         .map(|(index, wire)| update(Path::Root.item("updates", index), wire))
         .collect::<Result<Vec<_>, Invalid>>()?;
     let write = Write { updates, preconditions: preconditions(&request.optional_preconditions), metadata };
+    access::write(client, &write)?;
     let committed = state.writer()?.write(write).await.map_err(|error| errors::write(&error))?;
     Ok(WriteRelationshipsResponse { written_at: Some(encode(committed.token)) })
 }

@@ -11,6 +11,8 @@
 )]
 
 mod abuse;
+mod client_calls;
+mod clients;
 mod consistency;
 mod errors;
 mod experimental;

@@ -1,6 +1,10 @@
 //! Bodies and headers of requests.
 
+use std::sync::Arc;
+
+use pemba_agents::client::{Client, Rights};
 use pemba_model::Limits;
+use pemba_server::{ClientKey, KeyDigest};
 use serde_json::json;
 
 use super::http::{post, request, send, start, start_with};
@@ -167,6 +171,30 @@ async fn a_key_is_asked_for_before_the_body_is_read() {
     for path in ["/healthz", "/openapi.json"] {
         assert_eq!(super::http::get(address, path).await.status, 200);
     }
+}
+
+#[tokio::test]
+async fn what_a_client_may_not_do_is_refused_here_too() {
+    let clients = vec![ClientKey {
+        client: Arc::new(Client { rights: Rights::default(), ..Client::unrestricted("portal") }),
+        key: KeyDigest::of(b"key"),
+    }];
+    let (_harness, address) = start_with(Limits::default(), |options| options.clients = Some(clients)).await;
+    let ask = |header: &'static str, path: &'static str, body: String| async move {
+        send(address, &request("POST", path, &[("authorization", header)], &body)).await
+    };
+    let question = check("");
+    ask("Bearer other", CHECK, question.clone()).await.assert_error(401, 16);
+    let error = ask("Bearer key", CHECK, question).await.assert_error(403, 7);
+    let info = &error["details"][0];
+    assert_eq!(
+        (&info["domain"], &info["reason"]),
+        (&"pemba".into(), &"ERROR_REASON_CLIENT_NOT_PERMITTED".into())
+    );
+    assert_eq!((&info["metadata"]["client"], &info["metadata"]["verb"]), (&"portal".into(), &"check".into()));
+    ask("Bearer key", READ_SCHEMA, "{}".to_owned()).await.assert_error(403, 7);
+    let filter = r#"{"relationshipFilter":{"resourceType":"document"}}"#.to_owned();
+    ask("Bearer key", "/v1/relationships/read", filter).await.assert_error(403, 7);
 }
 
 #[tokio::test]
