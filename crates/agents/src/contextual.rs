@@ -21,12 +21,17 @@ pub fn overlay<'a>(
     for (at, relationship) in contextual.iter().enumerate() {
         check_allowed(schema, relationship, &format!("contextual_relationships[{at}]"))?;
     }
+    if let Some(other) = contextual.iter().find(|relationship| clashes(snapshot, relationship, now)) {
+        let message = format!("`{other}` is stored under another caveat, which it cannot replace");
+        return Err(Refused::new(Reason::ContextualNotAllowed, "contextual_relationships", message));
+    }
     let granted =
         session.filter(|session| session.closed.is_none()).map_or(&[][..], |session| &session.grants);
     let extra: Vec<Relationship> = granted
         .iter()
-        // A schema written since may no longer know what was granted.
+        // A schema written since may no longer know what was granted; what is stored under another caveat holds.
         .filter(|relationship| check_allowed(schema, relationship, "grants").is_ok())
+        .filter(|relationship| !clashes(snapshot, relationship, now))
         .chain(contextual)
         .filter(|relationship| relationship.expires_at.is_none_or(|at| now < at))
         .cloned()

@@ -188,7 +188,7 @@ pub struct Refused {
     /// What is wrong, with the value and the limit where there is one.
     pub message: String,
     /// The query's own error, for `QueryFailed`.
-    pub query: Option<QueryError>,
+    pub query: Option<Box<QueryError>>,
 }
 
 impl Refused {
@@ -211,7 +211,7 @@ impl From<QueryError> for Refused {
             reason: Reason::QueryFailed,
             field: "question".to_owned(),
             message: error.to_string(),
-            query: Some(error),
+            query: Some(Box::new(error)),
         }
     }
 }

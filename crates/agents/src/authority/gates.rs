@@ -7,7 +7,7 @@ use super::Case;
 use super::conjunct::{Limit, Part};
 use super::evaluation::Evaluation;
 use crate::answer::{self, earlier};
-use crate::chain::{Over, delegation_over, is_connected, session_over};
+use crate::chain::{Over, delegation_over, incarnation_of, is_connected, session_over};
 use crate::liveness::{Liveness, liveness};
 use crate::records::label;
 
@@ -66,7 +66,12 @@ pub(super) fn take<G: Graph>(
 
 fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let Some(session) = &case.chain.session else { return Ok(()) };
-    let state = session_over(session, case.ground.presenter.session_used_at, case.ground.facts.now);
+    let ground = &case.ground;
+    let state = if incarnation_of(ground.book, &session.actor) == session.incarnation {
+        session_over(session, ground.presenter.session_used_at, ground.facts.now)
+    } else {
+        Err((Over::OtherIncarnation, None))
+    };
     let limit = || Limit::Session(session.id, state.err().map_or(Over::Ended, |(over, _)| over));
     evaluation.take(Part::Session, limit, || Ok(of_period(state)))
 }

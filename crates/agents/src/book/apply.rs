@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use pemba_model::document::{DocumentChange, Ledger, LedgerError};
 use pemba_model::{SmolStr, Timestamp};
-use rpds::HashTrieMapSync;
 
+use super::table::empty;
 use super::{Book, ByPermission};
 use crate::records::{
     Agent, AgentChange, Approval, ApprovalPolicy, ApprovalState, Consumption, Delegation, GrantPolicy, Human,
@@ -213,7 +213,7 @@ fn set_by_permission<T: Clone>(
     record: &T,
     put: bool,
 ) {
-    let mut names = map.get(object_type).cloned().unwrap_or_else(HashTrieMapSync::new_sync);
+    let mut names = map.get(object_type).cloned().unwrap_or_else(empty);
     if put {
         names.insert_mut(name.clone(), Arc::new(record.clone()));
     } else {

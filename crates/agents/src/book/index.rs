@@ -3,17 +3,19 @@
 use std::borrow::Borrow;
 use std::hash::Hash;
 
-use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
+use rpds::RedBlackTreeSetSync;
+
+use super::table::{Map, empty};
 
 /// Ids by something they have in common, in order. What has none takes no place.
 #[derive(Debug, Clone)]
 pub(super) struct Index<K: Hash + Eq, I: Ord> {
-    sets: HashTrieMapSync<K, RedBlackTreeSetSync<I>>,
+    sets: Map<K, RedBlackTreeSetSync<I>>,
 }
 
 impl<K: Hash + Eq, I: Ord> Default for Index<K, I> {
     fn default() -> Self {
-        Index { sets: HashTrieMapSync::new_sync() }
+        Index { sets: empty() }
     }
 }
 

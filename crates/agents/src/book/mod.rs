@@ -7,10 +7,11 @@ mod table;
 use std::sync::Arc;
 
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
-use rpds::{HashTrieMapSync, RedBlackTreeMapSync, RedBlackTreeSetSync};
+use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use self::index::Index;
 pub use self::table::Table;
+use self::table::{Map, empty};
 use crate::id::{ApprovalId, DelegationId, SessionId};
 use crate::records::{
     Agent, AgentChange, Approval, ApprovalPolicy, Consumption, Delegation, GrantPolicy, Human, Key, Kill,
@@ -18,12 +19,12 @@ use crate::records::{
 };
 
 /// By type, then by permission or relation.
-type ByPermission<T> = HashTrieMapSync<SmolStr, HashTrieMapSync<SmolStr, Arc<T>>>;
+type ByPermission<T> = Map<SmolStr, Map<SmolStr, Arc<T>>>;
 
 /// Every record at one revision. A clone is cheap and shares everything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Book {
-    types: HashTrieMapSync<SmolStr, Arc<TypePolicy>>,
+    types: Map<SmolStr, Arc<TypePolicy>>,
     labels: ByPermission<PermissionLabels>,
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
@@ -42,7 +43,7 @@ pub struct Book {
     approvals: Table<ApprovalId, Approval>,
     approvals_by_action: Index<SmolStr, ApprovalId>,
     approvals_by_actor: Index<ObjectRef, ApprovalId>,
-    consumptions: HashTrieMapSync<Key, Arc<Consumption>>,
+    consumptions: Map<Key, Arc<Consumption>>,
     /// What will be over when, to be forgotten a while later.
     ends: RedBlackTreeSetSync<(Timestamp, Key)>,
     len: u64,
@@ -51,10 +52,10 @@ pub struct Book {
 impl Default for Book {
     fn default() -> Book {
         Book {
-            types: HashTrieMapSync::new_sync(),
-            labels: HashTrieMapSync::new_sync(),
-            grant_policies: HashTrieMapSync::new_sync(),
-            approval_policies: HashTrieMapSync::new_sync(),
+            types: empty(),
+            labels: empty(),
+            grant_policies: empty(),
+            approval_policies: empty(),
             agents: Table::default(),
             changes: RedBlackTreeMapSync::new_sync(),
             humans: Table::default(),
@@ -70,7 +71,7 @@ impl Default for Book {
             approvals: Table::default(),
             approvals_by_action: Index::default(),
             approvals_by_actor: Index::default(),
-            consumptions: HashTrieMapSync::new_sync(),
+            consumptions: empty(),
             ends: RedBlackTreeSetSync::new_sync(),
             len: 0,
         }

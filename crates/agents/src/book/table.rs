@@ -4,18 +4,27 @@ use std::hash::Hash;
 use std::ops::Bound;
 use std::sync::Arc;
 
+use foldhash::quality::FixedState;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
+
+/// A map whose order depends on nothing but what is in it.
+pub(super) type Map<K, V> = HashTrieMapSync<K, V, FixedState>;
+
+/// An empty map.
+pub(super) fn empty<K: Hash + Eq, V>() -> Map<K, V> {
+    Map::new_with_hasher_and_ptr_kind(FixedState::with_seed(0x0070_656d_6261))
+}
 
 /// Records of one kind.
 #[derive(Debug, Clone)]
 pub struct Table<K: Ord + Hash + Eq, V> {
-    by_id: HashTrieMapSync<K, Arc<V>>,
+    by_id: Map<K, Arc<V>>,
     in_order: RedBlackTreeSetSync<K>,
 }
 
 impl<K: Ord + Hash + Eq, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { by_id: HashTrieMapSync::new_sync(), in_order: RedBlackTreeSetSync::new_sync() }
+        Table { by_id: empty(), in_order: RedBlackTreeSetSync::new_sync() }
     }
 }
 

@@ -45,7 +45,7 @@ pub fn ask_approval(
     let question = Question { claim: &claim, permission: &new.permission, resource: &new.resource, values };
     let policy = offered(moment, presenter, &chain, &question)?;
     let (hash, bound) = action_hash(&chain, &new.permission, &new.resource, values, policy)?;
-    if let Some(waiting) = same_action(moment, &hash)? {
+    if let Some(waiting) = same_action(moment, presenter, &hash)? {
         return Ok(Changes::new(waiting));
     }
     check_pending(moment, policy, chain.actor())?;
@@ -141,16 +141,19 @@ pub(super) fn with_seen<'b, 'a: 'b>(
     }
 }
 
-/// The approval that waits, or can be used, for the same action; an error while a rejection still counts.
-fn same_action(moment: &Moment<'_>, hash: &str) -> Result<Option<Approval>, Refused> {
+/// This client's approval that waits, or can be used, for the same action; an error while a rejection, to whomever, still
+/// counts.
+fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result<Option<Approval>, Refused> {
     let now = moment.now();
+    let mut waiting = None;
     for approval in moment.book.approvals_of_action(hash) {
+        let is_own = presenter.is(&approval.binding);
         match &approval.state {
-            ApprovalState::Pending if now < approval.decide_before => {
-                return Ok(Some(approval.as_ref().clone()));
+            ApprovalState::Pending if now < approval.decide_before && is_own => {
+                waiting = Some(approval);
             }
-            ApprovalState::Approved { use_before, .. } if now < *use_before => {
-                return Ok(Some(approval.as_ref().clone()));
+            ApprovalState::Approved { use_before, .. } if now < *use_before && is_own => {
+                waiting = Some(approval);
             }
             ApprovalState::Denied { at } => {
                 let until = at.plus_millis(millis(approval.cool_down_ms));
@@ -162,7 +165,7 @@ fn same_action(moment: &Moment<'_>, hash: &str) -> Result<Option<Approval>, Refu
             _ => {}
         }
     }
-    Ok(None)
+    Ok(waiting.map(|approval| approval.as_ref().clone()))
 }
 
 fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {

@@ -25,6 +25,14 @@ pub fn set_type_policy(moment: &Moment<'_>, new: TypePolicy) -> Result<Changes<T
             return Err(Refused::new(Reason::TypeMismatch, "kind", message));
         }
     }
+    if new.kind == PrincipalKind::Agent {
+        let humans = moment.book.humans();
+        let known = humans.after(None).find(|(human, _)| human.object_type == new.object_type);
+        if let Some((human, _)) = known {
+            let message = format!("`{human}` is known to be a human");
+            return Err(Refused::new(Reason::TypeMismatch, "kind", message));
+        }
+    }
     let mut changes = Changes::new(new.clone());
     changes.put(&new)?;
     Ok(changes)

@@ -113,6 +113,62 @@ fn unknown_format_is_refused_untouched() {
     assert_eq!(contents(directory.path()), before);
 }
 
+/// A folder as builds of the first format left it: six families, none for documents.
+fn first_format() -> TempDir {
+    let directory = TempDir::new().unwrap();
+    let mut options = rocksdb::Options::default();
+    options.create_if_missing(true);
+    options.create_missing_column_families(true);
+    let families = ["meta", "catalog", "objects", "relationships", "log", "schema"];
+    let db = rocksdb::DB::open_cf(&options, directory.path().join("rocks"), families).unwrap();
+    for family in families {
+        db.put_cf(db.cf_handle(family).unwrap(), b"key", family).unwrap();
+    }
+    drop(db);
+    fs::write(directory.path().join("pemba.format"), "pemba data directory, format 1\n").unwrap();
+    directory
+}
+
+#[test]
+fn folder_of_the_first_format_is_read_as_it_is() {
+    let directory = first_format();
+    let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
+    let store = RocksStore::open_read_only(directory.path()).unwrap();
+    assert_eq!(store.get(Family::Schema, b"key").unwrap().as_deref(), Some(&b"schema"[..]));
+    assert_eq!(store.get(Family::Documents, b"key").unwrap(), None);
+    assert!(entries(&store, Family::Documents, b"", None).is_empty());
+    drop(store);
+    assert_eq!(marker(), "pemba data directory, format 1\n");
+}
+
+#[test]
+fn folder_of_the_first_format_is_raised_when_it_is_opened() {
+    let directory = first_format();
+    let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
+    let store = RocksStore::open(directory.path()).unwrap();
+    assert_eq!(marker(), "pemba data directory, format 2\n");
+    let mut batch = Batch::new();
+    batch.put(Family::Documents, b"key", b"documents");
+    store.write(batch).unwrap();
+    drop(store);
+    // A crash before the marker was replaced leaves the family and the old marker.
+    for marker in ["pemba data directory, format 2\n", "pemba data directory, format 1\n"] {
+        fs::write(directory.path().join("pemba.format"), marker).unwrap();
+        let store = RocksStore::open(directory.path()).unwrap();
+        for family in Family::ALL {
+            assert_eq!(store.get(family, b"key").unwrap().as_deref(), Some(family.name().as_bytes()));
+        }
+    }
+}
+
+#[test]
+fn folder_of_this_format_without_documents_is_damaged() {
+    let directory = first_format();
+    fs::write(directory.path().join("pemba.format"), "pemba data directory, format 2\n").unwrap();
+    let error = refusal(directory.path());
+    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+}
+
 #[test]
 fn marker_is_frozen() {
     let (store, directory) = new_store();

@@ -7,11 +7,15 @@ use pemba_db::{
 };
 use pemba_model::Revision;
 
+use crate::deciding::{change, put};
 use crate::ledger::Documents;
 use crate::support::{SCHEMA, create, everything, head, texts, write};
 
 fn open(directory: &Path) -> Result<Database, OpenError> {
-    Database::open(Storage::Directory(directory.to_owned()), Options::default())
+    Database::open(
+        Storage::Directory(directory.to_owned()),
+        Options { ledger: Documents::none(), ..Options::default() },
+    )
 }
 
 #[test]
@@ -47,15 +51,18 @@ fn a_backup_opens_and_verifies_like_the_original() {
     for n in 0..20 {
         database.write(write([create(&format!("document:d{n}#viewer@user:x"))])).wait().unwrap();
     }
+    change(&database, [put("a", "1"), put("b", "1")], []).wait().unwrap();
     let report = database.backup(&copy).unwrap();
-    assert_eq!((report.revision, report.relationships), (Revision(21), 20));
+    assert_eq!((report.revision, report.relationships, report.documents), (Revision(22), 20, 2));
     assert_eq!(database.backup(&copy), Err(BackupError::Exists(copy.clone())));
     database.write(write([create("document:later#viewer@user:x")])).wait().unwrap();
     let verified = verify(&copy, Documents::none()).unwrap();
-    assert_eq!((verified.head, verified.relationships, verified.log_revisions), (Revision(21), 20, 21));
+    assert_eq!((verified.head, verified.relationships, verified.log_revisions), (Revision(22), 20, 22));
+    assert_eq!((verified.documents, verified.log_mutations), (2, 22));
     assert_eq!(verified.database_id, database.database_id());
     let restored = open(&copy).unwrap();
     assert_eq!(everything(&head(&restored)).len(), 20);
+    assert_eq!(Documents::of(&restored.ledger()), Documents::of(&database.ledger()));
     restored.write(write([create("document:later#viewer@user:x")])).wait().unwrap();
 }
 
