@@ -1,8 +1,9 @@
 //! The one place that says which gRPC code, reason and metadata every error has.
 
+use pemba_agents::Kind;
 use pemba_agents::client::Refused;
 use pemba_db::{
-    CounterError, DeleteError, FilterError, ImportError, Refusal, RelationshipError, SchemaError, TokenError,
+    CounterError, DecideError, DeleteError, FilterError, ImportError, Refusal, RelationshipError, SchemaError, TokenError,
     ViewError, WatchError, WriteError,
 };
 use pemba_engine::QueryError;
@@ -54,6 +55,33 @@ pub(crate) fn refused(error: &Refused, at: Path<'_>) -> Status {
             ("field", field),
         ],
     )
+}
+
+/// A command or a question about agents that is refused.
+pub(crate) fn agents(error: &pemba_agents::Refused) -> Status {
+    let code = match error.reason.kind() {
+        Kind::Invalid => Code::InvalidArgument,
+        Kind::NotFound => Code::NotFound,
+        Kind::AlreadyExists => Code::AlreadyExists,
+        Kind::Precondition => Code::FailedPrecondition,
+        Kind::NotPermitted => Code::PermissionDenied,
+        Kind::Limit => Code::ResourceExhausted,
+        Kind::Query => {
+            let own = || plain(Code::Internal, error.to_string());
+            return error.query.as_deref().map_or_else(own, query);
+        }
+    };
+    let metadata = [("field", error.field.clone())];
+    with_own_reason(code, error.reason.as_str(), error.to_string(), metadata)
+}
+
+/// What a command decided and the database did not take.
+pub(crate) fn decide(error: &DecideError) -> Status {
+    match error {
+        DecideError::Write(error) => write(error),
+        DecideError::Refused(error) => refusal(error),
+        _ => plain(Code::Internal, error.to_string()),
+    }
 }
 
 /// A stream of a client that is gone or has other rights.

@@ -3,11 +3,13 @@
 use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+use pemba_agents::AgentLimits;
 use pemba_db::{Consistency, Database, View};
 use pemba_model::Limits;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use crate::chains::Uses;
 use crate::errors;
 use crate::front::Authentication;
 use crate::options::{ServerOptions, StartError};
@@ -24,6 +26,9 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authentication: Arc<Authentication>,
+    pub(crate) agent_limits: AgentLimits,
+    /// When sessions were used last.
+    pub(crate) session_uses: Arc<Uses>,
     /// Whether everything that writes is refused.
     pub(crate) read_only: bool,
     /// Whether each token has its own database, so that none is waited for.
@@ -49,6 +54,8 @@ impl State {
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
             metrics: Arc::new(Metrics::new()),
             authentication: Arc::new(Authentication::new(options)?),
+            agent_limits: AgentLimits::default(),
+            session_uses: Arc::new(Uses::new()),
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
             limits,
@@ -69,6 +76,8 @@ impl State {
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
             authentication: Arc::clone(&self.authentication),
+            agent_limits: self.agent_limits,
+            session_uses: Arc::clone(&self.session_uses),
             read_only: self.read_only,
             is_per_token: self.is_per_token,
             stopping: self.stopping.clone(),

@@ -8,6 +8,7 @@ use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsServic
 use pemba_proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 
+use pemba_proto::pemba::v1::authority_service_server::AuthorityServiceServer;
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -16,7 +17,7 @@ use super::per_token::PerToken;
 use super::worker::Services;
 use crate::front::FrontLayer;
 use crate::options::{StartError, TlsOptions};
-use crate::services::{Experimental, Permissions, Schemas, Watches};
+use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
 use crate::state::State;
 
 /// Flow-control windows: large enough that a bulk request does not wait for the reader.
@@ -66,6 +67,10 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
             WatchServiceServer::new(Watches::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )
         .add_service(experimental.max_decoding_message_size(message_max))
+        .add_service(
+            AuthorityServiceServer::new(Authority::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
 }
 
 /// As `api`, over the database of the caller's token.
