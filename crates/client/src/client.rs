@@ -9,13 +9,17 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Request, Response, Status, service::interceptor::InterceptedService, transport::Channel};
 
 use crate::{
-    connect::{Bearer, ConnectOptions},
+    acting::{Presented, Presenting},
+    connect::{Bearer, ConnectOptions, Opened},
     error::Error,
     retry::RetryPolicy,
 };
 
 /// A connection that puts the key on every request.
 pub type Transport = InterceptedService<Channel, Bearer>;
+
+/// A connection that presents something with every request besides.
+type PresentingTransport = InterceptedService<Presenting<Channel>, Bearer>;
 
 /// A connection to one server. Cloning is cheap and shares the connection; calls may run side by side.
 ///
@@ -26,16 +30,30 @@ pub type Transport = InterceptedService<Channel, Bearer>;
 pub struct Client {
     pub(crate) api: Api,
     pub(crate) retry: RetryPolicy,
-    transport: Transport,
     request_timeout: Duration,
+    channel: Channel,
+    bearer: Bearer,
+    message_max_bytes: usize,
 }
 
 /// The generated clients over the one channel.
 #[derive(Clone)]
 pub(crate) struct Api {
-    pub(crate) permissions: PermissionsServiceClient<Transport>,
-    pub(crate) schema: SchemaServiceClient<Transport>,
-    pub(crate) watch: WatchServiceClient<Transport>,
+    pub(crate) permissions: PermissionsServiceClient<PresentingTransport>,
+    pub(crate) schema: SchemaServiceClient<PresentingTransport>,
+    pub(crate) watch: WatchServiceClient<PresentingTransport>,
+}
+
+impl Api {
+    fn new(channel: Channel, bearer: Bearer, message_max_bytes: usize, presented: Option<Presented>) -> Api {
+        let transport = InterceptedService::new(Presenting { inner: channel, presented }, bearer);
+        let bytes = message_max_bytes;
+        Api {
+            permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
+            schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
+            watch: WatchServiceClient::new(transport).max_decoding_message_size(bytes),
+        }
+    }
 }
 
 /// Whether a call may be made twice.
@@ -55,20 +73,22 @@ impl Client {
     /// token is not tested: a wrong one shows with the first call.
     pub async fn connect(options: ConnectOptions) -> Result<Client, Error> {
         let opened = options.open().await?;
-        let transport = InterceptedService::new(opened.channel, opened.bearer);
-        let bytes = opened.message_max_bytes;
-        let api = Api {
-            permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            watch: WatchServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-        };
-        Ok(Client { api, retry: opened.retry, transport, request_timeout: opened.request_timeout })
+        let Opened { channel, bearer, request_timeout, message_max_bytes, retry } = opened;
+        let api = Api::new(channel.clone(), bearer.clone(), message_max_bytes, None);
+        Ok(Client { api, retry, request_timeout, channel, bearer, message_max_bytes })
     }
 
     /// The connection itself, for the generated clients of services that have no method here, such as those of
     /// `pemba.v1`. Its calls are neither repeated nor bounded in time.
     pub fn transport(&self) -> Transport {
-        self.transport.clone()
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// The same client, presenting something with every call.
+    pub(crate) fn presenting(&self, presented: Presented) -> Client {
+        let (channel, bearer) = (self.channel.clone(), self.bearer.clone());
+        let api = Api::new(channel, bearer, self.message_max_bytes, Some(presented));
+        Client { api, ..self.clone() }
     }
 
     /// Makes a call with one answer.
