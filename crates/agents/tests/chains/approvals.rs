@@ -108,7 +108,11 @@ fn a_hopeless_action_reaches_no_human() {
     let approval = ask(&mut world, id);
     world.vote(approval, "user:mia", true).unwrap();
     world.delete(&["account:1#owner@user:alice"]);
-    assert_eq!(consumed(&mut world, &approved(&leaf(id), approval), "k"), Outcome::Deny, "it overrides nothing");
+    assert_eq!(
+        consumed(&mut world, &approved(&leaf(id), approval), "k"),
+        Outcome::Deny,
+        "it overrides nothing"
+    );
 }
 
 #[test]
@@ -152,7 +156,11 @@ fn an_agent_approves_only_where_the_policy_says_so_and_within_its_own_bounds() {
     let claim = approved(&leaf(id), approval);
     assert_eq!(world.check(&claim, "pay", "account:1"), Outcome::RequiresConsumption);
     world.throw("stop", KillSelector::Agent(object("agent:b")), KillMode::DenyAll);
-    assert_eq!(world.check(&claim, "pay", "account:1"), Outcome::RequiresApproval, "its approver was stopped");
+    assert_eq!(
+        world.check(&claim, "pay", "account:1"),
+        Outcome::RequiresApproval,
+        "its approver was stopped"
+    );
 }
 
 #[test]
@@ -220,7 +228,11 @@ fn the_person_behind_the_root_does_not_approve_under_another_account() {
 #[test]
 fn whom_a_policy_sets_apart_does_not_approve() {
     let (mut world, id) = world();
-    world.write(&["account:1#manager@user:sponsor", "account:1#manager@user:asker", "account:1#manager@user:opener"]);
+    world.write(&[
+        "account:1#manager@user:sponsor",
+        "account:1#manager@user:asker",
+        "account:1#manager@user:opener",
+    ]);
     let mut apart = policy("account", "pay", "approve");
     apart.distinct_from = [Distinct::Sponsor, Distinct::Requester, Distinct::SessionOpener].into();
     world.set_policy(apart);
