@@ -12,6 +12,7 @@
     reason = "this crate runs inside tests only, where going on after a broken assumption would hide it"
 )]
 
+pub mod agents;
 pub mod cases;
 pub mod caveats;
 pub mod compare;

@@ -599,7 +599,7 @@ fn a_grant_in_a_session_is_seen_in_it_only_and_ends_with_it() {
         relationships: vec![parse_relationship(line).unwrap()],
         not_after: None,
     };
-    let mut run = |world: &mut World, new| world.run(|moment| command::grant_in_session(moment, &by(), new));
+    let run = |world: &mut World, new| world.run(|moment| command::grant_in_session(moment, &by(), new));
     let others = run(&mut world, grant("user:alice", "doc:1#viewer@agent:b"));
     assert_eq!(reason(others), Reason::InvalidValue);
     let not_hers = run(&mut world, grant("user:alice", "doc:3#viewer@agent:a"));

@@ -14,4 +14,9 @@
 
 mod approvals;
 mod attacks;
+mod histories;
+mod refusals;
+mod scenarios;
+mod steps;
+mod told;
 mod world;

@@ -117,7 +117,7 @@ impl World {
     /// An empty world under a schema, at noon.
     pub fn new(schema: &str) -> World {
         let mut world = World {
-            snapshot: Snapshot::default(),
+            snapshot: Snapshot::empty(),
             book: Book::default(),
             relationships: Vec::new(),
             now: Timestamp::from_millis(1_800_000_000_000),
