@@ -117,6 +117,17 @@ pub fn fully_consistent() -> Option<wire::Consistency> {
     Some(wire::Consistency { requirement: Some(wire::consistency::Requirement::FullyConsistent(true)) })
 }
 
+/// Reads at whatever is quickest.
+pub fn minimize_latency() -> Option<wire::Consistency> {
+    Some(wire::Consistency { requirement: Some(wire::consistency::Requirement::MinimizeLatency(true)) })
+}
+
+/// Reads at the token's revision or a newer one.
+pub fn at_least(token: &str) -> Option<wire::Consistency> {
+    let token = wire::ZedToken { token: token.to_owned() };
+    Some(wire::Consistency { requirement: Some(wire::consistency::Requirement::AtLeastAsFresh(token)) })
+}
+
 /// Reads at exactly the token's revision.
 pub fn at_exact(token: &str) -> Option<wire::Consistency> {
     let token = wire::ZedToken { token: token.to_owned() };
