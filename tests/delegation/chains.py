@@ -136,7 +136,7 @@ class Chains:
         if hops:
             hashed = decoded(claims["par_hash"]).hex()
             before = known.get(hashed)
-            parent = before.id if before else "dlg_" + hashed[:32]
+            parent = before.id if before else "dlg_" + hashed[:32].ljust(32, "0")
         caveat = caveat_of(details[0]["constraints"]) if with_constraints else None
         fields = {"from": hops[-1].to.object if hops else thing("user", root)}
         return delegation.DelegateRequest(
