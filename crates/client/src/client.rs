@@ -15,7 +15,9 @@ use crate::{
 };
 
 /// A connection that puts the key on every request.
-pub type Transport = InterceptedService<Channel, Bearer>;
+pub type AuthenticatedChannel = InterceptedService<Channel, Bearer>;
+
+type Transport = AuthenticatedChannel;
 
 /// A connection to one server. Cloning is cheap and shares the connection; calls may run side by side.
 ///
@@ -26,8 +28,9 @@ pub type Transport = InterceptedService<Channel, Bearer>;
 pub struct Client {
     pub(crate) api: Api,
     pub(crate) retry: RetryPolicy,
-    transport: Transport,
     request_timeout: Duration,
+    channel: Channel,
+    bearer: Bearer,
 }
 
 /// The generated clients over the one channel.
@@ -55,20 +58,21 @@ impl Client {
     /// token is not tested: a wrong one shows with the first call.
     pub async fn connect(options: ConnectOptions) -> Result<Client, Error> {
         let opened = options.open().await?;
-        let transport = InterceptedService::new(opened.channel, opened.bearer);
+        let (channel, bearer) = (opened.channel, opened.bearer);
+        let transport: Transport = InterceptedService::new(channel.clone(), bearer.clone());
         let bytes = opened.message_max_bytes;
         let api = Api {
             permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
             schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            watch: WatchServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
+            watch: WatchServiceClient::new(transport).max_decoding_message_size(bytes),
         };
-        Ok(Client { api, retry: opened.retry, transport, request_timeout: opened.request_timeout })
+        Ok(Client { api, retry: opened.retry, request_timeout: opened.request_timeout, channel, bearer })
     }
 
     /// The connection itself, for the generated clients of services that have no method here, such as those of
     /// `pemba.v1`. Its calls are neither repeated nor bounded in time.
-    pub fn transport(&self) -> Transport {
-        self.transport.clone()
+    pub fn channel(&self) -> AuthenticatedChannel {
+        InterceptedService::new(self.channel.clone(), self.bearer.clone())
     }
 
     /// Makes a call with one answer.
