@@ -11,6 +11,7 @@
 )]
 
 pub mod checkout;
+pub mod command_line;
 pub mod crosscheck;
 pub mod differential;
 pub mod process;

@@ -10,36 +10,11 @@
 
 use std::io::{BufRead as _, BufReader, Write as _};
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Stdio;
 
 use pemba_tests::checkout::root;
-use pemba_tests::process::{KEY, ServerProcess, binary};
-
-struct Pemba {
-    endpoint: String,
-}
-
-impl Pemba {
-    fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(binary());
-        command.args(arguments).env("PEMBA_ENDPOINT", &self.endpoint).env("PEMBA_KEY", KEY);
-        command
-    }
-
-    fn run(&self, arguments: &[&str]) -> Output {
-        self.command(arguments).output().unwrap()
-    }
-
-    /// Runs, demands an exit code and returns what was printed.
-    #[track_caller]
-    fn expect(&self, code: i32, arguments: &[&str]) -> String {
-        let output = self.run(arguments);
-        let error = String::from_utf8_lossy(&output.stderr).into_owned();
-        assert_eq!(output.status.code(), Some(code), "{arguments:?}: {error}");
-        let printed = String::from_utf8(output.stdout).unwrap();
-        if code == 2 { error } else { printed }
-    }
-}
+use pemba_tests::command_line::Pemba;
+use pemba_tests::process::ServerProcess;
 
 fn with_support_desk(server: &ServerProcess) -> Pemba {
     let pemba = Pemba { endpoint: server.endpoint() };

@@ -7,8 +7,13 @@ use crate::args::Cli;
 /// The page, in Markdown. `docs/cli.md` holds it; a test compares them.
 pub fn page() -> String {
     let mut page = String::from(
-        "# Command line\n\nGenerated from the flags by `PEMBA_UPDATE=1 cargo test -p pemba-cli --test reference`; do not edit.\n\nExit codes: 0 done, or \
-         yes; 1 no, or a file that is not as it should be; 2 could not be done.\n",
+        "# Command line\n\nGenerated from the flags by `PEMBA_UPDATE=1 cargo test -p pemba-cli --test reference`; do not edit.\n\n\
+         Exit codes: 0 done, yes or ALLOW; 1 no, anything but ALLOW, or a file that is not as it should be; 2 could not be \
+         done, with the reason on standard error.\n\n\
+         With `--json` every command prints one JSON value a line. Those about agents print the server's answer: fields as \
+         in `proto/pemba/v1`, objects, relationships, scopes, tokens, times and spans as the text that is typed, enums as \
+         the words of the flags.\n\n\
+         Spans are such as `90s`, `1h30m` or `7d`; where a time is asked for, a span counts from now.\n",
     );
     let command = Cli::command();
     for child in command.get_subcommands() {

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// A connection that puts the key on every request.
-pub type Transport = InterceptedService<Channel, Bearer>;
+pub type AuthenticatedChannel = InterceptedService<Channel, Bearer>;
 
 /// A connection that presents something with every request besides.
 type PresentingTransport = InterceptedService<Presenting<Channel>, Bearer>;
@@ -80,7 +80,7 @@ impl Client {
 
     /// The connection itself, for the generated clients of services that have no method here, such as those of
     /// `pemba.v1`. Its calls are neither repeated nor bounded in time.
-    pub fn transport(&self) -> Transport {
+    pub fn channel(&self) -> AuthenticatedChannel {
         InterceptedService::new(self.channel.clone(), self.bearer.clone())
     }
 

@@ -60,7 +60,7 @@ pub use tonic::Code;
 pub use acting::Acting;
 pub use bulk::Export;
 pub use check::{BulkChecked, Check, Checked, Permissionship};
-pub use client::{Client, Transport};
+pub use client::{AuthenticatedChannel, Client};
 pub use connect::{Bearer, ConnectOptions, Tls};
 pub use consistency::{Consistency, Token};
 pub use error::Error;

@@ -1,4 +1,5 @@
-//! The model's nouns as messages, and back: for callers of generated clients over a [`Transport`](crate::Transport).
+//! The model's nouns as messages, and back: for callers of generated clients over an
+//! [`AuthenticatedChannel`](crate::AuthenticatedChannel).
 
 use pemba_model::{
     CaveatRef, Context, ObjectRef, Operation, Precondition, RelationFilter, Relationship, RelationshipFilter,

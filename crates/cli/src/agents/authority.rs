@@ -45,13 +45,14 @@ pub struct ExplainArgs {
 pub(crate) async fn check(args: CheckArgs, output: &mut Output) -> Result<bool> {
     let parsed = |text: String| object(&text).map_err(anyhow::Error::msg);
     let resource = Some(parsed(args.resource)?);
+    let approval = args.chain.approval.clone();
     let chain = Some(args.chain.chain(args.subject.map(parsed).transpose()?)?);
     let context = wire::context_to_wire(&crate::remote::context(args.context.as_deref())?)?;
     let services = Services::connect(&args.connection).await?;
     let permission = args.permission;
     if let Some(idempotency_key) = args.consume {
         let request = CheckAndConsumeRequest { chain, resource, permission, context, idempotency_key };
-        return consume(&services, request, output).await;
+        return consume(&services, request, &approval, output).await;
     }
     let consistency = crate::remote::consistency(&args.freshness).to_wire();
     let contextual_relationships = Vec::new();
@@ -60,7 +61,7 @@ pub(crate) async fn check(args: CheckArgs, output: &mut Output) -> Result<bool> 
     let response = answer(services.authority().check_as(request)).await?;
     let value = to_json("pemba.v1.CheckAsResponse", &response)?;
     let decision = given(response.decision, "decision")?;
-    let text = if output.is_json() { String::new() } else { sentence(&services, &decision).await };
+    let text = if output.is_json() { String::new() } else { sentence(&services, &decision, &approval).await };
     output.either(&text, &value)?;
     Ok(is_allowed(&decision))
 }
@@ -88,7 +89,12 @@ fn is_allowed(decision: &Decision) -> bool {
     decision.outcome() == Outcome::Allow
 }
 
-async fn consume(services: &Services, request: CheckAndConsumeRequest, output: &mut Output) -> Result<bool> {
+async fn consume(
+    services: &Services,
+    request: CheckAndConsumeRequest,
+    approval: &str,
+    output: &mut Output,
+) -> Result<bool> {
     let response = answer(services.authority().check_and_consume(request)).await?;
     let value = to_json("pemba.v1.CheckAndConsumeResponse", &response)?;
     let decision = given(response.decision, "decision")?;
@@ -96,7 +102,7 @@ async fn consume(services: &Services, request: CheckAndConsumeRequest, output: &
         output.json(&value)?;
         return Ok(is_allowed(&decision));
     }
-    let mut text = sentence(services, &decision).await;
+    let mut text = sentence(services, &decision, approval).await;
     if let Some(left) = response.approval_uses_left {
         text.push_str(&format!("; the approval has {left} uses left"));
     }
@@ -110,6 +116,7 @@ async fn consume(services: &Services, request: CheckAndConsumeRequest, output: &
 /// Tells why. Returns whether it may.
 pub(super) async fn explain(args: ExplainArgs, output: &mut Output) -> Result<bool> {
     let chain: Chain = args.chain.chain(args.root)?;
+    let approval = chain.approval_id.clone();
     let request = ExplainRequest {
         consistency: crate::remote::consistency(&args.freshness).to_wire(),
         chain: Some(chain),
@@ -125,7 +132,7 @@ pub(super) async fn explain(args: ExplainArgs, output: &mut Output) -> Result<bo
     if output.is_json() {
         output.json(&value)?;
     } else {
-        output.line(&sentence(&services, &decision).await)?;
+        output.line(&sentence(&services, &decision, &approval).await)?;
         output.line(response.text.trim_end())?;
     }
     Ok(is_allowed(&decision))

@@ -5,17 +5,19 @@
 
 use pemba_proto::authzed::api::v1::ObjectReference;
 use pemba_proto::pemba::v1::{
-    Decision, Delegation, Ended, GetDelegationRequest, GetSessionRequest, KillSwitch, Limit,
-    ListAgentChangesRequest, ListKillSwitchesRequest, Outcome, Session,
+    ApprovalState, Decision, Delegation, Ended, GetApprovalRequest, GetDelegationRequest, GetSessionRequest,
+    KillSwitch, Limit, ListAgentChangesRequest, ListKillSwitchesRequest, Outcome, Session,
 };
 
 use super::nouns::{instant, object_text, objects_text, relative_text};
 use super::scope::scope_texts;
 use super::services::{Services, answer};
 use super::time::{now, relative};
+use super::words::word;
 
-/// The decision in one line, and a second one about agents without a record.
-pub(super) async fn sentence(services: &Services, decision: &Decision) -> String {
+/// The decision in one line, and a second one about agents without a record. `approval` is the one that was presented,
+/// empty for none.
+pub(super) async fn sentence(services: &Services, decision: &Decision, approval: &str) -> String {
     let mut text = match decision.outcome() {
         Outcome::Allow => match instant(decision.valid_until) {
             Some(until) => format!("ALLOW, by the clock until {until} ({})", relative(until, now())),
@@ -25,9 +27,7 @@ pub(super) async fn sentence(services: &Services, decision: &Decision) -> String
             let info = decision.partial_caveat_info.clone().unwrap_or_default();
             format!("CONDITIONAL: it depends on {}", info.missing_required_context.join(", "))
         }
-        Outcome::RequiresApproval => {
-            "REQUIRES APPROVAL: everything else allows it, and somebody must approve it".to_owned()
-        }
+        Outcome::RequiresApproval => format!("REQUIRES APPROVAL: {}", unapproved(services, approval).await),
         Outcome::RequiresConsumption => {
             "REQUIRES CONSUMPTION: everything allows it, and it counts; use it with --consume".to_owned()
         }
@@ -40,6 +40,23 @@ pub(super) async fn sentence(services: &Services, decision: &Decision) -> String
         text.push_str(&format!("\nwithout a record: {}", objects_text(&decision.shadows)));
     }
     text
+}
+
+/// Why nothing that was presented approves an action.
+async fn unapproved(services: &Services, approval: &str) -> String {
+    let unasked = "everything else allows it, and somebody must approve it".to_owned();
+    if approval.is_empty() {
+        return unasked;
+    }
+    let request = GetApprovalRequest { id: approval.to_owned() };
+    let found = answer(services.approvals().get_approval(request)).await.ok();
+    match found.and_then(|response| response.approval).map(|approval| word::<ApprovalState>(approval.state)) {
+        None => unasked,
+        Some(state) if state == "approved" => {
+            format!("the approval {approval} cannot be used: those who gave it may no longer approve")
+        }
+        Some(state) => format!("the approval {approval} is {state}"),
+    }
 }
 
 /// What a limit says.

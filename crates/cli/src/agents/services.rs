@@ -4,7 +4,7 @@ use std::future::Future;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use pemba_client::{Client, Error, Transport};
+use pemba_client::{AuthenticatedChannel, Client, Error};
 use pemba_proto::pemba::v1::agent_service_client::AgentServiceClient;
 use pemba_proto::pemba::v1::approval_service_client::ApprovalServiceClient;
 use pemba_proto::pemba::v1::authority_service_client::AuthorityServiceClient;
@@ -28,24 +28,24 @@ impl Services {
         Ok(Services { client: crate::remote::connect(connection).await? })
     }
 
-    pub(crate) fn agents(&self) -> AgentServiceClient<Transport> {
-        AgentServiceClient::new(self.client.transport())
+    pub(crate) fn agents(&self) -> AgentServiceClient<AuthenticatedChannel> {
+        AgentServiceClient::new(self.client.channel())
     }
 
-    pub(crate) fn delegations(&self) -> DelegationServiceClient<Transport> {
-        DelegationServiceClient::new(self.client.transport())
+    pub(crate) fn delegations(&self) -> DelegationServiceClient<AuthenticatedChannel> {
+        DelegationServiceClient::new(self.client.channel())
     }
 
-    pub(crate) fn sessions(&self) -> SessionServiceClient<Transport> {
-        SessionServiceClient::new(self.client.transport())
+    pub(crate) fn sessions(&self) -> SessionServiceClient<AuthenticatedChannel> {
+        SessionServiceClient::new(self.client.channel())
     }
 
-    pub(crate) fn approvals(&self) -> ApprovalServiceClient<Transport> {
-        ApprovalServiceClient::new(self.client.transport())
+    pub(crate) fn approvals(&self) -> ApprovalServiceClient<AuthenticatedChannel> {
+        ApprovalServiceClient::new(self.client.channel())
     }
 
-    pub(crate) fn authority(&self) -> AuthorityServiceClient<Transport> {
-        AuthorityServiceClient::new(self.client.transport())
+    pub(crate) fn authority(&self) -> AuthorityServiceClient<AuthenticatedChannel> {
+        AuthorityServiceClient::new(self.client.channel())
     }
 }
 
