@@ -12,6 +12,7 @@
 
 mod abuse;
 mod agents;
+mod chains;
 mod client_calls;
 mod clients;
 mod consistency;
