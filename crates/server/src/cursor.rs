@@ -135,9 +135,6 @@ impl Position for AfterSubject {
     }
 }
 
-/// An ordinal in a cursor, in bytes.
-const ORDINAL_BYTES: usize = 4;
-
 /// How far a lookup of subjects with their delegates has come: the wildcard, then every root by name followed by its
 /// delegates, then the delegates of others.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -165,7 +162,7 @@ impl Position for AfterReach {
 
     fn read(bytes: &[u8]) -> Option<AfterReach> {
         let (tag, rest) = bytes.split_first()?;
-        let (ordinal, delegation) = rest.split_at_checked(ORDINAL_BYTES)?;
+        let (ordinal, delegation) = rest.split_at_checked(4)?;
         let ordinal = Ordinal::read(ordinal)?;
         let delegation = DelegationId(u128::from_be_bytes(delegation.try_into().ok()?));
         match tag {

@@ -5,14 +5,17 @@ use pemba_agents::{AgentLimits, Facts, Moment, Refused};
 use pemba_db::{Command, Committed, Database, DecideError, Decided, Pending};
 use tonic::Status;
 
-use super::basis::book_of;
 use crate::errors;
 
 /// Why a command did not happen.
 #[derive(Debug)]
 pub(crate) enum CommandError {
+    /// It refused.
     Refused(Refused),
+    /// What it decided was not taken.
     Database(DecideError),
+    /// The database keeps no records: they would be written, and read by nobody.
+    NoRecords,
 }
 
 impl From<DecideError> for CommandError {
@@ -26,6 +29,7 @@ impl From<CommandError> for Status {
         match error {
             CommandError::Refused(refused) => errors::agents(&refused),
             CommandError::Database(error) => errors::decide(&error),
+            CommandError::NoRecords => errors::no_book(),
         }
     }
 }
@@ -41,7 +45,7 @@ pub(crate) fn submit<T: Send + 'static>(
         let view = asked.view;
         let moment = Moment {
             facts: Facts::of(view.snapshot(), view.now(), view.steps_max()),
-            book: book_of(&**view.ledger()),
+            book: view.ledger().as_any().downcast_ref().ok_or(CommandError::NoRecords)?,
             limits: &limits,
             revision: asked.revision,
         };

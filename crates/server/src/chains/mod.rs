@@ -14,7 +14,7 @@ mod uses;
 
 pub(crate) use basis::{Ask, Basis, book_of, newer_ledger};
 pub(crate) use case::Case;
-pub(crate) use command::submit;
+pub(crate) use command::{CommandError, submit};
 pub(crate) use lookup::{Lookup, Reached, ReachedResource};
 pub(crate) use presented::{Presented, presented};
 pub(crate) use subjects::{Asked, Root, Roots, chain_of_one};

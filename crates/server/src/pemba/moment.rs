@@ -2,28 +2,13 @@
 
 use pemba_agents::command::Changes;
 use pemba_agents::{Book, Facts, Moment, Refused};
-use pemba_db::{DecideError, Decided, Token, View};
+use pemba_db::{Token, View};
 use tonic::Status;
 
 use super::Fields;
+use crate::chains::{CommandError, submit};
 use crate::errors;
 use crate::state::State;
-
-/// Why a command did nothing.
-enum CommandError {
-    /// It refused.
-    Refused(Box<Refused>),
-    /// What it decided was not taken.
-    Decide(Box<DecideError>),
-    /// The database keeps no records.
-    NoBook,
-}
-
-impl From<DecideError> for CommandError {
-    fn from(error: DecideError) -> CommandError {
-        CommandError::Decide(Box::new(error))
-    }
-}
 
 /// Runs a command at the head, in the one order of all writes. Returns the token of its revision, of the present one if
 /// it changed nothing. `fields` says what a refusal's field is called in the request.
@@ -32,30 +17,20 @@ pub(crate) async fn run<T: Send + 'static>(
     fields: Fields,
     command: impl FnOnce(&Moment<'_>) -> Result<Changes<T>, Refused> + Send + 'static,
 ) -> Result<(Token, T), Status> {
-    let limits = state.agent_limits;
-    let pending = state.writer()?.decide(move |now: &pemba_db::Command<'_>| {
-        let view = now.view;
-        let book = book_of(view).ok_or(CommandError::NoBook)?;
-        let moment = Moment { facts: facts_of(view), book, limits: &limits, revision: now.revision };
-        let Changes { documents, reincarnate, reply } =
-            command(&moment).map_err(|refused| CommandError::Refused(Box::new(refused)))?;
-        Ok(Decided { documents, updates: Vec::new(), reincarnate, metadata: None, reply })
-    });
-    match pending.await {
+    match submit(state.writer()?, &state.agent_limits, command).await {
         Ok((committed, reply)) => Ok((committed.token, reply)),
-        Err(CommandError::Refused(refused)) => Err(errors::agents(&fields.of_request(*refused))),
-        Err(CommandError::Decide(error)) => Err(errors::decide(&error)),
-        Err(CommandError::NoBook) => Err(errors::no_book()),
+        Err(CommandError::Refused(refused)) => Err(errors::agents(&fields.of_request(refused))),
+        Err(error) => Err(error.into()),
     }
 }
 
 /// The records of a view; `None` where the database keeps none.
-pub(crate) fn book_of(view: &View) -> Option<&Book> {
+fn book_of(view: &View) -> Option<&Book> {
     view.ledger().as_any().downcast_ref()
 }
 
 /// The relationships of a view, at its instant.
-pub(crate) fn facts_of(view: &View) -> Facts<'_> {
+fn facts_of(view: &View) -> Facts<'_> {
     Facts::of(view.snapshot(), view.now(), view.steps_max())
 }
 
