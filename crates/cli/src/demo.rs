@@ -4,13 +4,14 @@ use std::net::SocketAddr;
 use std::time::Instant;
 
 use anyhow::{Context as _, Result};
-use pemba_db::{Consistency, Database, Options, Storage, View, Write};
+use pemba_db::{Consistency, Database, Storage, View, Write};
 use pemba_engine::Permissionship;
-use pemba_model::{ObjectRef, Operation, Update, text};
+use pemba_model::{Limits, ObjectRef, Operation, Update, text};
 use pemba_server::{Server, ServerOptions};
 
 use crate::args::DemoArgs;
 use crate::output::Output;
+use crate::storage::options;
 use crate::validate::file::ValidationFile;
 
 const SCHEMA: &str = include_str!("../../../schema/support-desk/schema.zed");
@@ -22,7 +23,7 @@ const DEMO_KEY: &str = "demo-key";
 pub fn demo(args: &DemoArgs, output: &mut Output) -> Result<bool> {
     let folder = tempfile::tempdir().context("cannot make a folder for the demo's data")?;
     let data = folder.path().join("data");
-    let database = Database::open(Storage::Directory(data.clone()), Options::default())?;
+    let database = Database::open(Storage::Directory(data.clone()), options(Limits::default()))?;
     let show = Show { database: database.clone(), output };
     show.run(&data.display().to_string())?;
     if args.exit {

@@ -5,12 +5,13 @@ use std::path::Path;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
-use pemba_db::{Database, Options, Storage};
+use pemba_db::{Database, Storage};
 use pemba_server::{Server, ServerOptions, TlsOptions};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
 use crate::bootstrap::Bootstrap;
+use crate::storage::options;
 
 /// Serves until SIGINT or SIGTERM, then drains and closes the store.
 pub fn serve(args: &ServeArgs) -> Result<bool> {
@@ -24,7 +25,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
     let place = args.data.as_ref().map_or("memory".to_owned(), |folder| folder.display().to_string());
     let limits = options.limits.clone();
     let server = Server::start(options).context("cannot start the server")?;
-    let opened = Database::open(storage, Options { limits, ..Options::default() });
+    let opened = Database::open(storage, options(limits));
     let database = opened.with_context(|| format!("cannot open the data in {place}"))?;
     bootstrap.apply(&database, args.bootstrap_overwrite)?;
     let statistics = database.statistics();

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::{Context as _, Result};
-use pemba_db::{Database, Options, Storage};
+use pemba_db::{Clock, Database, Options, Storage, SystemClock};
 use pemba_server::{RunningServer, Server, ServerOptions, TokenDatabases};
 
 use crate::args::ServeTestingArgs;
 use crate::bootstrap::Bootstrap;
 use crate::serve::{address, start_log, wait_for_stop};
+use crate::storage::options;
 
 /// Longest wait for running requests on shutdown: tests do not wait for a server they are done with.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
@@ -34,15 +35,15 @@ fn start(args: &ServeTestingArgs) -> Result<Vec<RunningServer>> {
     let bootstrap = Bootstrap::read(&args.load_configs)?;
     let open = {
         let limits = limits.clone();
-        move || {
-            let options = Options { limits: limits.clone(), ..Options::default() };
+        move |clock: Arc<dyn Clock>| {
+            let options = Options { clock, ..options(limits.clone()) };
             let database = Database::open(Storage::Memory, options).map_err(|error| error.to_string())?;
             bootstrap.apply(&database, false).map_err(|error| format!("{error:#}"))?;
             Ok(database)
         }
     };
     // What does not load is told at the start, not to the first caller.
-    open().map_err(anyhow::Error::msg).context("loading `--load-configs`")?;
+    open(Arc::new(SystemClock)).map_err(anyhow::Error::msg).context("loading `--load-configs`")?;
     let databases = Arc::new(TokenDatabases::new(args.databases_max, open));
     let mut addresses = vec![(address("--listen", &args.listen)?, false)];
     if !args.readonly_listen.is_empty() {

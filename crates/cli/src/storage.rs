@@ -3,17 +3,23 @@
 use anyhow::{Context as _, Result};
 use std::sync::Arc;
 
+use pemba_agents::Book;
 use pemba_db::{Database, Options, Storage};
-use pemba_model::NoLedger;
+use pemba_model::Limits;
 use serde_json::json;
 
 use crate::args::{BackupArgs, VerifyArgs};
 use crate::output::Output;
 
+/// How every database of the binary is opened: with the records of agents.
+pub fn options(limits: Limits) -> Options {
+    Options { limits, ledger: Arc::new(Book::default()), ..Options::default() }
+}
+
 /// Copies a data folder and verifies the copy.
 pub fn backup(args: &BackupArgs, output: &mut Output) -> Result<bool> {
     anyhow::ensure!(args.data.exists(), "no data folder at {}", args.data.display());
-    let database = Database::open(Storage::Directory(args.data.clone()), Options::default())
+    let database = Database::open(Storage::Directory(args.data.clone()), options(Limits::default()))
         .with_context(|| format!("cannot open {}", args.data.display()))?;
     database.backup(&args.target).with_context(|| format!("cannot write {}", args.target.display()))?;
     database.close();
@@ -26,7 +32,7 @@ pub fn verify(args: &VerifyArgs, output: &mut Output) -> Result<bool> {
 }
 
 fn report(done: &str, folder: &std::path::Path, output: &mut Output) -> Result<bool> {
-    let report = pemba_db::verify(folder, Arc::new(NoLedger))
+    let report = pemba_db::verify(folder, Arc::new(Book::default()))
         .with_context(|| format!("{} is not whole", folder.display()))?;
     let text = format!(
         "{done} {}: revision {}, {} relationships, {} objects, {} documents",

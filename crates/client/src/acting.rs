@@ -94,8 +94,8 @@ impl Presented {
     /// The answer, or an error in its place when it does not say that the chain was applied.
     fn proven(&self, answer: http::Response<Body>) -> http::Response<Body> {
         // An error is no answer, whoever made it.
-        let is_refusal = Status::from_header_map(answer.headers())
-            .is_some_and(|status| status.code() != tonic::Code::Ok);
+        let is_refusal =
+            Status::from_header_map(answer.headers()).is_some_and(|status| status.code() != tonic::Code::Ok);
         let applied = answer.headers().get(CHAIN_APPLIED).and_then(|value| value.to_str().ok());
         let is_proven = applied.is_some_and(|applied| {
             self.leaf.as_ref().is_none_or(|leaf| applied.rsplit(';').next() == Some(leaf.as_str()))
@@ -103,7 +103,8 @@ impl Presented {
         if is_refusal || is_proven {
             return answer;
         }
-        let message = format!("the server did not say by `{CHAIN_APPLIED}` that it applied the chain presented");
+        let message =
+            format!("the server did not say by `{CHAIN_APPLIED}` that it applied the chain presented");
         Status::internal(message).into_http()
     }
 }

@@ -41,12 +41,7 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    fn new(
-        channel: Channel,
-        bearer: Bearer,
-        message_max_bytes: usize,
-        presented: Option<Presented>,
-    ) -> Api {
+    fn new(channel: Channel, bearer: Bearer, message_max_bytes: usize, presented: Option<Presented>) -> Api {
         let transport = InterceptedService::new(Presenting { inner: channel, presented }, bearer);
         let bytes = message_max_bytes;
         Api {

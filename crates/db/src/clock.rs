@@ -52,9 +52,42 @@ impl Clock for ManualClock {
     }
 }
 
+/// The operating system's clock until it is stopped; from then on it moves only when it is told to. For tests of
+/// clients.
+#[derive(Debug, Default)]
+pub struct StoppableClock(Mutex<Option<Timestamp>>);
+
+impl StoppableClock {
+    /// Stops the clock, if it still runs, and moves it forward by `ms` milliseconds. Returns the instant it shows.
+    pub fn stop_and_advance_ms(&self, ms: i64) -> Timestamp {
+        let mut stopped = self.0.lock();
+        let moved = stopped.unwrap_or_else(|| SystemClock.now()).plus_millis(ms.max(0));
+        *stopped = Some(moved);
+        moved
+    }
+}
+
+impl Clock for StoppableClock {
+    fn now(&self) -> Timestamp {
+        let stopped = *self.0.lock();
+        stopped.unwrap_or_else(|| SystemClock.now())
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_stoppable_clock_runs_until_it_is_stopped() {
+        let clock = StoppableClock::default();
+        assert!(clock.now() >= Timestamp::parse("2020-01-01T00:00:00Z").unwrap());
+        let stopped = clock.stop_and_advance_ms(0);
+        assert_eq!(clock.now(), stopped);
+        assert_eq!(clock.stop_and_advance_ms(1500), stopped.plus_millis(1500));
+        assert_eq!(clock.stop_and_advance_ms(-1), clock.now());
+        assert_eq!(clock.now(), stopped.plus_millis(1500));
+    }
 
     #[test]
     fn a_manual_clock_moves_only_when_told() {

@@ -39,7 +39,7 @@ mod watch;
 mod watch_expiring;
 
 pub use backup::verify;
-pub use clock::{Clock, ManualClock, SystemClock};
+pub use clock::{Clock, ManualClock, StoppableClock, SystemClock};
 pub use consistency::Consistency;
 pub use counting::COUNTERS_MAX;
 pub use database::Database;

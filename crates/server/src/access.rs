@@ -6,7 +6,7 @@ use std::sync::Arc;
 use pemba_agents::chain::Chain;
 use pemba_agents::client::{Client, Refused, Scope, Verb};
 use pemba_db::{Database, Delete, WatchRequest, Write};
-use pemba_model::{Precondition, Relationship, RelationshipFilter, SubjectRef};
+use pemba_model::{ObjectRef, Precondition, Relationship, RelationshipFilter, SubjectRef};
 use tonic::{Code, Request, Status};
 
 use crate::errors;
@@ -42,33 +42,6 @@ pub(crate) fn check(
         client.may_assert_subject(subject)
     };
     allowed().map_err(|refused| errors::refused(&refused, at))
-}
-
-/// A check for a chain at `at` of the request; whom the client may speak for is a question of its own.
-pub(crate) fn check_as(
-    client: &Client,
-    at: Path<'_>,
-    (resource_type, permission): (&str, &str),
-    chain: &Chain,
-) -> Allowed {
-    client
-        .may_check(resource_type, permission, &chain.root.object_type)
-        .map_err(|refused| errors::refused(&refused, at))
-}
-
-/// Whether the client may speak for who acts in a chain, at `at` of the request.
-pub(crate) fn chain(client: &Client, at: Path<'_>, chain: &Chain) -> Allowed {
-    let allowed = if chain.hops.is_empty() {
-        client.may_assert_root(&chain.root)
-    } else {
-        client.may_assert_chain(&chain.root, chain.actor())
-    };
-    allowed.map_err(|refused| errors::refused(&refused, at))
-}
-
-/// Whether the client may ask why something is decided as it is.
-pub(crate) fn explain(client: &Client, (resource_type, permission): (&str, &str)) -> Result<(), Refused> {
-    client.may_on(Verb::Explain, scope(resource_type, permission, None))
 }
 
 /// Following the answer to a check for a chain, at `at` of the request.
@@ -110,7 +83,7 @@ pub(crate) fn lookup_subjects(
     whole(client.may_on(Verb::Lookup, scope(resource_type, permission, Some(subject_type))))
 }
 
-/// An expansion, which shows subjects of all types.
+/// An expansion, which shows subjects of all types, or why something is decided for a chain, which may.
 pub(crate) fn expand(client: &Client, resource_type: &str, permission: &str) -> Allowed {
     whole(client.may_on(Verb::Explain, scope(resource_type, permission, None)))
 }
@@ -200,6 +173,37 @@ pub(crate) fn count(client: &Client, database: &Database, name: &str) -> Allowed
         Some((_, filter)) => whole(client.may_read(filter)),
         None => Ok(()),
     }
+}
+
+/// A call about the records of agents.
+pub(crate) fn change_records(client: &Client, verb: Verb) -> Allowed {
+    whole(client.may(verb))
+}
+
+/// Reading the records that the verb changes: for those who may change them, and for those who may ask why.
+pub(crate) fn read_records(client: &Client, verb: Verb) -> Allowed {
+    whole(client.may(verb).or_else(|refused| client.may(Verb::Explain).map_err(|_| refused)))
+}
+
+/// Speaking for somebody who acts on their own authority, named at `at` of the request.
+pub(crate) fn speak_for(client: &Client, at: Path<'_>, principal: &ObjectRef) -> Allowed {
+    client.may_assert_root(principal).map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Asking about a permission for a chain of this root; for whom is a question of its own.
+pub(crate) fn check_in(
+    client: &Client,
+    (resource_type, permission): (&str, &str),
+    root: &ObjectRef,
+) -> Allowed {
+    whole(client.may_check(resource_type, permission, &root.object_type))
+}
+
+/// Speaking for who acts at the end of a chain.
+pub(crate) fn act_in(client: &Client, at: Path<'_>, root: &ObjectRef, actor: &ObjectRef) -> Allowed {
+    let decision =
+        if root == actor { client.may_assert_root(root) } else { client.may_assert_chain(root, actor) };
+    decision.map_err(|refused| errors::refused(&refused, at))
 }
 
 fn scope<'a>(resource_type: &'a str, permission: &'a str, subject_type: Option<&'a str>) -> Scope<'a> {

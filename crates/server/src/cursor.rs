@@ -7,7 +7,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
 use pemba_agents::DelegationId;
 use pemba_engine::{EdgeKey, KindId, Ordinal};
-use pemba_model::Revision;
+use pemba_model::{ObjectRef, Revision};
 
 /// Changes when the layout does; a cursor of another version is refused.
 const VERSION: u8 = 1;
@@ -24,10 +24,18 @@ pub(crate) enum Call {
     LookupResources = 3,
     /// `LookupSubjects`.
     LookupSubjects = 4,
+    /// `ListAgents`.
+    ListAgents = 5,
+    /// `ListDelegations`.
+    ListDelegations = 6,
+    /// `ListSessions`.
+    ListSessions = 7,
+    /// `ListApprovals`.
+    ListApprovals = 8,
     /// `LookupResourcesAs`.
-    LookupResourcesAs = 20,
+    LookupResourcesAs = 9,
     /// `LookupSubjectsAs`.
-    LookupSubjectsAs = 21,
+    LookupSubjectsAs = 10,
 }
 
 /// A cursor that is damaged, of another call, other arguments or another database.
@@ -42,16 +50,13 @@ pub(crate) struct Cursor<P> {
     pub(crate) position: P,
 }
 
-/// A position of fixed size.
-pub(crate) trait Position: Copy {
-    const BYTES: usize;
+/// A position. Reading takes exactly the bytes that writing made.
+pub(crate) trait Position: Sized {
     fn write(self, out: &mut Vec<u8>);
     fn read(bytes: &[u8]) -> Option<Self>;
 }
 
 impl Position for EdgeKey {
-    const BYTES: usize = 12;
-
     fn write(self, out: &mut Vec<u8>) {
         for part in [self.kind.0, self.resource.0, self.subject.0] {
             out.extend(part.to_be_bytes());
@@ -59,14 +64,15 @@ impl Position for EdgeKey {
     }
 
     fn read(bytes: &[u8]) -> Option<EdgeKey> {
+        if bytes.len() != 12 {
+            return None;
+        }
         let part = |at: usize| Some(u32::from_be_bytes(bytes.get(at..at + 4)?.try_into().ok()?));
         Some(EdgeKey { kind: KindId(part(0)?), resource: Ordinal(part(4)?), subject: Ordinal(part(8)?) })
     }
 }
 
 impl Position for Ordinal {
-    const BYTES: usize = 4;
-
     fn write(self, out: &mut Vec<u8>) {
         out.extend(self.0.to_be_bytes());
     }
@@ -85,9 +91,30 @@ pub(crate) enum AfterSubject {
     Named(Ordinal),
 }
 
-impl Position for AfterSubject {
-    const BYTES: usize = 1 + Ordinal::BYTES;
+/// The id of a record that nobody names.
+impl Position for u128 {
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.to_be_bytes());
+    }
 
+    fn read(bytes: &[u8]) -> Option<u128> {
+        Some(u128::from_be_bytes(bytes.try_into().ok()?))
+    }
+}
+
+/// A place among objects in the order of their names.
+impl Position for ObjectRef {
+    fn write(self, out: &mut Vec<u8>) {
+        out.extend(self.to_string().bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<ObjectRef> {
+        let (object_type, object_id) = std::str::from_utf8(bytes).ok()?.split_once(':')?;
+        Some(ObjectRef::new(object_type, object_id))
+    }
+}
+
+impl Position for AfterSubject {
     fn write(self, out: &mut Vec<u8>) {
         let (tag, ordinal) = match self {
             AfterSubject::Wildcard => (0, Ordinal(0)),
@@ -121,8 +148,6 @@ pub(crate) enum AfterReach {
 }
 
 impl Position for AfterReach {
-    const BYTES: usize = 1 + Ordinal::BYTES + 16;
-
     fn write(self, out: &mut Vec<u8>) {
         let (tag, ordinal, delegation) = match self {
             AfterReach::Wildcard => (0, Ordinal(0), 0),
@@ -137,7 +162,7 @@ impl Position for AfterReach {
 
     fn read(bytes: &[u8]) -> Option<AfterReach> {
         let (tag, rest) = bytes.split_first()?;
-        let (ordinal, delegation) = rest.split_at_checked(Ordinal::BYTES)?;
+        let (ordinal, delegation) = rest.split_at_checked(4)?;
         let ordinal = Ordinal::read(ordinal)?;
         let delegation = DelegationId(u128::from_be_bytes(delegation.try_into().ok()?));
         match tag {
@@ -160,6 +185,8 @@ pub(crate) struct Scope {
 
 const HEAD_BYTES: usize = 1 + 1 + 8 + 8 + 8;
 const CHECKSUM_BYTES: usize = 4;
+/// Enough for most positions.
+const POSITION_USUAL_BYTES: usize = 16;
 
 impl Scope {
     /// The scope of a call; `arguments` are the encoded request without consistency, limit and cursor.
@@ -169,7 +196,7 @@ impl Scope {
 
     /// The text of a cursor.
     pub(crate) fn encode<P: Position>(&self, cursor: Cursor<P>) -> String {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + P::BYTES + CHECKSUM_BYTES);
+        let mut bytes = Vec::with_capacity(HEAD_BYTES + POSITION_USUAL_BYTES + CHECKSUM_BYTES);
         bytes.push(VERSION);
         bytes.push(self.call as u8);
         bytes.extend(self.database_id.to_be_bytes());
@@ -211,8 +238,7 @@ impl Scope {
         if arguments != self.arguments {
             return Err(InvalidCursor("belongs to a call with other arguments; only the limit may change"));
         }
-        let position =
-            rest.get(24..).filter(|bytes| bytes.len() == P::BYTES).and_then(P::read).ok_or(damaged)?;
+        let position = rest.get(24..).and_then(P::read).ok_or(damaged)?;
         Ok(Cursor { revision: Revision(revision), position })
     }
 }
@@ -280,8 +306,20 @@ mod tests {
             let cursor = Cursor { revision: Revision(9), position };
             assert_eq!(scope.decode(&scope.encode(cursor)), Ok(cursor));
         }
-        assert_eq!(AfterReach::read(&[4; AfterReach::BYTES]), None);
+        assert_eq!(AfterReach::read(&[4; 21]), None);
         assert_eq!(AfterReach::read(&[0; 3]), None);
+    }
+
+    #[test]
+    fn places_among_records_come_back() {
+        let agents = scope(Call::ListAgents, "a");
+        let cursor = Cursor { revision: Revision(9), position: ObjectRef::new("team/agent", "a:b") };
+        assert_eq!(agents.decode(&agents.encode(cursor.clone())), Ok(cursor));
+        let sessions = scope(Call::ListSessions, "a");
+        let cursor = Cursor { revision: Revision(9), position: u128::MAX - 1 };
+        let text = sessions.encode(cursor);
+        assert_eq!(sessions.decode(&text), Ok(cursor));
+        assert!(sessions.decode::<EdgeKey>(&text).is_err());
     }
 
     #[test]

@@ -1,10 +1,10 @@
 //! The one place that says which gRPC code, reason and metadata every error has.
 
-use pemba_agents::Kind;
 use pemba_agents::client::Refused;
+use pemba_agents::{Kind, Reason, Refused as AgentsRefused};
 use pemba_db::{
-    CounterError, DecideError, DeleteError, FilterError, ImportError, Refusal, RelationshipError, SchemaError, TokenError,
-    ViewError, WatchError, WriteError,
+    CounterError, DecideError, DeleteError, FilterError, ImportError, Refusal, RelationshipError,
+    SchemaError, TokenError, ViewError, WatchError, WriteError,
 };
 use pemba_engine::QueryError;
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
@@ -15,7 +15,7 @@ use tonic::{Code, Status};
 
 use crate::convert::filtered_text;
 use crate::cursor::InvalidCursor;
-use crate::status::{plain, with_own_reason, with_reason};
+use crate::status::{plain, with_own_field, with_own_reason, with_reason};
 use crate::validate::Path;
 
 type Metadata = Vec<(&'static str, String)>;
@@ -57,8 +57,13 @@ pub(crate) fn refused(error: &Refused, at: Path<'_>) -> Status {
     )
 }
 
-/// A command or a question about agents that is refused.
-pub(crate) fn agents(error: &pemba_agents::Refused) -> Status {
+/// A stream of a client that is gone or has other rights.
+pub(crate) fn rights_changed(client: &str) -> Status {
+    plain(Code::Unauthenticated, format!("the rights of client `{client}` have changed; call again"))
+}
+
+/// A command or a question about agents that is refused; its field is one of the request.
+pub(crate) fn agents(error: &AgentsRefused) -> Status {
     let code = match error.reason.kind() {
         Kind::Invalid => Code::InvalidArgument,
         Kind::NotFound => Code::NotFound,
@@ -66,27 +71,37 @@ pub(crate) fn agents(error: &pemba_agents::Refused) -> Status {
         Kind::Precondition => Code::FailedPrecondition,
         Kind::NotPermitted => Code::PermissionDenied,
         Kind::Limit => Code::ResourceExhausted,
-        Kind::Query => {
-            let own = || plain(Code::Internal, error.to_string());
-            return error.query.as_deref().map_or_else(own, query);
-        }
+        Kind::Query => match &error.query {
+            Some(error) => return query(error),
+            None => Code::FailedPrecondition,
+        },
     };
-    let metadata = [("field", error.field.clone())];
-    with_own_reason(code, error.reason.as_str(), error.to_string(), metadata)
+    with_own_field(code, error.reason.as_str(), &error.field, &error.message)
 }
 
-/// What a command decided and the database did not take.
+/// What a command about agents decided could not be written down.
 pub(crate) fn decide(error: &DecideError) -> Status {
+    let message = error.to_string();
     match error {
+        DecideError::TooManyChanges { .. }
+        | DecideError::DocumentKeyTooLarge { .. }
+        | DecideError::DocumentTooLarge { .. }
+        | DecideError::DocumentsTooLarge { .. } => {
+            with_own_field(Code::ResourceExhausted, Reason::NotRecorded.as_str(), "record", &message)
+        }
+        DecideError::EmptyDocumentKey
+        | DecideError::DuplicateDocument { .. }
+        | DecideError::InvalidObject { .. }
+        | DecideError::Ledger(_)
+        | DecideError::Storage { .. } => plain(Code::Internal, message),
         DecideError::Write(error) => write(error),
         DecideError::Refused(error) => refusal(error),
-        _ => plain(Code::Internal, error.to_string()),
     }
 }
 
-/// A stream of a client that is gone or has other rights.
-pub(crate) fn rights_changed(client: &str) -> Status {
-    plain(Code::Unauthenticated, format!("the rights of client `{client}` have changed; call again"))
+/// A database whose records nobody reads.
+pub(crate) fn no_book() -> Status {
+    plain(Code::Internal, "the database was opened without the records of agents")
 }
 
 /// The wildcard as the subject of a question.

@@ -15,6 +15,7 @@ mod cursor;
 mod errors;
 mod front;
 mod options;
+mod pemba;
 mod queries;
 mod rest;
 mod serve;

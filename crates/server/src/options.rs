@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
+use pemba_agents::AgentLimits;
 use pemba_agents::client::Client;
 use pemba_db::Database;
 use pemba_model::Limits;
@@ -26,6 +27,8 @@ pub struct ServerOptions {
     pub clients: Option<Vec<ClientKey>>,
     /// The bounds of requests. They should be the database's.
     pub limits: Limits,
+    /// The bounds of what agents may be given.
+    pub agent_limits: AgentLimits,
     /// Where `/metrics` and `/healthz` are served over plain HTTP; `None` for nowhere.
     pub metrics_listen: Option<SocketAddr>,
     /// Where REST (JSON over HTTP/1.1) is listened for; `None` for nowhere. With `tls` it is HTTPS.
@@ -75,6 +78,7 @@ impl Default for ServerOptions {
             preshared_keys: Vec::new(),
             clients: None,
             limits: Limits::default(),
+            agent_limits: AgentLimits::default(),
             metrics_listen: None,
             rest_listen: None,
             database: None,

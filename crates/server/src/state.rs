@@ -22,11 +22,11 @@ use crate::telemetry::Metrics;
 pub(crate) struct State {
     database: OnceLock<Database>,
     pub(crate) limits: Limits,
+    pub(crate) agent_limits: AgentLimits,
     pub(crate) queries: Queries,
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authentication: Arc<Authentication>,
-    pub(crate) agent_limits: AgentLimits,
     /// When sessions were used last.
     pub(crate) session_uses: Arc<Uses>,
     /// Whether everything that writes is refused.
@@ -54,11 +54,11 @@ impl State {
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
             metrics: Arc::new(Metrics::new()),
             authentication: Arc::new(Authentication::new(options)?),
-            agent_limits: AgentLimits::default(),
             session_uses: Arc::new(Uses::new()),
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
             limits,
+            agent_limits: options.agent_limits,
             stopping,
         };
         if let Some(database) = &options.database {
@@ -72,11 +72,11 @@ impl State {
         Arc::new(State {
             database: OnceLock::from(database),
             limits: self.limits.clone(),
+            agent_limits: self.agent_limits,
             queries: self.queries.clone(),
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
             authentication: Arc::clone(&self.authentication),
-            agent_limits: self.agent_limits,
             session_uses: Arc::clone(&self.session_uses),
             read_only: self.read_only,
             is_per_token: self.is_per_token,

@@ -50,17 +50,33 @@ fn with_info<'a>(
     Status::with_error_details(code, cut(message.into()), details)
 }
 
+/// A status about one field, with a reason that only Pemba has: the field is named in the `ErrorInfo` and in a
+/// `BadRequest`.
+pub(crate) fn with_own_field(code: Code, reason: &'static str, field: &str, message: &str) -> Status {
+    // The message travels twice.
+    let (field, message) = (cut_to(field.to_owned(), 256), cut_to(message.to_owned(), TEXT_MAX_BYTES / 2));
+    let metadata = std::collections::HashMap::from([("field".to_owned(), field.clone())]);
+    let text = format!("`{field}`: {message}");
+    let mut details = ErrorDetails::with_error_info(reason, OWN_DOMAIN, metadata);
+    details.add_bad_request_violation(field, message);
+    Status::with_error_details(code, text, details)
+}
+
 /// A status without details.
 pub(crate) fn plain(code: Code, message: impl Into<String>) -> Status {
     Status::new(code, cut(message.into()))
 }
 
 /// Text cut to what a header may hold, with a mark where it was cut.
-fn cut(mut text: String) -> String {
-    if text.len() <= TEXT_MAX_BYTES {
+fn cut(text: String) -> String {
+    cut_to(text, TEXT_MAX_BYTES)
+}
+
+fn cut_to(mut text: String, max_bytes: usize) -> String {
+    if text.len() <= max_bytes {
         return text;
     }
-    let end = (0..=TEXT_MAX_BYTES).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
+    let end = (0..=max_bytes).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     text.truncate(end);
     text.push('…');
     text

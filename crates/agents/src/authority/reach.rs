@@ -65,10 +65,7 @@ pub fn delegates_of<G: Graph>(
     count: usize,
 ) -> Result<Vec<Reach>, Refused> {
     let mut found = Vec::new();
-    for id in ground.book.delegations_of_root(root) {
-        if after.is_some_and(|after| id <= after) {
-            continue;
-        }
+    for id in ground.book.delegations_of_root(root, after) {
         if found.len() >= count {
             break;
         }

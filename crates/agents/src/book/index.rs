@@ -2,6 +2,7 @@
 
 use std::borrow::Borrow;
 use std::hash::Hash;
+use std::ops::Bound;
 
 use rpds::RedBlackTreeSetSync;
 
@@ -25,13 +26,23 @@ impl<K: Hash + Eq, I: Ord> PartialEq for Index<K, I> {
     }
 }
 
-impl<K: Hash + Eq + Clone, I: Ord + Clone> Index<K, I> {
+impl<K: Hash + Eq + Clone, I: Ord + Clone + 'static> Index<K, I> {
     pub(super) fn of<Q>(&self, key: &Q) -> impl Iterator<Item = &I>
     where
         K: Borrow<Q>,
         Q: Hash + Eq + ?Sized,
     {
-        self.sets.get(key).into_iter().flat_map(|set| set.iter())
+        self.after(key, None)
+    }
+
+    /// Those strictly after an id.
+    pub(super) fn after<Q>(&self, key: &Q, id: Option<I>) -> impl Iterator<Item = &I>
+    where
+        K: Borrow<Q>,
+        Q: Hash + Eq + ?Sized,
+    {
+        let from = id.map_or(Bound::Unbounded, Bound::Excluded);
+        self.sets.get(key).into_iter().flat_map(move |set| set.range((from.clone(), Bound::Unbounded)))
     }
 
     pub(super) fn count<Q>(&self, key: &Q) -> usize

@@ -209,9 +209,13 @@ impl Book {
         &self.delegations
     }
 
-    /// The delegations on somebody's authority.
-    pub fn delegations_of_root(&self, root: &ObjectRef) -> impl Iterator<Item = DelegationId> {
-        self.delegations_by_root.of(root).copied()
+    /// The delegations on somebody's authority, strictly after an id.
+    pub fn delegations_of_root(
+        &self,
+        root: &ObjectRef,
+        after: Option<DelegationId>,
+    ) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_root.after(root, after).copied()
     }
 
     /// How many delegations there are on somebody's authority, those that are over included.
@@ -219,14 +223,22 @@ impl Book {
         self.delegations_by_root.count(root)
     }
 
-    /// The delegations somebody made.
-    pub fn delegations_from(&self, from: &ObjectRef) -> impl Iterator<Item = DelegationId> {
-        self.delegations_by_from.of(from).copied()
+    /// The delegations somebody made, strictly after an id.
+    pub fn delegations_from(
+        &self,
+        from: &ObjectRef,
+        after: Option<DelegationId>,
+    ) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_from.after(from, after).copied()
     }
 
-    /// The delegations somebody has, by name; for a userset those of its object.
-    pub fn delegations_to(&self, to: &ObjectRef) -> impl Iterator<Item = DelegationId> {
-        self.delegations_by_to.of(to).copied()
+    /// The delegations somebody has, by name, strictly after an id; for a userset those of its object.
+    pub fn delegations_to(
+        &self,
+        to: &ObjectRef,
+        after: Option<DelegationId>,
+    ) -> impl Iterator<Item = DelegationId> {
+        self.delegations_by_to.after(to, after).copied()
     }
 
     /// A session.
@@ -239,9 +251,13 @@ impl Book {
         &self.sessions
     }
 
-    /// The sessions of an actor.
-    pub fn sessions_of(&self, actor: &ObjectRef) -> impl Iterator<Item = SessionId> {
-        self.sessions_by_actor.of(actor).copied()
+    /// The sessions of an actor, strictly after an id.
+    pub fn sessions_of(
+        &self,
+        actor: &ObjectRef,
+        after: Option<SessionId>,
+    ) -> impl Iterator<Item = SessionId> {
+        self.sessions_by_actor.after(actor, after).copied()
     }
 
     /// How many sessions an actor has, those that are over included.
@@ -264,9 +280,13 @@ impl Book {
         self.approvals_by_action.of(action_hash).filter_map(|id| self.approvals.get(id))
     }
 
-    /// The approvals asked for an actor.
-    pub fn approvals_of_actor(&self, actor: &ObjectRef) -> impl Iterator<Item = &Arc<Approval>> {
-        self.approvals_by_actor.of(actor).filter_map(|id| self.approvals.get(id))
+    /// The approvals asked for an actor, strictly after an id.
+    pub fn approvals_of_actor(
+        &self,
+        actor: &ObjectRef,
+        after: Option<ApprovalId>,
+    ) -> impl Iterator<Item = &Arc<Approval>> {
+        self.approvals_by_actor.after(actor, after).filter_map(|id| self.approvals.get(id))
     }
 
     /// The consumption under a client's idempotency key.

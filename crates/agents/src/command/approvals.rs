@@ -1,15 +1,16 @@
 //! Approvals: asked for, voted on, taken back.
 
-use pemba_engine::{Overlay, Snapshot};
-use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
+use pemba_engine::{Overlay, QueryError, Snapshot};
+use pemba_model::{Context, ObjectRef, Revision, SmolStr, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
 use crate::authority::{Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible};
+use crate::book::Book;
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
 use crate::moment::Moment;
-use crate::records::{Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Human, Vote};
+use crate::records::{Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Vote};
 
 /// A request for an approval.
 #[derive(Debug, Clone, PartialEq)]
@@ -169,8 +170,11 @@ fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result
 }
 
 fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {
-    let waiting =
-        moment.book.approvals_of_actor(actor).filter(|approval| is_waiting(approval, moment.now())).count();
+    let waiting = moment
+        .book
+        .approvals_of_actor(actor, None)
+        .filter(|approval| is_waiting(approval, moment.now()))
+        .count();
     let max = policy.pending_per_actor_max as usize;
     if waiting < max {
         return Ok(());
@@ -214,16 +218,11 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
         let message = format!("{} does not wait for votes", before.id);
         return Err(Refused::new(Reason::ApprovalNotPending, "approval", message));
     }
-    let policy = policy_of(moment, before)?;
-    let chain = chain_of(moment, before)?;
+    let policy = policy_of(moment.book, before)?;
+    let chain = chain_of(moment.book, moment.revision, before)?;
     check_eligible(moment, policy, before, &chain, &new.approver)?;
-    let person =
-        moment.book.human(&new.approver).and_then(|human: &std::sync::Arc<Human>| human.person.clone());
-    let has_voted = before
-        .votes
-        .iter()
-        .any(|vote| vote.approver == new.approver || (person.is_some() && vote.person == person));
-    if has_voted {
+    let person = moment.book.human(&new.approver).and_then(|human| human.person.clone());
+    if has_voted(before, &new.approver, person.as_ref()) {
         let message = format!("`{}`, or the same person, has voted", new.approver);
         return Err(Refused::new(Reason::AlreadyVoted, "approver", message));
     }
@@ -250,6 +249,25 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     Ok(changes)
 }
 
+/// Whether somebody, or the same person under another name, has voted.
+fn has_voted(approval: &Approval, approver: &ObjectRef, person: Option<&SmolStr>) -> bool {
+    let is_same =
+        |vote: &Vote| vote.approver == *approver || (person.is_some() && vote.person.as_ref() == person);
+    approval.votes.iter().any(is_same)
+}
+
+/// Whether a vote of somebody would be taken now.
+pub fn may_vote(moment: &Moment<'_>, approval: &Approval, approver: &ObjectRef) -> Result<bool, QueryError> {
+    let person = moment.book.human(approver).and_then(|human| human.person.as_ref());
+    if !is_waiting(approval, moment.now()) || has_voted(approval, approver, person) {
+        return Ok(false);
+    }
+    let Ok(policy) = policy_of(moment.book, approval) else { return Ok(false) };
+    let Ok(chain) = chain_of(moment.book, moment.revision, approval) else { return Ok(false) };
+    let (facts, book, limits) = (&moment.facts, moment.book, moment.limits);
+    Ok(eligible(facts, book, limits, policy, approval, &chain, approver)?.is_ok())
+}
+
 fn check_eligible(
     moment: &Moment<'_>,
     policy: &ApprovalPolicy,
@@ -270,11 +288,9 @@ pub(super) fn approval_of<'a>(moment: &Moment<'a>, id: ApprovalId) -> Result<&'a
 }
 
 /// The policy an approval was asked under, if it is still in force.
-fn policy_of<'a>(moment: &Moment<'a>, approval: &Approval) -> Result<&'a ApprovalPolicy, Refused> {
+fn policy_of<'a>(book: &'a Book, approval: &Approval) -> Result<&'a ApprovalPolicy, Refused> {
     let (object_type, permission) = (&approval.resource.object_type, &approval.permission);
-    moment
-        .book
-        .approval_policy(object_type, permission)
+    book.approval_policy(object_type, permission)
         .map(AsRef::as_ref)
         .filter(|policy| policy.version == approval.policy_version)
         .ok_or_else(|| {
@@ -284,15 +300,15 @@ fn policy_of<'a>(moment: &Moment<'a>, approval: &Approval) -> Result<&'a Approva
 }
 
 /// The chain an approval is for. Whose client asked does not matter to it.
-fn chain_of(moment: &Moment<'_>, approval: &Approval) -> Result<Chain, Refused> {
+fn chain_of(book: &Book, at: Revision, approval: &Approval) -> Result<Chain, Refused> {
     let claim = Claim {
         root: Some(approval.root.clone()),
         actors: approval.actors.clone(),
         delegation: approval.delegation,
         ..Claim::default()
     };
-    let mut chain = resolve(moment.book, &claim, &Presenter::default(), moment.revision)?;
-    chain.session = approval.session.and_then(|id| moment.book.session(id)).cloned();
+    let mut chain = resolve(book, &claim, &Presenter::default(), at)?;
+    chain.session = approval.session.and_then(|id| book.session(id)).cloned();
     Ok(chain)
 }
 

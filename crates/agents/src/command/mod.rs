@@ -13,7 +13,7 @@ mod policies;
 mod sessions;
 mod sponsors;
 
-pub use approvals::{AskApproval, CastVote, Voted, ask_approval, cancel_approval, vote};
+pub use approvals::{AskApproval, CastVote, Voted, ask_approval, cancel_approval, may_vote, vote};
 pub use changes::{By, Changes};
 pub use consume::{Consume, Outcomes, consume};
 pub use delegations::{Delegate, Delegated, Renew, delegate, renew, revoke};

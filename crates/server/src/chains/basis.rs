@@ -14,6 +14,7 @@ use tonic::Status;
 
 use crate::access;
 use crate::errors;
+use crate::pemba::moment::submit;
 use crate::state::State;
 use crate::validate::Path;
 
@@ -26,10 +27,15 @@ pub(crate) fn book_of(ledger: &dyn Ledger) -> &Book {
 }
 
 /// The newest ledger where it may be another than the view's: every consistency but the exact one gives the head.
-pub(crate) fn newer_ledger(state: &State, consistency: &Consistency) -> Result<Option<Arc<dyn Ledger>>, Status> {
+pub(crate) fn newer_ledger(
+    state: &State,
+    consistency: &Consistency,
+) -> Result<Option<Arc<dyn Ledger>>, Status> {
     match consistency {
         Consistency::AtExactSnapshot(_) => Ok(Some(state.database()?.ledger())),
-        Consistency::MinimizeLatency | Consistency::FullyConsistent | Consistency::AtLeastAsFresh(_) => Ok(None),
+        Consistency::MinimizeLatency | Consistency::FullyConsistent | Consistency::AtLeastAsFresh(_) => {
+            Ok(None)
+        }
     }
 }
 
@@ -54,8 +60,19 @@ pub(crate) trait Ask {
 
 impl Basis {
     /// On a view, with the records of a ledger.
-    pub(crate) fn new(state: &Arc<State>, client: &Arc<Client>, view: View, ledger: Arc<dyn Ledger>) -> Basis {
-        Basis { view, ledger, client: Arc::clone(client), limits: state.agent_limits, state: Arc::clone(state) }
+    pub(crate) fn new(
+        state: &Arc<State>,
+        client: &Arc<Client>,
+        view: View,
+        ledger: Arc<dyn Ledger>,
+    ) -> Basis {
+        Basis {
+            view,
+            ledger,
+            client: Arc::clone(client),
+            limits: state.agent_limits,
+            state: Arc::clone(state),
+        }
     }
 
     /// As `new`, on what a consistency asks for.
@@ -94,7 +111,7 @@ impl Basis {
         let presenter = self.presenter(claim.session);
         let chain = resolve(self.book(), claim, &presenter, self.view.revision())
             .map_err(|refused| errors::agents(&refused))?;
-        access::chain(&self.client, at, &chain)?;
+        access::act_in(&self.client, at, &chain.root, chain.actor())?;
         Ok(chain)
     }
 
@@ -150,7 +167,7 @@ impl Basis {
         }
         if let Ok(database) = self.state.database() {
             // Nobody waits for it: what is lost with a crash ends the session earlier, never later.
-            drop(super::command::submit(database, &self.limits, move |moment| touch_session(moment, id, now)));
+            drop(submit(database, self.limits, move |moment| touch_session(moment, id, now)));
         }
     }
 }

@@ -46,11 +46,18 @@ impl Case {
     }
 
     /// Decides here when that is quick, else on a query thread.
-    pub(crate) async fn decide_soon(self: &Arc<Case>, state: &State, basis: &Basis) -> Result<Decision, Status> {
+    pub(crate) async fn decide_soon(
+        self: &Arc<Case>,
+        state: &State,
+        basis: &Basis,
+    ) -> Result<Decision, Status> {
         match self.decide(&basis.bounded(INLINE_STEPS_MAX)) {
             Err(Refused { query: Some(error), .. }) if matches!(*error, QueryError::TooManySteps { .. }) => {
                 let (case, basis) = (Arc::clone(self), basis.clone());
-                state.queries.run(move || case.decide(&basis).map_err(|refused| errors::agents(&refused))).await
+                state
+                    .queries
+                    .run(move || case.decide(&basis).map_err(|refused| errors::agents(&refused)))
+                    .await
             }
             decided => decided.map_err(|refused| errors::agents(&refused)),
         }

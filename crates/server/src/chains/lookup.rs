@@ -119,12 +119,12 @@ impl Ask for Find<'_> {
 
     fn ask<G: Graph>(self, ground: &Ground<'_, G>, chain: &Chain) -> Result<Self::Answer, Refused> {
         let Lookup { claim, resource_type, permission, values, .. } = self.0;
-        let found =
-            authority::lookup_resources(ground, claim, resource_type, permission, values.as_ref())?;
+        let found = authority::lookup_resources(ground, claim, resource_type, permission, values.as_ref())?;
         let resource_type = found.resources.resource_type;
         let mut ids = BTreeMap::new();
         for set in [&found.resources.definite, &found.resources.conditional] {
-            for ordinal in set.iter().rev().take_while(|ordinal| is_unknown(ground, resource_type, *ordinal)) {
+            for ordinal in set.iter().rev().take_while(|ordinal| is_unknown(ground, resource_type, *ordinal))
+            {
                 let id = if ordinal == Ordinal::UNMENTIONED.0 {
                     Some(chain.root.object_id.as_str())
                 } else {

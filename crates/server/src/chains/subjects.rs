@@ -198,11 +198,7 @@ fn may(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> Result<bool, Refus
 }
 
 /// What a check of a root says.
-fn decided(
-    basis: &Basis,
-    asked: &Asked<'_>,
-    root: ObjectRef,
-) -> Result<(Outcome, Vec<SmolStr>), Refused> {
+fn decided(basis: &Basis, asked: &Asked<'_>, root: ObjectRef) -> Result<(Outcome, Vec<SmolStr>), Refused> {
     let claim = Claim { root: Some(root.clone()), ..Claim::default() };
     let question = Question {
         claim: &claim,

@@ -104,8 +104,10 @@ mod tests {
         let session = session(7, Some(8000));
         let note = |ms| uses.note(&session, Timestamp::from_millis(ms));
         assert_eq!(uses.last(session.id), None);
-        assert_eq!([note(100), note(1999), note(2000), note(2001), note(3999), note(4000)],
-            [false, false, true, false, false, true]);
+        assert_eq!(
+            [note(100), note(1999), note(2000), note(2001), note(3999), note(4000)],
+            [false, false, true, false, false, true]
+        );
         assert_eq!(uses.last(session.id), Some(Timestamp::from_millis(4000)));
         // A clock that goes back takes nothing away.
         assert!(!note(10));

@@ -9,7 +9,7 @@ mod tree;
 
 pub(crate) use relationship::{
     filter, filtered_text, object, object_to_wire, preconditions, relationship, relationship_to_wire,
-    subject, subject_to_wire, timestamp_to_wire, update, updated_to_wire,
+    subject, subject_to_wire, timestamp, timestamp_to_wire, update, updated_to_wire,
 };
 pub(crate) use trace::Tracing;
 pub(crate) use tree::tree_to_wire;
@@ -21,7 +21,7 @@ use prost_types::Struct;
 use crate::validate::{Invalid, Path};
 
 /// The empty text is how the wire says "none".
-fn optional(text: &str) -> Option<SmolStr> {
+pub(crate) fn optional(text: &str) -> Option<SmolStr> {
     if text.is_empty() { None } else { Some(SmolStr::new(text)) }
 }
 

@@ -70,7 +70,8 @@ pub(crate) fn relationship(
     })
 }
 
-fn timestamp(path: Path<'_>, instant: prost_types::Timestamp) -> Result<Timestamp, Invalid> {
+/// An instant; what is no time is wrong at `path`.
+pub(crate) fn timestamp(path: Path<'_>, instant: prost_types::Timestamp) -> Result<Timestamp, Invalid> {
     u32::try_from(instant.nanos)
         .ok()
         .and_then(|nanos| Timestamp::new(instant.seconds, nanos).ok())

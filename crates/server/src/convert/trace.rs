@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Cut, Permissionship, QueryError, Trace};
-use pemba_model::{Context, SubjectRef};
 use pemba_model::limits::{TRACE_NODES_MAX, TRACE_TEXT_MAX_BYTES};
+use pemba_model::{Context, SubjectRef};
 use pemba_proto::authzed::api::v1::check_debug_trace::{
     PermissionType, Permissionship as TracedPermissionship, Resolution, SubProblems,
 };

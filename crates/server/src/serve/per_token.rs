@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use http::{Request, Response};
 use parking_lot::Mutex;
-use pemba_db::Database;
+use pemba_db::{Clock, Database, StoppableClock};
 use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Code, Status};
@@ -19,8 +19,8 @@ use crate::front::bearer;
 use crate::state::State;
 use crate::status::plain;
 
-/// Makes the database of a token that is seen for the first time; the error is told to the caller.
-type Open = Box<dyn Fn() -> Result<Database, String> + Send + Sync>;
+/// Makes the database of a token that is seen for the first time, with this clock; the error is told to the caller.
+type Open = Box<dyn Fn(Arc<dyn Clock>) -> Result<Database, String> + Send + Sync>;
 
 /// The databases of all tokens, shared by the servers that serve them. A bounded number: the one that was asked
 /// longest ago makes room, and is empty again when its token comes back.
@@ -39,15 +39,17 @@ struct Known {
 
 struct Tenant {
     database: Database,
+    /// The database's, which callers of the token may stop and move.
+    clock: Arc<StoppableClock>,
     /// The services of this database, by whether writes are refused.
     routes: Mutex<[Option<Routes>; 2]>,
 }
 
 impl TokenDatabases {
-    /// At most `count_max` databases at once, at least one, each made by `open`.
+    /// At most `count_max` databases at once, at least one, each made by `open` with the clock it is given.
     pub fn new(
         count_max: usize,
-        open: impl Fn() -> Result<Database, String> + Send + Sync + 'static,
+        open: impl Fn(Arc<dyn Clock>) -> Result<Database, String> + Send + Sync + 'static,
     ) -> TokenDatabases {
         TokenDatabases { open: Box::new(open), count_max: count_max.max(1), known: Mutex::default() }
     }
@@ -77,7 +79,9 @@ impl TokenDatabases {
         if let Some(tenant) = self.find(&token) {
             return Ok(tenant);
         }
-        let database = (self.open)().map_err(|reason| plain(Code::Internal, reason))?;
+        let clock = Arc::new(StoppableClock::default());
+        let database = (self.open)(Arc::clone(&clock) as Arc<dyn Clock>)
+            .map_err(|reason| plain(Code::Internal, reason))?;
         let mut dropped = Vec::new();
         let mut known = self.known.lock();
         let calls = known.calls;
@@ -87,7 +91,7 @@ impl TokenDatabases {
             dropped.extend(oldest.and_then(|oldest| known.tenants.remove(&oldest)));
         }
         // Another call may have been faster; the first database stays.
-        let made = || (Arc::new(Tenant { database, routes: Mutex::default() }), calls);
+        let made = || (Arc::new(Tenant { database, clock, routes: Mutex::default() }), calls);
         let tenant = Arc::clone(&known.tenants.entry(token).or_insert_with(made).0);
         // Databases are closed outside of the lock.
         drop(known);
@@ -106,7 +110,10 @@ impl Tenant {
         let mut routes = self.routes.lock();
         let [writable, read_only] = &mut *routes;
         let place = if base.read_only { read_only } else { writable };
-        place.get_or_insert_with(|| routes::api(&base.of_tenant(self.database.clone()))).clone()
+        let made = || {
+            routes::with_testing(routes::api(&base.of_tenant(self.database.clone())), Arc::clone(&self.clock))
+        };
+        place.get_or_insert_with(made).clone()
     }
 }
 

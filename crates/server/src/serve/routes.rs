@@ -3,12 +3,18 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use pemba_db::StoppableClock;
 use pemba_proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
 use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use pemba_proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
-
+use pemba_proto::pemba::v1::agent_service_server::AgentServiceServer;
+use pemba_proto::pemba::v1::approval_service_server::ApprovalServiceServer;
 use pemba_proto::pemba::v1::authority_service_server::AuthorityServiceServer;
+use pemba_proto::pemba::v1::delegation_service_server::DelegationServiceServer;
+use pemba_proto::pemba::v1::session_service_server::SessionServiceServer;
+use pemba_proto::pemba::v1::testing_service_server::TestingServiceServer;
+
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -17,6 +23,7 @@ use super::per_token::PerToken;
 use super::worker::Services;
 use crate::front::FrontLayer;
 use crate::options::{StartError, TlsOptions};
+use crate::pemba::{Agents, Approvals, Delegations, Sessions, Testing};
 use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
 use crate::state::State;
 
@@ -71,6 +78,26 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
             AuthorityServiceServer::new(Authority::new(Arc::clone(state)))
                 .max_decoding_message_size(message_max),
         )
+        .add_service(
+            AgentServiceServer::new(Agents::new(Arc::clone(state))).max_decoding_message_size(message_max),
+        )
+        .add_service(
+            DelegationServiceServer::new(Delegations::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
+        .add_service(
+            SessionServiceServer::new(Sessions::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
+        .add_service(
+            ApprovalServiceServer::new(Approvals::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
+}
+
+/// The same routes with the service that moves the clock of a test's own database.
+pub(super) fn with_testing(api: Routes, clock: Arc<StoppableClock>) -> Routes {
+    api.add_service(TestingServiceServer::new(Testing::new(clock)))
 }
 
 /// As `api`, over the database of the caller's token.

@@ -47,8 +47,7 @@ pub(super) async fn answer(
     let consistency = consistency(request.consistency.as_ref())?;
     let view = state.view(consistency.clone()).await?;
     let newer = newer_ledger(state, &consistency)?;
-    let is_gated =
-        presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
+    let is_gated = presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
     if is_gated {
         let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
         let basis = Basis::new(state, client, view, ledger);

@@ -112,8 +112,7 @@ impl ExperimentalService for Experimental {
     ) -> Result<Response<wire::BulkCheckPermissionResponse>, Status> {
         let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        let (answer, told) =
-            bulk_check::answer(&self.state, &client, new_check(request), presented).await?;
+        let (answer, told) = bulk_check::answer(&self.state, &client, new_check(request), presented).await?;
         let count = answer.pairs.len();
         let pairs = answer.pairs.into_iter().map(old_pair).collect();
         let answer = wire::BulkCheckPermissionResponse { checked_at: answer.checked_at, pairs };

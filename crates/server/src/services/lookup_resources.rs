@@ -51,10 +51,16 @@ struct Lookup {
 }
 
 enum Stage {
-    Start { database: Database, consistency: Consistency },
+    Start {
+        database: Database,
+        consistency: Consistency,
+    },
     Found(Box<Found>),
     /// Where more than relationships decides.
-    Reached { database: Database, reached: Box<Reached> },
+    Reached {
+        database: Database,
+        reached: Box<Reached>,
+    },
 }
 
 struct Found {

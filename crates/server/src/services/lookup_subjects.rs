@@ -122,7 +122,9 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> 
         }
     }
     let from = match after {
-        Some(AfterSubject::Named(last)) => found.roots.set.concrete.partition_point(|one| one.ordinal <= last),
+        Some(AfterSubject::Named(last)) => {
+            found.roots.set.concrete.partition_point(|one| one.ordinal <= last)
+        }
         Some(AfterSubject::Wildcard) | None => 0,
     };
     let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));

@@ -6,7 +6,9 @@ use std::sync::Arc;
 use pemba_agents::client::Client;
 use pemba_engine::{Ordinal, Permissionship};
 use pemba_model::ObjectRef;
-use pemba_proto::authzed::api::v1::{self as wire, LookupSubjectsRequest, LookupSubjectsResponse, ResolvedSubject};
+use pemba_proto::authzed::api::v1::{
+    self as wire, LookupSubjectsRequest, LookupSubjectsResponse, ResolvedSubject,
+};
 use prost::Message as _;
 use tonic::Status;
 
@@ -53,9 +55,7 @@ pub(super) async fn answer(
     let looked_up_at = encode(basis.view.token());
     let mut ends: Vec<&ObjectRef> = vec![&case.chain.root, case.chain.actor()];
     ends.dedup();
-    ends.retain(|end| {
-        permissionship != Permissionship::No && end.object_type == request.subject_object_type
-    });
+    ends.retain(|end| permissionship != Permissionship::No && end.object_type == request.subject_object_type);
     // The place in the chain is the place among the results.
     let numbered = (0..).map(|place| AfterSubject::Named(Ordinal(place))).zip(ends);
     let messages: Vec<LookupSubjectsResponse> = numbered

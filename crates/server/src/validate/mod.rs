@@ -11,9 +11,7 @@ mod references;
 mod relationships;
 mod watch;
 
-pub(crate) use authority::{
-    authority_question, authority_reading, lookup_resources_as, lookup_subjects_as,
-};
+pub(crate) use authority::{authority_question, authority_reading, lookup_resources_as, lookup_subjects_as};
 pub(crate) use check::{
     bulk_check, bulk_check_item, check_permission, expand, lookup_resources, lookup_subjects,
     no_wildcard_subject, no_wildcard_with_relation,

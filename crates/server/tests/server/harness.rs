@@ -1,6 +1,9 @@
 //! A server on a free port with a database in memory, and short ways to ask it.
 
-use pemba_db::{Database, Options, Storage};
+use std::sync::Arc;
+
+use pemba_agents::Book;
+use pemba_db::{Clock, Database, Options, Storage, SystemClock};
 use pemba_model::{Limits, text};
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::experimental_service_client::ExperimentalServiceClient;
@@ -39,8 +42,13 @@ pub struct Harness {
     pub channel: Channel,
 }
 
+/// What a database is opened with: this clock, and the records of agents.
+pub fn with_book(limits: &Limits, clock: Arc<dyn Clock>) -> Options {
+    Options { limits: limits.clone(), clock, ledger: Arc::new(Book::default()) }
+}
+
 pub fn database(limits: &Limits) -> Database {
-    Database::open(Storage::Memory, Options { limits: limits.clone(), ..Options::default() }).unwrap()
+    Database::open(Storage::Memory, with_book(limits, Arc::new(SystemClock))).unwrap()
 }
 
 pub fn options(limits: &Limits) -> ServerOptions {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use pemba_db::{Database, Options, Storage};
+use pemba_db::{Database, Storage};
 use pemba_model::Limits;
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::experimental_service_client::ExperimentalServiceClient;
@@ -25,8 +25,9 @@ struct Testing {
 }
 
 async fn start(count_max: usize) -> Testing {
-    let databases = Arc::new(TokenDatabases::new(count_max, || {
-        Database::open(Storage::Memory, Options::default()).map_err(|error| error.to_string())
+    let databases = Arc::new(TokenDatabases::new(count_max, |clock| {
+        Database::open(Storage::Memory, with_book(&Limits::default(), clock))
+            .map_err(|error| error.to_string())
     }));
     let server = |read_only| {
         let per_token = Some(Arc::clone(&databases));
@@ -140,7 +141,7 @@ async fn the_database_asked_longest_ago_makes_room() {
 
 #[test]
 fn keys_of_the_server_and_databases_of_tokens_exclude_one_another() {
-    let databases = Arc::new(TokenDatabases::new(1, || Err("none".to_owned())));
+    let databases = Arc::new(TokenDatabases::new(1, |_| Err("none".to_owned())));
     let both = ServerOptions {
         per_token: Some(databases),
         preshared_keys: vec!["key".to_owned()],

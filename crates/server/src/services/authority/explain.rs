@@ -39,8 +39,7 @@ pub(super) async fn answer(
     };
     let brought = wire::brought(&request.contextual_relationships)?;
     let case = Case { brought, ..fields.case(state, &basis, Path::Root)? };
-    access::explain(client, (&case.resource.object_type, &case.permission))
-        .map_err(|refused| errors::refused(&refused, Path::Root))?;
+    access::expand(client, &case.resource.object_type, &case.permission)?;
     state.queries.run(move || explained(&basis, &case)).await
 }
 
@@ -93,7 +92,8 @@ fn step(chain: &Chain, step: &Step) -> own::ExplainStep {
         principal: principal(chain, step.part).map(object_to_wire),
         id: id(chain, step.part),
         permissionship: permissionship.into(),
-        missing: answer.map_or_else(|_| Vec::new(), |answer| answer.missing.iter().map(SmolStr::to_string).collect()),
+        missing: answer
+            .map_or_else(|_| Vec::new(), |answer| answer.missing.iter().map(SmolStr::to_string).collect()),
         detail: step.limit.as_ref().map(|limit| wire::limit(limit).detail).unwrap_or_default(),
         clause: step.clause.and_then(|clause| u32::try_from(clause).ok()),
         ends_at: step.ends_at.map(timestamp_to_wire),

@@ -34,7 +34,8 @@ pub(super) fn text(case: &Case, explanation: &Explanation) -> String {
         Err(error) => line(&mut text, 2, &format!("no trace: {error}")),
     }
     if let Some(limit) = explanation.decision.limit.as_ref().map(wire::limit) {
-        let of = limit.principal.map(|who| format!(" {}:{}", who.object_type, who.object_id)).unwrap_or_default();
+        let of =
+            limit.principal.map(|who| format!(" {}:{}", who.object_type, who.object_id)).unwrap_or_default();
         let words = [limit.id, limit.detail].into_iter().filter(|word| !word.is_empty());
         let rest: String = words.map(|word| format!(" {word}")).collect();
         line(&mut text, 0, &format!("limited by {}{of}{rest}", limit.kind));

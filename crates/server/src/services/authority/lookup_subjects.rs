@@ -4,10 +4,10 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use pemba_agents::{DelegationId, Refused};
 use pemba_agents::authority::{self, Ground, Outcome, Question, Reach};
 use pemba_agents::chain::{Chain, Claim};
 use pemba_agents::client::Client;
+use pemba_agents::{DelegationId, Refused};
 use pemba_db::{Consistency, Database};
 use pemba_engine::{Graph, Ordinal, Permissionship};
 use pemba_model::{Context, ObjectRef, SmolStr, WILDCARD_ID};
@@ -115,12 +115,7 @@ fn find(database: &Database, consistency: &Consistency, subjects: &Subjects) -> 
     Ok(Found { basis, roots, named, excluded })
 }
 
-fn id_of<'a>(
-    basis: &'a Basis,
-    roots: &Roots,
-    resource: &'a ObjectRef,
-    ordinal: Ordinal,
-) -> Option<&'a str> {
+fn id_of<'a>(basis: &'a Basis, roots: &Roots, resource: &'a ObjectRef, ordinal: Ordinal) -> Option<&'a str> {
     if ordinal == Ordinal::UNMENTIONED {
         return Some(&resource.object_id);
     }
@@ -179,7 +174,9 @@ impl Telling<'_> {
         }
         for root in &roots.set.concrete {
             let (done, within) = match self.after {
-                Some(AfterReach::Named(last, delegation)) if last == root.ordinal => (false, Some(delegation)),
+                Some(AfterReach::Named(last, delegation)) if last == root.ordinal => {
+                    (false, Some(delegation))
+                }
                 Some(AfterReach::Named(last, _)) => (root.ordinal < last, None),
                 Some(AfterReach::Covered(_)) => (true, None),
                 _ => (false, None),
@@ -199,9 +196,16 @@ impl Telling<'_> {
                     _ => Outcome::Allow,
                 };
                 let outcome = roots.outcomes.get(&root.ordinal).copied().unwrap_or(by_relationships);
-                self.tell_root(AfterReach::Named(root.ordinal, None), object_to_wire(&object), outcome, &root.missing);
+                self.tell_root(
+                    AfterReach::Named(root.ordinal, None),
+                    object_to_wire(&object),
+                    outcome,
+                    &root.missing,
+                );
             }
-            if self.subjects.include_delegates && !self.tell_delegates(root.ordinal, &object, within.flatten())? {
+            if self.subjects.include_delegates
+                && !self.tell_delegates(root.ordinal, &object, within.flatten())?
+            {
                 return Ok(false);
             }
         }
@@ -222,7 +226,9 @@ impl Telling<'_> {
         let resource = &self.subjects.resource;
         let excluded = roots.set.excluded.iter().map(|one| id_of(basis, roots, resource, one.ordinal));
         let mut excluded_ids = excluded
-            .map(|id| id.map(str::to_owned).ok_or_else(|| plain(Code::Internal, "a found subject has no name")))
+            .map(|id| {
+                id.map(str::to_owned).ok_or_else(|| plain(Code::Internal, "a found subject has no name"))
+            })
             .collect::<Result<Vec<String>, Status>>()?;
         excluded_ids.extend(roots.gone.iter().map(SmolStr::to_string));
         let everybody = object_to_wire(&ObjectRef::new(subject_type.as_str(), WILDCARD_ID));
@@ -261,8 +267,7 @@ impl Telling<'_> {
         root: &ObjectRef,
         after: Option<DelegationId>,
     ) -> Result<bool, Status> {
-        let ids = self.found.basis.book().delegations_of_root(root);
-        for id in ids.filter(|id| after.is_none_or(|after| *id > after)) {
+        for id in self.found.basis.book().delegations_of_root(root, after) {
             if self.is_full() {
                 return Ok(false);
             }

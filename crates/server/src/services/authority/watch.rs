@@ -40,7 +40,8 @@ pub(super) fn answer(
         let message = format!("{count} questions are given; 1 to {QUESTIONS_MAX} are allowed");
         return Err(Invalid::at(Path::Root.field("questions"), message).into());
     }
-    let watching = Watching { state: Arc::clone(state), client: Arc::clone(client), request: Arc::new(request) };
+    let watching =
+        Watching { state: Arc::clone(state), client: Arc::clone(client), request: Arc::new(request) };
     // What is wrong with a question, or outside of what the client may ask, is the call's own error.
     let basis = watching.basis(database.head_view());
     for (index, question) in watching.request.questions.iter().enumerate() {
@@ -110,7 +111,11 @@ impl Watching {
         self.state.metrics.watches.dec();
     }
 
-    async fn tell(&self, database: &Database, outlet: &Outlet<own::WatchDecisionResponse>) -> Result<(), Status> {
+    async fn tell(
+        &self,
+        database: &Database,
+        outlet: &Outlet<own::WatchDecisionResponse>,
+    ) -> Result<(), Status> {
         let mut stopping = self.state.stopping.clone();
         let mut replaced = self.state.authentication.replacements();
         replaced.mark_changed();

@@ -50,8 +50,13 @@ async fn the_chain_given_is_compared_position_by_position() {
         actors: actors.iter().map(|actor| wire_object(actor)).collect(),
         ..by_delegation(&id)
     };
-    assert_eq!(stage.outcome(chain("user:ada", &["agent:a"]), "document:plan#edit").await, own::Outcome::Allow);
-    for (root, actors) in [("user:bo", &["agent:a"][..]), ("user:ada", &["agent:b"]), ("user:ada", &["agent:a", "agent:b"])] {
+    assert_eq!(
+        stage.outcome(chain("user:ada", &["agent:a"]), "document:plan#edit").await,
+        own::Outcome::Allow
+    );
+    for (root, actors) in
+        [("user:bo", &["agent:a"][..]), ("user:ada", &["agent:b"]), ("user:ada", &["agent:a", "agent:b"])]
+    {
         let error = stage.authority().check_as(check_as(chain(root, actors), "document:plan#edit")).await;
         assert_eq!(error.unwrap_err().code(), Code::InvalidArgument, "{root} {actors:?}");
     }
@@ -64,7 +69,8 @@ async fn the_chain_given_is_compared_position_by_position() {
         alone("User:ada"),
     ];
     for chain in cases {
-        let error = stage.authority().check_as(check_as(chain.clone(), "document:plan#edit")).await.unwrap_err();
+        let error =
+            stage.authority().check_as(check_as(chain.clone(), "document:plan#edit")).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument, "{chain:?}");
     }
     let error = stage.authority().check_as(own::CheckAsRequest::default()).await.unwrap_err();
@@ -179,7 +185,8 @@ async fn a_runtime_speaks_for_itself_alone_and_sees_no_reasons() {
         let answer = stage.authority().explain(keyed(key, explain.clone())).await;
         assert_eq!(answer.err().map(|status| status.code()), expected, "{key}");
     }
-    let question = own::WatchedQuestion { chain: chain.clone(), resource: resource.clone(), permission, context: None };
+    let question =
+        own::WatchedQuestion { chain: chain.clone(), resource: resource.clone(), permission, context: None };
     let watch = own::WatchDecisionRequest { questions: vec![question] };
     for (key, expected) in [("runtime", None), ("gateway", Some(Code::PermissionDenied))] {
         let answer = stage.authority().watch_decision(keyed(key, watch.clone())).await;

@@ -57,7 +57,8 @@ async fn of_many_at_once_one_uses_the_only_use() {
 #[tokio::test]
 async fn what_is_not_allowed_uses_nothing() {
     let (stage, chain) = approved(2).await;
-    let answer = stage.authority().check_and_consume(consume(chain.clone(), "document:plan#edit", "one")).await;
+    let answer =
+        stage.authority().check_and_consume(consume(chain.clone(), "document:plan#edit", "one")).await;
     assert_eq!(answer.unwrap().into_inner().approval_uses_left, Some(1));
     let bare = own::Chain { approval_id: String::new(), ..chain.clone() };
     let answer = stage.authority().check_and_consume(consume(bare, "document:plan#edit", "two")).await;
@@ -73,11 +74,13 @@ async fn what_is_not_allowed_uses_nothing() {
 async fn counted_delegations_are_used_up_and_keys_are_needed() {
     let stage = Stage::start().await;
     let id = stage.delegate_with(1, "user:ada", "agent:a", |new| new.uses = Some(2)).await;
-    for (key, expected) in [("1", own::Outcome::Allow), ("2", own::Outcome::Allow), ("3", own::Outcome::Deny)] {
+    for (key, expected) in [("1", own::Outcome::Allow), ("2", own::Outcome::Allow), ("3", own::Outcome::Deny)]
+    {
         let request = consume(by_delegation(&id), "document:plan#edit", key);
         let answer = stage.authority().check_and_consume(request).await.unwrap().into_inner();
         assert_eq!(answer.decision.unwrap().outcome(), expected, "{key}");
     }
-    let error = stage.authority().check_and_consume(consume(by_delegation(&id), "document:plan#edit", "")).await;
+    let error =
+        stage.authority().check_and_consume(consume(by_delegation(&id), "document:plan#edit", "")).await;
     assert_eq!(error.unwrap_err().code(), Code::InvalidArgument);
 }

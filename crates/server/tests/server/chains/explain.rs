@@ -45,7 +45,11 @@ async fn every_conjunct_is_told_and_the_one_that_limits() {
     assert!(answer.steps[4].ends_at.is_some());
     let trace = answer.root_trace.unwrap();
     assert_eq!((trace.permission.as_str(), trace.result), ("edit", 2));
-    assert!(answer.text.starts_with("user:ada -> agent:a -> agent:b: edit on document:plan: ALLOW\n"), "{}", answer.text);
+    assert!(
+        answer.text.starts_with("user:ada -> agent:a -> agent:b: edit on document:plan: ALLOW\n"),
+        "{}",
+        answer.text
+    );
     // Two reasons: the first is the limit, and both are told.
     stage.transition("agent:a", Transition::Suspend).await;
     let answer = explain(&stage, by_delegation(&second), "document:note#edit").await;
@@ -66,12 +70,14 @@ async fn every_conjunct_is_told_and_the_one_that_limits() {
 async fn the_limiting_hop_is_named() {
     let stage = Stage::start().await;
     let first = stage.delegate(1, "user:ada", "agent:a").await;
-    let second =
-        stage.delegate_with(2, "agent:a", "agent:b", |new| new.parent = Some(DelegationId(1))).await;
+    let second = stage.delegate_with(2, "agent:a", "agent:b", |new| new.parent = Some(DelegationId(1))).await;
     stage.revoke(1).await;
     let answer = explain(&stage, by_delegation(&second), "document:plan#edit").await;
     let limit = answer.decision.unwrap().limit.unwrap();
-    assert_eq!((limit.kind.as_str(), limit.id.as_str(), limit.detail.as_str()), ("hop", first.as_str(), "ended"));
+    assert_eq!(
+        (limit.kind.as_str(), limit.id.as_str(), limit.detail.as_str()),
+        ("hop", first.as_str(), "ended")
+    );
     let answer = explain(&stage, alone("user:bo"), "document:plan#edit").await;
     let limit = answer.decision.unwrap().limit.unwrap();
     assert_eq!((limit.kind.as_str(), limit.principal), ("root", Some(wire_object("user:bo"))));

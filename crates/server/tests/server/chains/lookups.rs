@@ -36,7 +36,9 @@ async fn agree(stage: &Stage, chains: &[own::Chain], step: &str) {
                 let said = outcome(&id);
                 let expected = match checked.outcome() {
                     own::Outcome::Allow => Some((own::Outcome::Allow, None)),
-                    own::Outcome::Conditional => Some((own::Outcome::Conditional, checked.partial_caveat_info)),
+                    own::Outcome::Conditional => {
+                        Some((own::Outcome::Conditional, checked.partial_caveat_info))
+                    }
                     _ => None,
                 };
                 let said = said.map(|one| (one.outcome(), one.partial_caveat_info.clone()));
@@ -80,7 +82,8 @@ async fn resources_agree_with_checks() {
         })
         .await;
     let in_session = own::Chain { session_id: session, ..own::Chain::default() };
-    let chains = [by_delegation(&first), by_delegation(&second), in_session, alone("user:ada"), alone("agent:a")];
+    let chains =
+        [by_delegation(&first), by_delegation(&second), in_session, alone("user:ada"), alone("agent:a")];
     agree(&stage, &chains, "at first").await;
     assert!(!found(&stage, lookup(&chains[1], "view")).await.is_empty());
     stage.register_with("agent:c", |new| new.own_grants_required = true).await;
@@ -119,18 +122,27 @@ async fn pages_are_exact_and_pinned_to_a_revision_and_question() {
         // What is written between pages is not told.
         stage.harness.touch(&["document:later#owner@user:cy"]).await;
     }
-    let ids = |all: &[own::LookupResourcesAsResponse]| all.iter().map(|one| one.resource_id.clone()).collect::<Vec<_>>();
+    let ids = |all: &[own::LookupResourcesAsResponse]| {
+        all.iter().map(|one| one.resource_id.clone()).collect::<Vec<_>>()
+    };
     assert_eq!(ids(&paged), ids(&whole));
     let cursor = whole[3].after_result_cursor.clone();
-    let other = own::LookupResourcesAsRequest { optional_cursor: cursor.clone(), ..lookup(&by_delegation(&id), "view") };
+    let other = own::LookupResourcesAsRequest {
+        optional_cursor: cursor.clone(),
+        ..lookup(&by_delegation(&id), "view")
+    };
     assert_eq!(stage.authority().lookup_resources_as(other).await.unwrap_err().code(), Code::InvalidArgument);
-    let other = own::LookupResourcesAsRequest { optional_cursor: cursor.clone(), ..lookup(&alone("user:cy"), "edit") };
+    let other = own::LookupResourcesAsRequest {
+        optional_cursor: cursor.clone(),
+        ..lookup(&alone("user:cy"), "edit")
+    };
     assert_eq!(stage.authority().lookup_resources_as(other).await.unwrap_err().code(), Code::InvalidArgument);
     let above = own::LookupResourcesAsRequest { optional_limit: 1001, ..lookup(&by_delegation(&id), "edit") };
     assert_eq!(stage.authority().lookup_resources_as(above).await.unwrap_err().code(), Code::InvalidArgument);
     // The page after a revocation is empty, whatever revision it is pinned to.
     stage.revoke(1).await;
-    let next = own::LookupResourcesAsRequest { optional_cursor: cursor, ..lookup(&by_delegation(&id), "edit") };
+    let next =
+        own::LookupResourcesAsRequest { optional_cursor: cursor, ..lookup(&by_delegation(&id), "edit") };
     assert!(found(&stage, next).await.is_empty());
 }
 
@@ -176,7 +188,8 @@ async fn who_can_touch_an_object_and_on_whose_authority() {
     stage.delegate(6, "user:nobody", "agent:a").await;
     assert_eq!(told(&stage, subjects("document:plan", false)).await, ["ada", "bo", "cy Conditional"]);
     let whole = told(&stage, subjects("document:plan", true)).await;
-    let expected = ["ada", "ada>a", "ada>a>b", "bo", "bo>a RequiresConsumption", "cy Conditional", "cy>a Conditional"];
+    let expected =
+        ["ada", "ada>a", "ada>a>b", "bo", "bo>a RequiresConsumption", "cy Conditional", "cy>a Conditional"];
     assert_eq!(whole, expected);
     // In pages of every size.
     for size in 1..=8 {
@@ -195,7 +208,8 @@ async fn who_can_touch_an_object_and_on_whose_authority() {
         assert_eq!(paged, expected, "{size}");
     }
     // Each of them checks as it was told.
-    for (delegation, outcome) in [(2, own::Outcome::Allow), (3, own::Outcome::Deny), (6, own::Outcome::Deny)] {
+    for (delegation, outcome) in [(2, own::Outcome::Allow), (3, own::Outcome::Deny), (6, own::Outcome::Deny)]
+    {
         let chain = by_delegation(&DelegationId(delegation).to_string());
         assert_eq!(stage.outcome(chain, "document:plan#view").await, outcome, "{delegation}");
     }

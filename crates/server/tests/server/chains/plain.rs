@@ -1,11 +1,17 @@
 //! Calls without a chain: the subject's own authority, and whether it may act.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
+use pemba_agents::authority::{self, Ground, Outcome, Question};
+use pemba_agents::chain::{Claim, Presenter};
 use pemba_agents::command::Transition;
 use pemba_agents::records::{
     Applies, ApprovalUses, HumanStatus, KillMode, KillSelector, PrincipalKind, TypeMode,
 };
+use pemba_agents::{AgentLimits, Book, Facts};
+use pemba_engine::Permissionship;
+use pemba_model::SubjectRef;
 use pemba_proto::authzed::api::v1 as wire;
 
 use super::stage::*;
@@ -66,7 +72,12 @@ fn lookup_resources(asking: &str, permission: &str) -> wire::LookupResourcesRequ
 }
 
 /// Whom a lookup finds: by name, and the wildcard with those it excludes.
-async fn subjects(stage: &Stage, document: &str, permission: &str, of: &str) -> (BTreeSet<String>, Option<BTreeSet<String>>) {
+async fn subjects(
+    stage: &Stage,
+    document: &str,
+    permission: &str,
+    of: &str,
+) -> (BTreeSet<String>, Option<BTreeSet<String>>) {
     let request = wire::LookupSubjectsRequest {
         resource: Some(wire_object(document)),
         permission: permission.into(),
@@ -93,7 +104,8 @@ async fn agree(stage: &Stage, step: &str) {
     for permission in ["view", "edit"] {
         for (of, ids) in [("user", &["ada", "bo", "cy", "nobody"]), ("agent", &["a", "b", "c", "nobody"])] {
             for document in documents {
-                let (named, wildcard) = subjects(stage, &format!("document:{document}"), permission, of).await;
+                let (named, wildcard) =
+                    subjects(stage, &format!("document:{document}"), permission, of).await;
                 for id in ids {
                     let question = format!("document:{document}#{permission}@{of}:{id}");
                     let checked = stage.answer(&question, &[]).await == HAS;
@@ -104,11 +116,14 @@ async fn agree(stage: &Stage, step: &str) {
             for id in ids {
                 let asking = format!("{of}:{id}");
                 let request = lookup_resources(&asking, permission);
-                let found = all(stage.harness.permissions().lookup_resources(request).await.unwrap()).await.unwrap();
+                let found =
+                    all(stage.harness.permissions().lookup_resources(request).await.unwrap()).await.unwrap();
                 let found: BTreeSet<String> = found.into_iter().map(|one| one.resource_object_id).collect();
-                let items = documents.map(|document| bulk_item(&format!("document:{document}#{permission}@{asking}")));
+                let items = documents
+                    .map(|document| bulk_item(&format!("document:{document}#{permission}@{asking}")));
                 let bulk = wire::CheckBulkPermissionsRequest { items: items.to_vec(), ..Default::default() };
-                let bulk = stage.harness.permissions().check_bulk_permissions(bulk).await.unwrap().into_inner();
+                let bulk =
+                    stage.harness.permissions().check_bulk_permissions(bulk).await.unwrap().into_inner();
                 for (document, pair) in documents.iter().zip(bulk.pairs) {
                     let question = format!("document:{document}#{permission}@{asking}");
                     let checked = stage.answer(&question, &[]).await;
@@ -159,4 +174,32 @@ async fn lookups_and_bulk_checks_agree_with_checks() {
     agree(&stage, "agents wait to edit").await;
     stage.approve_edits(Applies::All, ApprovalUses::TimeBoxed).await;
     agree(&stage, "everybody waits to edit").await;
+}
+
+#[tokio::test]
+async fn a_gated_check_costs_little_more_than_a_plain_one() {
+    const ROUNDS: u32 = 20_000;
+    let stage = Stage::start().await;
+    stage.harness.touch(&["document:plan#owner@agent:a"]).await;
+    let view = stage.harness.database.head_view();
+    let book: &Book = view.ledger().as_any().downcast_ref().unwrap();
+    let facts = Facts::of(view.snapshot(), view.now(), view.steps_max());
+    let (limits, presenter) = (AgentLimits::default(), Presenter::default());
+    let ground = Ground { facts, seen: facts, book, limits: &limits, presenter: &presenter };
+    let (resource, agent) = (object("document:plan"), object("agent:a"));
+    let direct = SubjectRef { object: agent.clone(), relation: None };
+    let since = Instant::now();
+    for _ in 0..ROUNDS {
+        assert_eq!(view.check(&resource, "edit", &direct, None).unwrap().permissionship, Permissionship::Yes);
+    }
+    let plain = since.elapsed() / ROUNDS;
+    let since = Instant::now();
+    for _ in 0..ROUNDS {
+        let claim = Claim { root: Some(agent.clone()), ..Claim::default() };
+        let question = Question { claim: &claim, permission: "edit", resource: &resource, values: None };
+        assert_eq!(authority::check(&ground, &question).unwrap().outcome, Outcome::Allow);
+    }
+    let gated = since.elapsed() / ROUNDS;
+    println!("a check takes {plain:?} by relationships alone, {gated:?} with the records of agents");
+    assert!(gated < plain + Duration::from_micros(200));
 }

@@ -116,7 +116,8 @@ async fn what_is_granted_in_a_session_is_seen_in_it_only() {
         ..Default::default()
     };
     let permissions = || stage.harness.permissions();
-    let found = all(permissions().lookup_resources(with(lookup.clone(), &presented)).await.unwrap()).await.unwrap();
+    let found =
+        all(permissions().lookup_resources(with(lookup.clone(), &presented)).await.unwrap()).await.unwrap();
     assert_eq!(found.iter().map(|one| one.resource_object_id.as_str()).collect::<Vec<_>>(), ["plan"]);
     assert!(all(permissions().lookup_resources(lookup).await.unwrap()).await.unwrap().is_empty());
     stage.close_session(5).await;
@@ -126,7 +127,8 @@ async fn what_is_granted_in_a_session_is_seen_in_it_only() {
 #[tokio::test]
 async fn what_a_request_brings_along_bears_on_the_root_alone() {
     let stage = Stage::start().await;
-    let id = stage.delegate_with(1, "user:bo", "agent:a", |new| new.scope = documents(&["plan", "fresh"])).await;
+    let id =
+        stage.delegate_with(1, "user:bo", "agent:a", |new| new.scope = documents(&["plan", "fresh"])).await;
     let bringing = |question: &str, texts: &[&str]| own::CheckAsRequest {
         contextual_relationships: texts.iter().map(|text| relationship(text)).collect(),
         ..check_as(by_delegation(&id), question)

@@ -10,7 +10,7 @@ use pemba_agents::records::{
 };
 use pemba_agents::scope::{Clause, Scope, Selector};
 use pemba_agents::{AgentLimits, ApprovalId, Book, DelegationId, Facts, Moment, Refused, SessionId};
-use pemba_db::{Command, Database, Decided, DecideError, ManualClock, Options, Storage};
+use pemba_db::{Command, Database, DecideError, Decided, ManualClock, Options, Storage};
 use pemba_model::{ObjectRef, SubjectRef, Timestamp};
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::pemba::v1 as own;
@@ -58,6 +58,7 @@ pub struct Stage {
 }
 
 #[derive(Debug)]
+#[expect(dead_code, reason = "shown when a test fails")]
 pub enum Failed {
     Refused(Refused),
     Database(DecideError),

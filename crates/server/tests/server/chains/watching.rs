@@ -55,7 +55,8 @@ fn decision(answer: Option<Answer>) -> own::Decision {
 
 fn request(questions: &[(own::Chain, &str)]) -> own::WatchDecisionRequest {
     let questions = questions.iter().map(|(chain, question)| {
-        let own::CheckAsRequest { chain, resource, permission, context, .. } = check_as(chain.clone(), question);
+        let own::CheckAsRequest { chain, resource, permission, context, .. } =
+            check_as(chain.clone(), question);
         own::WatchedQuestion { chain, resource, permission, context }
     });
     own::WatchDecisionRequest { questions: questions.collect() }
@@ -65,8 +66,7 @@ fn request(questions: &[(own::Chain, &str)]) -> own::WatchDecisionRequest {
 async fn writes_kills_and_revocations_flip_answers() {
     let stage = Stage::start().await;
     let id = stage.delegate(1, "user:ada", "agent:a").await;
-    let questions =
-        [(by_delegation(&id), "document:plan#edit"), (alone("user:ada"), "document:plan#edit")];
+    let questions = [(by_delegation(&id), "document:plan#edit"), (alone("user:ada"), "document:plan#edit")];
     let mut watched = Watched::start(&stage, &questions).await;
     assert_eq!(watched.whole().await, [own::Outcome::Allow, own::Outcome::Allow]);
     stage.kill("a", KillSelector::Agent(object("agent:a")), KillMode::DenyAll).await;
@@ -115,8 +115,7 @@ async fn sessions_close_and_idle_although_they_are_watched() {
     let closing = stage.open_session(5, "agent:a", open(None)).await;
     let idling = stage.open_session(6, "agent:a", open(Some(60_000))).await;
     let of = |session: String| own::Chain { session_id: session, ..own::Chain::default() };
-    let questions =
-        [(of(closing), "document:plan#edit"), (of(idling), "document:plan#edit")];
+    let questions = [(of(closing), "document:plan#edit"), (of(idling), "document:plan#edit")];
     let mut watched = Watched::start(&stage, &questions).await;
     assert_eq!(watched.whole().await, [own::Outcome::Allow, own::Outcome::Allow]);
     stage.clock.advance_ms(59_000);
@@ -150,7 +149,8 @@ async fn streams_are_bounded_and_questions_checked() {
     let id = stage.delegate(1, "user:ada", "agent:a").await;
     let question = (by_delegation(&id), "document:plan#edit");
     for count in [0, 101] {
-        let error = stage.authority().watch_decision(request(&vec![question.clone(); count])).await.unwrap_err();
+        let error =
+            stage.authority().watch_decision(request(&vec![question.clone(); count])).await.unwrap_err();
         assert_eq!(error.code(), Code::InvalidArgument);
         assert!(error.message().contains("100"), "{error:?}");
     }

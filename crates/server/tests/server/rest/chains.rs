@@ -8,8 +8,7 @@ const LOOKUP: &str = r#"{"resourceObjectType":"document","permission":"edit","su
 
 #[tokio::test]
 async fn a_chain_in_headers_is_applied_or_refused() {
-    let stage =
-        Stage::start_with(|options| options.rest_listen = Some("127.0.0.1:0".parse().unwrap())).await;
+    let stage = Stage::start_with(|options| options.rest_listen = Some("127.0.0.1:0".parse().unwrap())).await;
     let address = stage.harness.server.rest_address().unwrap();
     let id = stage.delegate(1, "user:ada", "agent:a").await;
     let post = async |path: &str, headers: &[(&str, &str)], body: &str| {
