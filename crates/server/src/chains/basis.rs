@@ -14,6 +14,7 @@ use tonic::Status;
 
 use crate::access;
 use crate::errors;
+use crate::pemba::moment::submit;
 use crate::state::State;
 use crate::validate::Path;
 
@@ -110,7 +111,7 @@ impl Basis {
         let presenter = self.presenter(claim.session);
         let chain = resolve(self.book(), claim, &presenter, self.view.revision())
             .map_err(|refused| errors::agents(&refused))?;
-        access::chain(&self.client, at, &chain)?;
+        access::act_in(&self.client, at, &chain.root, chain.actor())?;
         Ok(chain)
     }
 
@@ -166,9 +167,7 @@ impl Basis {
         }
         if let Ok(database) = self.state.database() {
             // Nobody waits for it: what is lost with a crash ends the session earlier, never later.
-            drop(super::command::submit(database, &self.limits, move |moment| {
-                touch_session(moment, id, now)
-            }));
+            drop(submit(database, self.limits, move |moment| touch_session(moment, id, now)));
         }
     }
 }

@@ -5,7 +5,6 @@
 
 mod basis;
 mod case;
-mod command;
 mod lookup;
 mod presented;
 mod subjects;
@@ -14,7 +13,6 @@ mod uses;
 
 pub(crate) use basis::{Ask, Basis, book_of, newer_ledger};
 pub(crate) use case::Case;
-pub(crate) use command::{CommandError, submit};
 pub(crate) use lookup::{Lookup, Reached, ReachedResource};
 pub(crate) use presented::{Presented, presented};
 pub(crate) use subjects::{Asked, Root, Roots, chain_of_one};

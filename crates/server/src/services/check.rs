@@ -121,7 +121,7 @@ async fn decided(
         Some(_) => Told::applied(&chain),
         None => Told::default(),
     };
-    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission), &chain)?;
+    access::check_in(&basis.client, (&resource.object_type, permission), &chain.root)?;
     let case = Arc::new(Case {
         claim,
         chain,

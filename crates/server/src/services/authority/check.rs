@@ -14,6 +14,8 @@ use crate::access;
 use crate::chains::{Basis, Case};
 use crate::consistency::{consistency, encode};
 use crate::convert::object;
+use crate::errors;
+use crate::pemba::convert::claim;
 use crate::state::State;
 use crate::validate::{self, Path};
 
@@ -28,12 +30,12 @@ pub(super) struct Fields<'a> {
 impl Fields<'_> {
     /// The question at `at` of a request, without what the request brings along, for a client that may ask it.
     pub(super) fn case(&self, state: &State, basis: &Basis, at: Path<'_>) -> Result<Case, Status> {
-        validate::authority_question(at, self.chain, self.resource, self.permission)?;
-        let claim = wire::claim(at.field("chain"), self.chain)?;
+        let claim = claim(at.field("chain"), self.chain).map_err(|refused| errors::agents(&refused))?;
+        validate::authority_question(at, self.resource, self.permission)?;
         let values = request_context(at.field("context"), self.context, &state.limits)?;
         let chain = basis.chain(&claim, at.field("chain"))?;
         let resource = object(self.resource);
-        access::check_as(&basis.client, at, (&resource.object_type, self.permission), &chain)?;
+        access::check_in(&basis.client, (&resource.object_type, self.permission), &chain.root)?;
         let permission = self.permission.to_owned();
         Ok(Case { claim, chain, resource, permission, values, brought: Vec::new() })
     }
@@ -41,7 +43,7 @@ impl Fields<'_> {
 
 /// Whether the client may know why.
 pub(super) fn is_explained(client: &Client, case: &Case) -> bool {
-    access::explain(client, (&case.resource.object_type, &case.permission)).is_ok()
+    access::expand(client, &case.resource.object_type, &case.permission).is_ok()
 }
 
 pub(super) async fn answer(

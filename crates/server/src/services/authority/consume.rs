@@ -9,11 +9,13 @@ use pemba_model::Revision;
 use pemba_proto::pemba::v1 as own;
 use tonic::Status;
 
-use super::check::{Fields, is_explained};
+use super::check::{Fields as Question, is_explained};
 use super::wire;
-use crate::chains::{Basis, submit};
+use crate::chains::Basis;
 use crate::consistency::encode;
 use crate::convert::timestamp_to_wire;
+use crate::pemba::Fields;
+use crate::pemba::moment::run;
 use crate::state::State;
 use crate::validate::Path;
 
@@ -24,7 +26,7 @@ pub(super) async fn answer(
 ) -> Result<own::CheckAndConsumeResponse, Status> {
     let database = state.writer()?;
     let basis = Basis::at(state, client, Consistency::FullyConsistent).await?;
-    let fields = Fields {
+    let fields = Question {
         chain: request.chain.as_ref(),
         resource: request.resource.as_ref(),
         permission: &request.permission,
@@ -40,13 +42,13 @@ pub(super) async fn answer(
         values: case.values.clone(),
         idempotency_key: request.idempotency_key.into(),
     };
-    let decided = submit(database, basis.limits(), move |moment| consume(moment, &presenter, &new));
-    let (committed, outcomes) = decided.await?;
+    let (token, outcomes) =
+        run(state, Fields::default(), move |moment| consume(moment, &presenter, &new)).await?;
     basis.used(&case.chain, outcomes.decision.limit.as_ref());
     let consumption = outcomes.consumption.as_ref();
     let decided_at = match consumption {
         Some(consumption) => database.token(Revision(consumption.revision)),
-        None => committed.token,
+        None => token,
     };
     let at = consumption.map_or_else(|| database.head_view().now(), |consumption| consumption.at);
     Ok(own::CheckAndConsumeResponse {

@@ -39,8 +39,7 @@ pub(super) async fn answer(
     };
     let brought = wire::brought(&request.contextual_relationships)?;
     let case = Case { brought, ..fields.case(state, &basis, Path::Root)? };
-    access::explain(client, (&case.resource.object_type, &case.permission))
-        .map_err(|refused| errors::refused(&refused, Path::Root))?;
+    access::expand(client, &case.resource.object_type, &case.permission)?;
     state.queries.run(move || explained(&basis, &case)).await
 }
 

@@ -20,6 +20,7 @@ use crate::consistency::encode;
 use crate::convert::partial_caveat_info;
 use crate::cursor::{Call, Cursor, Scope};
 use crate::errors;
+use crate::pemba::convert::claim;
 use crate::state::State;
 use crate::stream::{Outgoing, Page};
 use crate::validate::{self, Path};
@@ -53,7 +54,8 @@ pub(super) async fn answer(
     validate::lookup_resources_as(&request)?;
     let left = optional_limit(request.optional_limit, state.limits.lookup_limit_max)?;
     let values = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
-    let claim = wire::claim(Path::Root.field("chain"), request.chain.as_ref())?;
+    let claim = claim(Path::Root.field("chain"), request.chain.as_ref());
+    let claim = claim.map_err(|refused| errors::agents(&refused))?;
     let brought = wire::brought(&request.contextual_relationships)?;
     let database = state.database()?.clone();
     let (requested, cursor) = (request.consistency.take(), request.optional_cursor.take());

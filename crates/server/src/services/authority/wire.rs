@@ -1,36 +1,13 @@
 //! Between the messages of `pemba.v1.AuthorityService` and the nouns of chains.
 
 use pemba_agents::authority::{Decision, Limit, Outcome, Part};
-use pemba_agents::chain::Claim;
-use pemba_agents::id::InvalidId;
-use pemba_agents::{ApprovalId, DelegationId, SessionId};
 use pemba_model::{ObjectRef, Relationship};
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::pemba::v1 as own;
 use tonic::Status;
 
-use crate::convert::{object, object_to_wire, partial_caveat_info, relationship, timestamp_to_wire};
-use crate::validate::{Invalid, Path};
-
-/// The claim of a chain that validation has passed.
-pub(super) fn claim(at: Path<'_>, chain: Option<&own::Chain>) -> Result<Claim, Invalid> {
-    let Some(chain) = chain else { return Ok(Claim::default()) };
-    Ok(Claim {
-        root: chain.root.as_ref().map(|root| object(Some(root))),
-        actors: chain.actors.iter().map(|actor| object(Some(actor))).collect(),
-        either_end: None,
-        delegation: id(at.field("delegation_id"), &chain.delegation_id, DelegationId::parse)?,
-        session: id(at.field("session_id"), &chain.session_id, SessionId::parse)?,
-        approval: id(at.field("approval_id"), &chain.approval_id, ApprovalId::parse)?,
-    })
-}
-
-fn id<T>(at: Path<'_>, text: &str, parse: fn(&str) -> Result<T, InvalidId>) -> Result<Option<T>, Invalid> {
-    if text.is_empty() {
-        return Ok(None);
-    }
-    parse(text).map(Some).map_err(|error| Invalid::at(at, error.to_string()))
-}
+use crate::convert::{object_to_wire, partial_caveat_info, relationship, timestamp_to_wire};
+use crate::validate::Path;
 
 /// What a request brings along.
 pub(super) fn brought(relationships: &[wire::Relationship]) -> Result<Vec<Relationship>, Status> {

@@ -139,7 +139,7 @@ async fn metadata_that_cannot_be_honoured_is_refused() {
         let error = stage.check(question, metadata).await.unwrap_err();
         assert_eq!(error.code(), code, "{metadata:?} {error:?}");
         let info = error.get_details_error_info().unwrap();
-        assert_eq!((info.domain.as_str(), info.reason.as_str()), ("pemba.dev", reason), "{metadata:?}");
+        assert_eq!((info.domain.as_str(), info.reason.as_str()), ("pemba", reason), "{metadata:?}");
         assert!(!info.metadata["field"].is_empty());
     }
     let by_chain = [("pemba-delegation", id.as_str())];

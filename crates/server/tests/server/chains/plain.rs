@@ -1,11 +1,17 @@
 //! Calls without a chain: the subject's own authority, and whether it may act.
 
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
+use pemba_agents::authority::{self, Ground, Outcome, Question};
+use pemba_agents::chain::{Claim, Presenter};
 use pemba_agents::command::Transition;
 use pemba_agents::records::{
     Applies, ApprovalUses, HumanStatus, KillMode, KillSelector, PrincipalKind, TypeMode,
 };
+use pemba_agents::{AgentLimits, Book, Facts};
+use pemba_engine::Permissionship;
+use pemba_model::SubjectRef;
 use pemba_proto::authzed::api::v1 as wire;
 
 use super::stage::*;
@@ -168,4 +174,32 @@ async fn lookups_and_bulk_checks_agree_with_checks() {
     agree(&stage, "agents wait to edit").await;
     stage.approve_edits(Applies::All, ApprovalUses::TimeBoxed).await;
     agree(&stage, "everybody waits to edit").await;
+}
+
+#[tokio::test]
+async fn a_gated_check_costs_little_more_than_a_plain_one() {
+    const ROUNDS: u32 = 20_000;
+    let stage = Stage::start().await;
+    stage.harness.touch(&["document:plan#owner@agent:a"]).await;
+    let view = stage.harness.database.head_view();
+    let book: &Book = view.ledger().as_any().downcast_ref().unwrap();
+    let facts = Facts::of(view.snapshot(), view.now(), view.steps_max());
+    let (limits, presenter) = (AgentLimits::default(), Presenter::default());
+    let ground = Ground { facts, seen: facts, book, limits: &limits, presenter: &presenter };
+    let (resource, agent) = (object("document:plan"), object("agent:a"));
+    let direct = SubjectRef { object: agent.clone(), relation: None };
+    let since = Instant::now();
+    for _ in 0..ROUNDS {
+        assert_eq!(view.check(&resource, "edit", &direct, None).unwrap().permissionship, Permissionship::Yes);
+    }
+    let plain = since.elapsed() / ROUNDS;
+    let since = Instant::now();
+    for _ in 0..ROUNDS {
+        let claim = Claim { root: Some(agent.clone()), ..Claim::default() };
+        let question = Question { claim: &claim, permission: "edit", resource: &resource, values: None };
+        assert_eq!(authority::check(&ground, &question).unwrap().outcome, Outcome::Allow);
+    }
+    let gated = since.elapsed() / ROUNDS;
+    println!("a check takes {plain:?} by relationships alone, {gated:?} with the records of agents");
+    assert!(gated < plain + Duration::from_micros(200));
 }

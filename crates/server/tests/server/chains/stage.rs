@@ -58,6 +58,7 @@ pub struct Stage {
 }
 
 #[derive(Debug)]
+#[expect(dead_code, reason = "shown when a test fails")]
 pub enum Failed {
     Refused(Refused),
     Database(DecideError),
