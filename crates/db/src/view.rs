@@ -49,6 +49,11 @@ impl View {
         View { steps_max: self.steps_max.min(steps_max), ..self.clone() }
     }
 
+    /// Most steps of one query.
+    pub fn steps_max(&self) -> u64 {
+        self.steps_max
+    }
+
     /// The revision.
     pub fn revision(&self) -> Revision {
         self.version.revision()

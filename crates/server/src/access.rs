@@ -190,6 +190,15 @@ pub(crate) fn speak_for(client: &Client, at: Path<'_>, principal: &ObjectRef) ->
     client.may_assert_root(principal).map_err(|refused| errors::refused(&refused, at))
 }
 
+/// Asking about a permission for a chain of this root; for whom is a question of its own.
+pub(crate) fn check_in(
+    client: &Client,
+    (resource_type, permission): (&str, &str),
+    root: &ObjectRef,
+) -> Allowed {
+    whole(client.may_check(resource_type, permission, &root.object_type))
+}
+
 /// Speaking for who acts at the end of a chain.
 pub(crate) fn act_in(client: &Client, at: Path<'_>, root: &ObjectRef, actor: &ObjectRef) -> Allowed {
     let decision =

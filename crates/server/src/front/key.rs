@@ -43,7 +43,7 @@ impl FromStr for KeyDigest {
                 return Err(InvalidKeyDigest { reason: format!("`{digit}` is none") });
             };
             if let Some(byte) = bytes.get_mut(at / 2) {
-                *byte = (*byte << 4) | value;
+                *byte = *byte << 4 | value;
             }
         }
         Ok(KeyDigest(bytes))

@@ -169,8 +169,8 @@ async fn ask(
         let chain = resolve(moment.book, &new.claim, &caller.presenter, moment.revision)
             .map_err(|refused| errors::agents(&ASK.of_request(refused)))?;
         let asked = (new.resource.object_type.as_str(), new.permission.as_str());
-        access::check_as(&caller.client, Path::Root, asked, &chain)?;
-        access::chain(&caller.client, Path::Root.field("chain"), &chain)?;
+        access::check_in(&caller.client, asked, &chain.root)?;
+        access::act_in(&caller.client, Path::Root.field("chain"), &chain.root, chain.actor())?;
     }
     if let Some(requester) = &new.requester {
         let client = &caller.client;
@@ -271,7 +271,9 @@ impl Filter {
         match command::may_vote(moment, approval, approver) {
             Ok(may_vote) => Ok((may_vote, CHECK_WORK)),
             // A caveat without an answer gives nobody a vote.
-            Err(refused) if refused.query.as_ref().is_some_and(|error| error.failed_caveat().is_some()) => {
+            Err(refused)
+                if refused.query.as_ref().is_some_and(|error| error.failed_caveat().is_some()) =>
+            {
                 Ok((false, CHECK_WORK))
             }
             Err(refused) => Err(errors::agents(&refused)),

@@ -17,7 +17,6 @@ use super::moment::{Newest, run};
 use super::page::{Asked, Page};
 use super::{Fields, draw_id};
 use crate::access;
-use crate::chains::Uses;
 use crate::consistency::encode;
 use crate::cursor::{Call, Scope};
 use crate::errors;
@@ -118,7 +117,7 @@ fn get(
     let newest = Newest::of(state)?;
     let moment = newest.moment()?;
     let session = found(&moment, "id", id)?;
-    Ok(wire::GetSessionResponse { session: Some(shown(&state.session_uses, session, &moment)) })
+    Ok(wire::GetSessionResponse { session: Some(shown(session, &moment)) })
 }
 
 fn found<'a>(moment: &Moment<'a>, field: &'static str, id: SessionId) -> Result<&'a Arc<Session>, Status> {
@@ -127,9 +126,8 @@ fn found<'a>(moment: &Moment<'a>, field: &'static str, id: SessionId) -> Result<
     })
 }
 
-/// A session as it stands at a moment, the uses that are not written down yet included.
-fn shown(uses: &Uses, session: &Session, moment: &Moment<'_>) -> wire::Session {
-    convert::session_to_wire(session, uses.last(session.id), moment.now())
+fn shown(session: &Session, moment: &Moment<'_>) -> wire::Session {
+    convert::session_to_wire(session, None, moment.now())
 }
 
 async fn list(
@@ -146,21 +144,19 @@ async fn list(
     let actor = convert::optional_object(Path::Root.field("actor"), request.actor.as_ref())
         .map_err(|refused| errors::agents(&refused))?;
     let only_open = request.only_open;
-    let uses = Arc::clone(&state.session_uses);
-    state.queries.run(move || page(&newest, &asked, &uses, actor.as_ref(), only_open)).await
+    state.queries.run(move || page(&newest, &asked, actor.as_ref(), only_open)).await
 }
 
 fn page(
     newest: &Newest,
     asked: &Asked<u128>,
-    uses: &Uses,
     actor: Option<&ObjectRef>,
     only_open: bool,
 ) -> Result<wire::ListSessionsResponse, Status> {
     let moment = newest.moment()?;
     let (book, after) = (moment.book, asked.after.map(SessionId));
     let keep = |session: &Arc<Session>| {
-        let wire = shown(uses, session, &moment);
+        let wire = shown(session, &moment);
         Ok::<_, Status>(((!only_open || wire.open).then_some(wire), 1))
     };
     let Page { items, cursor } = match actor {
@@ -217,6 +213,6 @@ async fn close(
 
 fn answer(state: &State, token: pemba_db::Token, session: &Session) -> Result<wire::SessionResponse, Status> {
     let newest = Newest::of(state)?;
-    let session = shown(&state.session_uses, session, &newest.moment()?);
+    let session = shown(session, &newest.moment()?);
     Ok(wire::SessionResponse { session: Some(session), written_at: Some(encode(token)) })
 }
