@@ -81,10 +81,11 @@ pub(crate) struct HeldScope {
 }
 
 impl Scope {
-    /// What a scope holds of a type for a permission.
-    pub(crate) fn held<G: Graph>(
+    /// What a scope holds of a type for a permission; in the ordinals of `names`, which may know more objects.
+    pub(crate) fn held<G: Graph, N: Graph>(
         &self,
         facts: &Facts<'_, G>,
+        names: &N,
         permission: &str,
         resource_type: &SmolStr,
         values: Option<&Context>,
@@ -105,7 +106,7 @@ impl Scope {
             if condition == Permissionship::No {
                 continue;
             }
-            let (selected, valid_until) = clause.selected(facts, values)?;
+            let (selected, valid_until) = clause.selected(facts, names, values)?;
             whole.valid_until = earlier(whole.valid_until, valid_until);
             whole.held.join(selected, condition);
         }
@@ -114,18 +115,19 @@ impl Scope {
 }
 
 impl Clause {
-    fn selected<G: Graph>(
+    fn selected<G: Graph, N: Graph>(
         &self,
         facts: &Facts<'_, G>,
+        names: &N,
         values: Option<&Context>,
     ) -> Result<(Held, Option<Timestamp>), QueryError> {
         match &self.selector {
             Selector::AllOfType => Ok((Held { definite: Part::All, ..Held::nothing() }, None)),
             Selector::Objects(ids) => {
-                let of_type = facts.graph.catalog().type_id(&self.resource_type);
+                let of_type = names.catalog().type_id(&self.resource_type);
                 let ordinals = ids
                     .iter()
-                    .filter_map(|id| facts.graph.ordinal(of_type?, id))
+                    .filter_map(|id| names.ordinal(of_type?, id))
                     .map(|ordinal| ordinal.0)
                     .collect();
                 Ok((Held { definite: Part::These(ordinals), ..Held::nothing() }, None))

@@ -157,7 +157,8 @@ fn hold<G: Graph>(
     resource_type: &SmolStr,
     resources: &mut ResourceSet,
 ) -> Result<(), QueryError> {
-    let held = scope.held(&case.ground.facts, case.permission, resource_type, case.values)?;
+    let (facts, names) = (&case.ground.facts, case.ground.seen.graph);
+    let held = scope.held(facts, names, case.permission, resource_type, case.values)?;
     resources.valid_until = earlier(resources.valid_until, held.valid_until);
     held.held.restrict(resources);
     match held.fault {
