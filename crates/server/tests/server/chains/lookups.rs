@@ -222,10 +222,10 @@ async fn who_can_touch_an_object_and_on_whose_authority() {
 async fn everybody_has_delegates_too() {
     let stage = Stage::start().await;
     stage.harness.touch(&["document:open#viewer@user:*", "document:open#banned@user:bo"]).await;
-    stage.set_human("user:cy", HumanStatus::Disabled).await;
     stage.delegate(1, "user:ada", "agent:a").await;
     stage.delegate(2, "user:bo", "agent:a").await;
     stage.delegate(3, "user:cy", "agent:a").await;
+    stage.set_human("user:cy", HumanStatus::Disabled).await;
     assert_eq!(told(&stage, subjects("document:open", true)).await, ["* but bo,cy", "ada>a"]);
     assert_eq!(told(&stage, subjects("document:open", false)).await, ["* but bo,cy"]);
 }

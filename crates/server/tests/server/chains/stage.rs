@@ -211,6 +211,9 @@ impl Stage {
             consent: String::new(),
         };
         change(&mut new);
+        if new.parent.is_some() {
+            new.depth_left = new.depth_left.min(2);
+        }
         self.command(move |moment| command::delegate(moment, &by(), new)).await.unwrap();
         DelegationId(id).to_string()
     }
