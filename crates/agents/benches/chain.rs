@@ -148,7 +148,7 @@ fn build(size: u64) -> (World, SupportDesk, Vec<DelegationId>) {
 fn asks(desk: &SupportDesk, count: u64) -> Vec<(usize, ObjectRef)> {
     let ask = |number: u64| {
         let user = mix(number) % desk.users;
-        let own = desk.tickets_of(Principal::User(user)).next().filter(|_| number % 4 > 0);
+        let own = desk.tickets_of(Principal::User(user)).next().filter(|_| !number.is_multiple_of(4));
         (usize::try_from(user).unwrap(), desk.ticket(own.unwrap_or(mix(number + 7) % desk.tickets)))
     };
     (0..count).map(ask).collect()

@@ -9,6 +9,7 @@
     clippy::disallowed_methods,
     clippy::too_many_lines,
     missing_docs,
+    unreachable_pub,
     reason = "tests"
 )]
 

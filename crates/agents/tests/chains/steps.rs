@@ -156,7 +156,7 @@ pub enum Kind {
 
 /// One step; what it was, and what it may do.
 pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
-    match numbers.below(34) {
+    match numbers.below(40) {
         0..=2 => {
             let line = numbers.relationship();
             world.write(&[&line]);
@@ -192,6 +192,9 @@ pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
         28 | 29 => (approvals(world, numbers), Kind::Any),
         30 => (consume(world, numbers), Kind::Any),
         31 | 32 => (pass(world, numbers), Kind::Any),
+        33 | 34 => (reborn(world, numbers), Kind::Any),
+        35..=37 => (approve(world, numbers), Kind::Any),
+        38 => part_of_subtree(world, numbers),
         _ => {
             world.restart();
             let number = numbers.below(2);
@@ -472,4 +475,45 @@ fn pass(world: &mut World, numbers: &mut Numbers) -> String {
         world.presenter.session_used_at = Some(world.now);
     }
     format!("it is {}", world.now)
+}
+
+/// Retires an agent, registers it again, and delegates to the later one.
+fn reborn(world: &mut World, numbers: &mut Numbers) -> String {
+    let agent = numbers.agent();
+    let _ =
+        world.run(|moment| command::transition(moment, &by(), &[object(agent)], Transition::Retire, None));
+    register(world, numbers, agent);
+    let what = scope("doc:view,edit:* folder:view:*");
+    let new = world.delegation("user:0", agent, what);
+    let done = world.try_delegate(new).map_err(|refused| refused.reason);
+    format!("{agent} is registered again, delegation {done:?}")
+}
+
+/// Makes viewing wait for an owner of the folder, asks for it in a chain that may, and lets everybody vote.
+fn approve(world: &mut World, numbers: &mut Numbers) -> String {
+    let document = numbers.of(&["doc:2", "doc:3"]);
+    let parent = format!("{document}#parent@folder:2");
+    world.write(&[&parent, "folder:2#owner@user:0", "folder:2#owner@user:1", "folder:2#owner@user:2"]);
+    let mut new = policy("doc", "view", "admin");
+    new.uses = numbers.of(&[ApprovalUses::Counted(2), ApprovalUses::TimeBoxed]);
+    world.set_policy(new);
+    for id in delegations(world).into_iter().rev() {
+        let Ok(approval) = world.ask(&crate::world::leaf(id), "view", document, None) else { continue };
+        let votes: Vec<bool> =
+            PRINCIPALS[..3].iter().map(|voter| world.vote(approval.id, voter, true).is_ok()).collect();
+        return format!("ask for {document} by {id}: {}, votes {votes:?}", approval.id);
+    }
+    format!("ask for {document} in vain")
+}
+
+/// Delegates a subtree, and then leaves only a part of it.
+fn part_of_subtree(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
+    let agent = numbers.agent();
+    world.write(&["doc:1#parent@folder:1", "folder:1#parent@folder:0", "folder:0#owner@user:0"]);
+    let new = world.delegation("user:0", agent, scope("doc:view,edit:parent>folder:0"));
+    let Ok(id) = world.try_delegate(new) else { return ("nothing".to_owned(), Kind::Any) };
+    let part = numbers.of(&["doc:view:1", "doc:view:parent>folder:1"]);
+    let new = Renew { scope: Some(scope(part)), ..Renew::default() };
+    let done = world.run(|moment| command::renew(moment, &by(), id, new)).map_err(|refused| refused.reason);
+    (format!("{id} is left {part}: {:?}", done.map(|_| ())), Kind::Any)
 }
