@@ -9,7 +9,8 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Request, Response, Status, service::interceptor::InterceptedService, transport::Channel};
 
 use crate::{
-    connect::{Bearer, ConnectOptions},
+    acting::{Presented, Presenting},
+    connect::{Bearer, ConnectOptions, Opened},
     error::Error,
     retry::RetryPolicy,
 };
@@ -17,7 +18,7 @@ use crate::{
 /// A connection that puts the key on every request.
 pub type AuthenticatedChannel = InterceptedService<Channel, Bearer>;
 
-type Transport = AuthenticatedChannel;
+type Transport = InterceptedService<Presenting<Channel>, Bearer>;
 
 /// A connection to one server. Cloning is cheap and shares the connection; calls may run side by side.
 ///
@@ -31,6 +32,7 @@ pub struct Client {
     request_timeout: Duration,
     channel: Channel,
     bearer: Bearer,
+    message_max_bytes: usize,
 }
 
 /// The generated clients over the one channel.
@@ -39,6 +41,18 @@ pub(crate) struct Api {
     pub(crate) permissions: PermissionsServiceClient<Transport>,
     pub(crate) schema: SchemaServiceClient<Transport>,
     pub(crate) watch: WatchServiceClient<Transport>,
+}
+
+impl Api {
+    fn new(channel: Channel, bearer: Bearer, message_max_bytes: usize, presented: Option<Presented>) -> Api {
+        let transport = InterceptedService::new(Presenting { inner: channel, presented }, bearer);
+        let bytes = message_max_bytes;
+        Api {
+            permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
+            schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
+            watch: WatchServiceClient::new(transport).max_decoding_message_size(bytes),
+        }
+    }
 }
 
 /// Whether a call may be made twice.
@@ -58,21 +72,22 @@ impl Client {
     /// token is not tested: a wrong one shows with the first call.
     pub async fn connect(options: ConnectOptions) -> Result<Client, Error> {
         let opened = options.open().await?;
-        let (channel, bearer) = (opened.channel, opened.bearer);
-        let transport: Transport = InterceptedService::new(channel.clone(), bearer.clone());
-        let bytes = opened.message_max_bytes;
-        let api = Api {
-            permissions: PermissionsServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            schema: SchemaServiceClient::new(transport.clone()).max_decoding_message_size(bytes),
-            watch: WatchServiceClient::new(transport).max_decoding_message_size(bytes),
-        };
-        Ok(Client { api, retry: opened.retry, request_timeout: opened.request_timeout, channel, bearer })
+        let Opened { channel, bearer, request_timeout, message_max_bytes, retry } = opened;
+        let api = Api::new(channel.clone(), bearer.clone(), message_max_bytes, None);
+        Ok(Client { api, retry, request_timeout, channel, bearer, message_max_bytes })
     }
 
     /// The connection itself, for the generated clients of services that have no method here, such as those of
-    /// `pemba.v1`. Its calls are neither repeated nor bounded in time.
+    /// `pemba.v1`. Its calls are neither repeated nor bounded in time, and present nothing but the key.
     pub fn channel(&self) -> AuthenticatedChannel {
         InterceptedService::new(self.channel.clone(), self.bearer.clone())
+    }
+
+    /// The same client, presenting something with every call.
+    pub(crate) fn presenting(&self, presented: Presented) -> Client {
+        let (channel, bearer) = (self.channel.clone(), self.bearer.clone());
+        let api = Api::new(channel, bearer, self.message_max_bytes, Some(presented));
+        Client { api, ..self.clone() }
     }
 
     /// Makes a call with one answer.

@@ -35,6 +35,7 @@
 //! **Invariant: an error never looks like an answer. What the server did not say for certain is an [`Error`] or
 //! [`Permissionship::Conditional`], never a yes, a no or the end of a list.**
 
+mod acting;
 mod bulk;
 mod check;
 mod client;
@@ -56,6 +57,7 @@ pub use pemba_model as model;
 /// The gRPC status code in [`Error::code`].
 pub use tonic::Code;
 
+pub use acting::Acting;
 pub use bulk::Export;
 pub use check::{BulkChecked, Check, Checked, Permissionship};
 pub use client::{AuthenticatedChannel, Client};

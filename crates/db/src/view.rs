@@ -49,6 +49,11 @@ impl View {
         View { steps_max: self.steps_max.min(steps_max), ..self.clone() }
     }
 
+    /// Most steps of one query.
+    pub fn steps_max(&self) -> u64 {
+        self.steps_max
+    }
+
     /// The revision.
     pub fn revision(&self) -> Revision {
         self.version.revision()
@@ -62,11 +67,6 @@ impl View {
     /// The instant: what expires at it or before does not count.
     pub fn now(&self) -> Timestamp {
         self.now
-    }
-
-    /// Most steps of one query.
-    pub fn steps_max(&self) -> u64 {
-        self.steps_max
     }
 
     /// What the answers rest on.

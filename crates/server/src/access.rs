@@ -3,6 +3,7 @@
 
 use std::sync::Arc;
 
+use pemba_agents::chain::Chain;
 use pemba_agents::client::{Client, Refused, Scope, Verb};
 use pemba_db::{Database, Delete, WatchRequest, Write};
 use pemba_model::{ObjectRef, Precondition, Relationship, RelationshipFilter, SubjectRef};
@@ -41,6 +42,50 @@ pub(crate) fn check(
         client.may_assert_subject(subject)
     };
     allowed().map_err(|refused| errors::refused(&refused, at))
+}
+
+/// A check for a chain at `at` of the request; whom the client may speak for is a question of its own.
+pub(crate) fn check_as(
+    client: &Client,
+    at: Path<'_>,
+    (resource_type, permission): (&str, &str),
+    chain: &Chain,
+) -> Allowed {
+    client
+        .may_check(resource_type, permission, &chain.root.object_type)
+        .map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Whether the client may speak for who acts in a chain, at `at` of the request.
+pub(crate) fn chain(client: &Client, at: Path<'_>, chain: &Chain) -> Allowed {
+    let allowed = if chain.hops.is_empty() {
+        client.may_assert_root(&chain.root)
+    } else {
+        client.may_assert_chain(&chain.root, chain.actor())
+    };
+    allowed.map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Whether the client may ask why something is decided as it is.
+pub(crate) fn explain(client: &Client, (resource_type, permission): (&str, &str)) -> Result<(), Refused> {
+    client.may_on(Verb::Explain, scope(resource_type, permission, None))
+}
+
+/// Following the answer to a check for a chain, at `at` of the request.
+pub(crate) fn watch_as(
+    client: &Client,
+    at: Path<'_>,
+    (resource_type, permission): (&str, &str),
+    chain: &Chain,
+) -> Allowed {
+    client
+        .may_on(Verb::Watch, scope(resource_type, permission, Some(&chain.root.object_type)))
+        .map_err(|refused| errors::refused(&refused, at))
+}
+
+/// A lookup of the resources that a chain reaches.
+pub(crate) fn lookup_as(client: &Client, resource_type: &str, permission: &str, chain: &Chain) -> Allowed {
+    whole(client.may_on(Verb::Lookup, scope(resource_type, permission, Some(&chain.root.object_type))))
 }
 
 /// A lookup of the resources of a subject.

@@ -5,6 +5,7 @@
 
 use base64::Engine as _;
 use base64::engine::general_purpose::URL_SAFE_NO_PAD;
+use pemba_agents::DelegationId;
 use pemba_engine::{EdgeKey, KindId, Ordinal};
 use pemba_model::{ObjectRef, Revision};
 
@@ -31,6 +32,10 @@ pub(crate) enum Call {
     ListSessions = 7,
     /// `ListApprovals`.
     ListApprovals = 8,
+    /// `LookupResourcesAs`.
+    LookupResourcesAs = 20,
+    /// `LookupSubjectsAs`.
+    LookupSubjectsAs = 21,
 }
 
 /// A cursor that is damaged, of another call, other arguments or another database.
@@ -125,6 +130,49 @@ impl Position for AfterSubject {
         match tag {
             0 if ordinal == Ordinal(0) => Some(AfterSubject::Wildcard),
             1 => Some(AfterSubject::Named(ordinal)),
+            _ => None,
+        }
+    }
+}
+
+/// How far a lookup of subjects with their delegates has come: the wildcard, then every root by name followed by its
+/// delegates, then the delegates of others.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterReach {
+    /// What the wildcard gives was told.
+    Wildcard,
+    /// This root was told, and its delegates up to and with this one.
+    Named(Ordinal, Option<DelegationId>),
+    /// All roots were told, and the delegates of others up to and with this one.
+    Covered(DelegationId),
+}
+
+/// Bytes of an ordinal.
+const ORDINAL_BYTES: usize = 4;
+
+impl Position for AfterReach {
+    fn write(self, out: &mut Vec<u8>) {
+        let (tag, ordinal, delegation) = match self {
+            AfterReach::Wildcard => (0, Ordinal(0), 0),
+            AfterReach::Named(ordinal, None) => (1, ordinal, 0),
+            AfterReach::Named(ordinal, Some(delegation)) => (2, ordinal, delegation.0),
+            AfterReach::Covered(delegation) => (3, Ordinal(0), delegation.0),
+        };
+        out.push(tag);
+        ordinal.write(out);
+        out.extend(delegation.to_be_bytes());
+    }
+
+    fn read(bytes: &[u8]) -> Option<AfterReach> {
+        let (tag, rest) = bytes.split_first()?;
+        let (ordinal, delegation) = rest.split_at_checked(ORDINAL_BYTES)?;
+        let ordinal = Ordinal::read(ordinal)?;
+        let delegation = DelegationId(u128::from_be_bytes(delegation.try_into().ok()?));
+        match tag {
+            0 => Some(AfterReach::Wildcard),
+            1 => Some(AfterReach::Named(ordinal, None)),
+            2 => Some(AfterReach::Named(ordinal, Some(delegation))),
+            3 => Some(AfterReach::Covered(delegation)),
             _ => None,
         }
     }
@@ -258,6 +306,23 @@ mod tests {
         let text = sessions.encode(cursor);
         assert_eq!(sessions.decode(&text), Ok(cursor));
         assert!(sessions.decode::<EdgeKey>(&text).is_err());
+    }
+
+    #[test]
+    fn a_place_among_roots_and_delegates_comes_back() {
+        let scope = scope(Call::LookupSubjectsAs, "a");
+        let id = DelegationId(u128::MAX - 1);
+        for position in [
+            AfterReach::Wildcard,
+            AfterReach::Named(Ordinal(7), None),
+            AfterReach::Named(Ordinal(7), Some(id)),
+            AfterReach::Covered(id),
+        ] {
+            let cursor = Cursor { revision: Revision(9), position };
+            assert_eq!(scope.decode(&scope.encode(cursor)), Ok(cursor));
+        }
+        assert_eq!(AfterReach::read(&[4; 1 + ORDINAL_BYTES + 16]), None);
+        assert_eq!(AfterReach::read(&[0; 3]), None);
     }
 
     #[test]

@@ -8,6 +8,7 @@
 //! gets its gRPC code in `errors` and nowhere else.**
 
 mod access;
+mod chains;
 mod consistency;
 mod convert;
 mod cursor;

@@ -41,17 +41,17 @@ impl Queries {
         work: impl FnOnce() -> Result<T, Status> + Send + 'static,
     ) -> Result<T, Status> {
         let places = self.place().await?;
-        let done = tokio::task::spawn_blocking(move || {
-            let _places = places;
-            work()
-        });
-        match done.await {
-            Ok(result) => result,
-            Err(error) => {
-                tracing::error!(%error, "a query ended without an answer");
-                Err(plain(Code::Internal, "the query ended without an answer; the server's log says more"))
-            }
-        }
+        blocking(places, work).await
+    }
+
+    /// As `run`, for work that waits its turn however much is waiting: its number is bounded elsewhere, as that of
+    /// streams is.
+    pub(crate) async fn run_in_turn<T: Send + 'static>(
+        &self,
+        work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+    ) -> Result<T, Status> {
+        let running = self.turn().await?;
+        blocking(running, work).await
     }
 
     async fn place(&self) -> Result<[OwnedSemaphorePermit; 2], Status> {
@@ -67,9 +67,29 @@ impl Queries {
                 return Err(plain(Code::ResourceExhausted, message));
             }
         };
-        match Arc::clone(&self.running).acquire_owned().await {
-            Ok(running) => Ok([admitted, running]),
-            Err(_) => Err(plain(Code::Unavailable, "the server is shutting down")),
+        Ok([admitted, self.turn().await?])
+    }
+
+    async fn turn(&self) -> Result<OwnedSemaphorePermit, Status> {
+        let running = Arc::clone(&self.running).acquire_owned().await;
+        running.map_err(|_| plain(Code::Unavailable, "the server is shutting down"))
+    }
+}
+
+/// Runs work on a thread for it, which keeps its places until it is done.
+async fn blocking<T: Send + 'static>(
+    places: impl Send + 'static,
+    work: impl FnOnce() -> Result<T, Status> + Send + 'static,
+) -> Result<T, Status> {
+    let done = tokio::task::spawn_blocking(move || {
+        let _places = places;
+        work()
+    });
+    match done.await {
+        Ok(result) => result,
+        Err(error) => {
+            tracing::error!(%error, "a query ended without an answer");
+            Err(plain(Code::Internal, "the query ended without an answer; the server's log says more"))
         }
     }
 }

@@ -9,6 +9,7 @@ use pemba_model::Limits;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use crate::chains::Uses;
 use crate::errors;
 use crate::front::Authentication;
 use crate::options::{ServerOptions, StartError};
@@ -26,6 +27,8 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authentication: Arc<Authentication>,
+    /// When sessions were used last.
+    pub(crate) session_uses: Arc<Uses>,
     /// Whether everything that writes is refused.
     pub(crate) read_only: bool,
     /// Whether each token has its own database, so that none is waited for.
@@ -51,6 +54,7 @@ impl State {
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
             metrics: Arc::new(Metrics::new()),
             authentication: Arc::new(Authentication::new(options)?),
+            session_uses: Arc::new(Uses::new()),
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
             limits,
@@ -73,6 +77,7 @@ impl State {
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
             authentication: Arc::clone(&self.authentication),
+            session_uses: Arc::clone(&self.session_uses),
             read_only: self.read_only,
             is_per_token: self.is_per_token,
             stopping: self.stopping.clone(),

@@ -1,7 +1,7 @@
 //! What a chain may reach: the root's set, cut down by every conjunct at once.
 
 use pemba_engine::{Graph, Permissionship, QueryError, ResourceSet};
-use pemba_model::{Context, SmolStr};
+use pemba_model::{Context, SmolStr, Timestamp};
 
 use super::approvals::policy_for;
 use super::check::direct;
@@ -39,32 +39,58 @@ pub fn lookup_resources<G: Graph>(
     }
     let chain = resolve(ground.book, claim, ground.presenter, ground.facts.revision)?;
     let case = Case { ground: *ground, chain: &chain, permission, values };
-    let mut evaluation = Evaluation::new(false);
-    let gated = gates::take(&case, resource_type, &mut evaluation)?;
-    let concluded = evaluation.conclude()?;
-    let gate = concluded.answer.permissionship;
-    let waits = gated.approval_required
-        || policy_for(ground.book, &chain, permission, resource_type, false).is_some();
-    let (at_most, limit) = match gate {
-        Permissionship::No => (Outcome::Deny, concluded.limit),
-        _ if waits => (Outcome::RequiresApproval, Some(Limit::Approval)),
-        _ if gated.is_counted => (Outcome::RequiresConsumption, Some(Limit::Uses)),
-        _ => (Outcome::Allow, None),
-    };
+    let Gate { permissionship, at_most, limit, valid_until } = gate(&case, resource_type)?;
     // The question itself is checked whatever the gates say: an unknown permission is an error, not an empty set.
     let mut resources = reached_by(ground, &chain, resource_type, permission, values)?;
-    resources.valid_until = earlier(resources.valid_until, concluded.answer.valid_until);
+    resources.valid_until = earlier(resources.valid_until, valid_until);
     if at_most != Outcome::Allow {
         resources.definite.clear();
         resources.conditional.clear();
         return Ok(Reachable { resources, at_most, limit });
     }
-    if gate == Permissionship::Conditional {
+    if permissionship == Permissionship::Conditional {
         let definite = std::mem::take(&mut resources.definite);
         resources.conditional |= definite;
     }
     bound(&case, resource_type, &mut resources)?;
     Ok(Reachable { resources, at_most, limit })
+}
+
+/// What a check of any resource of a type would come to at most, and what limits it: what everything but the resource
+/// itself says.
+pub fn at_most<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    resource_type: &SmolStr,
+    permission: &str,
+    values: Option<&Context>,
+) -> Result<(Outcome, Option<Limit>), QueryError> {
+    let gate = gate(&Case { ground: *ground, chain, permission, values }, resource_type)?;
+    Ok((gate.at_most, gate.limit))
+}
+
+/// What the gates let through.
+struct Gate {
+    permissionship: Permissionship,
+    at_most: Outcome,
+    limit: Option<Limit>,
+    valid_until: Option<Timestamp>,
+}
+
+fn gate<G: Graph>(case: &Case<'_, G>, resource_type: &SmolStr) -> Result<Gate, QueryError> {
+    let mut evaluation = Evaluation::new(false);
+    let gated = gates::take(case, resource_type, &mut evaluation)?;
+    let concluded = evaluation.conclude()?;
+    let permissionship = concluded.answer.permissionship;
+    let waits = gated.approval_required
+        || policy_for(case.ground.book, case.chain, case.permission, resource_type, false).is_some();
+    let (at_most, limit) = match permissionship {
+        Permissionship::No => (Outcome::Deny, concluded.limit),
+        _ if waits => (Outcome::RequiresApproval, Some(Limit::Approval)),
+        _ if gated.is_counted => (Outcome::RequiresConsumption, Some(Limit::Uses)),
+        _ => (Outcome::Allow, None),
+    };
+    Ok(Gate { permissionship, at_most, limit, valid_until: concluded.answer.valid_until })
 }
 
 /// What the root reaches.

@@ -20,8 +20,8 @@ pub use check::{check, decide};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};
-pub use lookup::{Reachable, lookup_resources};
-pub use reach::{Everyone, Reach, delegates_of, everyone, may_act};
+pub use lookup::{Reachable, at_most, lookup_resources};
+pub use reach::{Everyone, Reach, delegates_of, everyone, may_act, reach};
 
 use pemba_engine::{Graph, Snapshot};
 use pemba_model::{Context, ObjectRef};

@@ -69,31 +69,27 @@ pub fn delegates_of<G: Graph>(
         if found.len() >= count {
             break;
         }
-        let Some(delegation) = ground.book.delegation(id) else { continue };
-        if delegation.revoked.is_some() || delegation.created_revision > ground.facts.revision.0 {
-            continue;
-        }
-        let scope = &delegation.scope;
-        let in_scope =
-            scope.contains(&ground.facts, question.permission, question.resource, question.values)?;
-        if in_scope.permissionship == Permissionship::No {
-            continue;
-        }
-        if let Some(reach) = reach_of(ground, id, question)? {
-            found.push(reach);
-        }
+        found.extend(reach(ground, id, question)?);
     }
     Ok(found)
 }
 
-/// What the chain that ends with a delegation may do, if anything. A delegation to a userset stands for itself: whoever
-/// of it acts, so the userset's own object is shown as who acts.
-fn reach_of<G: Graph>(
+/// What the chain that ends with a delegation may do to an object, if anything. A delegation to a userset stands for
+/// whoever of it acts: of those, only one that holds the session is known.
+pub fn reach<G: Graph>(
     ground: &Ground<'_, G>,
     id: DelegationId,
     question: &Question<'_>,
 ) -> Result<Option<Reach>, Refused> {
     let Some(delegation) = ground.book.delegation(id) else { return Ok(None) };
+    if delegation.revoked.is_some() || delegation.created_revision > ground.facts.revision.0 {
+        return Ok(None);
+    }
+    let scope = &delegation.scope;
+    let in_scope = scope.contains(&ground.facts, question.permission, question.resource, question.values)?;
+    if in_scope.permissionship == Permissionship::No {
+        return Ok(None);
+    }
     let session = delegation.session.and_then(|session| ground.book.session(session));
     let presenter = match session.map(|session| &session.binding) {
         Some(SessionBinding::Client(client)) => {

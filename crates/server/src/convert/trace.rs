@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Cut, Permissionship, QueryError, Trace};
 use pemba_model::limits::{TRACE_NODES_MAX, TRACE_TEXT_MAX_BYTES};
+use pemba_model::{Context, SubjectRef};
 use pemba_proto::authzed::api::v1::check_debug_trace::{
     PermissionType, Permissionship as TracedPermissionship, Resolution, SubProblems,
 };
@@ -49,11 +50,25 @@ impl<'a> Tracing<'a> {
 
     /// The trace of one question. The first always has the schema; one for which there is no room has none.
     pub(crate) fn trace(&mut self, request: &CheckRequest<'_>) -> Result<DebugInformation, QueryError> {
-        let nodes_max = (self.nodes_left / self.questions_left.max(1)).max(1);
         let since = Instant::now();
         let CheckRequest { resource, permission, subject, context } = *request;
-        let trace = self.view.trace(resource, permission, subject, context, nodes_max)?;
-        let took = since.elapsed();
+        let trace = self.view.trace(resource, permission, subject, context, self.nodes_max())?;
+        Ok(self.shown(&trace, subject, context, since.elapsed()))
+    }
+
+    /// Most nodes of the next trace.
+    pub(crate) fn nodes_max(&self) -> usize {
+        (self.nodes_left / self.questions_left.max(1)).max(1)
+    }
+
+    /// A trace that was made elsewhere, of this view or with more on top of it.
+    pub(crate) fn shown(
+        &mut self,
+        trace: &Trace,
+        subject: &SubjectRef,
+        context: Option<&Context>,
+        took: Duration,
+    ) -> DebugInformation {
         let subject = subject_to_wire(subject);
         let mut nodes = Nodes {
             subject: &subject,
@@ -65,12 +80,12 @@ impl<'a> Tracing<'a> {
             },
             count: 0,
         };
-        let mut check = nodes.node(&trace, LEVELS_MAX);
+        let mut check = nodes.node(trace, LEVELS_MAX);
         // All nodes are answered at once.
         check.duration = Some(duration(took));
         self.questions_left = self.questions_left.saturating_sub(1);
         self.nodes_left = self.nodes_left.saturating_sub(nodes.count);
-        Ok(DebugInformation { check: Some(check), schema_used: self.schema() })
+        DebugInformation { check: Some(check), schema_used: self.schema() }
     }
 
     fn schema(&mut self) -> String {

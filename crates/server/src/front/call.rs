@@ -14,6 +14,8 @@ use tower::{Layer, Service};
 use super::body::{Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
+use crate::chains::presented;
+use crate::errors;
 use crate::state::State;
 
 /// A caller asks for the server's version by this metadata.
@@ -96,6 +98,17 @@ where
         let answer = match self.shared.state.authentication.client(path, headers) {
             Err(status) => Answer::Refused { response: Some(status.into_http()) },
             Ok(client) => {
+                let presented = match presented(path, headers) {
+                    Ok(presented) => presented,
+                    Err(refused) => {
+                        let response = Some(errors::agents(&refused).into_http());
+                        let answer = Answer::Refused { response };
+                        return Call { answer, ongoing: Some(ongoing), wants_version, is_counted };
+                    }
+                };
+                if let Some(presented) = presented {
+                    request.extensions_mut().insert(presented);
+                }
                 if let Some(client) = client {
                     ongoing.client = Some(Arc::clone(&client));
                     request.extensions_mut().insert(client);

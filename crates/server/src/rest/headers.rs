@@ -13,6 +13,8 @@ use crate::status::plain;
 
 /// Before the name of metadata, in requests and answers.
 const METADATA_PREFIX: &str = "grpc-metadata-";
+/// Before the name of metadata that means something here, which is never left out.
+const OWN_PREFIX: &str = "pemba-";
 /// Before the name of trailing metadata.
 const TRAILER_PREFIX: &str = "grpc-trailer-";
 /// The deadline of a call.
@@ -29,7 +31,7 @@ const RESERVED: [&str; 8] = [
     "upgrade",
 ];
 
-/// The metadata of a call: the key, the request id, and everything under `Grpc-Metadata-`.
+/// The metadata of a call: the key, the request id, what it presents, and everything under `Grpc-Metadata-`.
 pub(super) fn metadata(headers: &HeaderMap) -> Result<HeaderMap, Status> {
     let mut metadata = HeaderMap::new();
     for name in [AUTHORIZATION, HeaderName::from_static(X_REQUEST_ID)] {
@@ -38,6 +40,10 @@ pub(super) fn metadata(headers: &HeaderMap) -> Result<HeaderMap, Status> {
         }
     }
     for (name, value) in headers {
+        if name.as_str().starts_with(OWN_PREFIX) {
+            metadata.append(name.clone(), value.clone());
+            continue;
+        }
         let Some(stripped) = name.as_str().strip_prefix(METADATA_PREFIX) else { continue };
         if stripped.starts_with("grpc-") || RESERVED.contains(&stripped) {
             continue;

@@ -14,6 +14,7 @@ use pemba_proto::pemba::v1::delegation_service_server::DelegationServiceServer;
 use pemba_proto::pemba::v1::session_service_server::SessionServiceServer;
 use pemba_proto::pemba::v1::testing_service_server::TestingServiceServer;
 
+use pemba_proto::pemba::v1::authority_service_server::AuthorityServiceServer;
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -23,7 +24,7 @@ use super::worker::Services;
 use crate::front::FrontLayer;
 use crate::options::{StartError, TlsOptions};
 use crate::pemba::{Agents, Approvals, Delegations, Sessions, Testing};
-use crate::services::{Experimental, Permissions, Schemas, Watches};
+use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
 use crate::state::State;
 
 /// Flow-control windows: large enough that a bulk request does not wait for the reader.
@@ -86,6 +87,10 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
         )
         .add_service(
             ApprovalServiceServer::new(Approvals::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
+        .add_service(
+            AuthorityServiceServer::new(Authority::new(Arc::clone(state)))
                 .max_decoding_message_size(message_max),
         )
 }

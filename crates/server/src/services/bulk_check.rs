@@ -15,8 +15,9 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Code, Status};
 
 use super::check::{SUBJECT_FIELD, permissionship};
-use super::request_context;
+use super::{bulk_check_as, request_context};
 use crate::access;
+use crate::chains::{Basis, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject};
 use crate::errors;
@@ -25,13 +26,14 @@ use crate::status::{plain, to_wire};
 use crate::validate::{self, Path};
 
 /// Items that are answered on the thread of the connection; more would delay other calls on it.
-const INLINE_ITEMS_MAX: usize = 64;
+pub(super) const INLINE_ITEMS_MAX: usize = 64;
 
 pub(super) async fn answer(
     state: &Arc<State>,
-    client: &Client,
+    client: &Arc<Client>,
     request: CheckBulkPermissionsRequest,
-) -> Result<CheckBulkPermissionsResponse, Status> {
+    presented: Option<Presented>,
+) -> Result<(CheckBulkPermissionsResponse, Told), Status> {
     validate::bulk_check(&request)?;
     if request.items.len() > BULK_CHECK_ITEMS_MAX {
         return Err(errors::too_many_checks(request.items.len()));
@@ -39,16 +41,26 @@ pub(super) async fn answer(
     let contexts = contexts(state, &request.items)?;
     let is_traced = request.with_tracing;
     let questions = questions(request.items, contexts);
-    permitted(client, &questions, is_traced)?;
-    let view = state.view(consistency(request.consistency.as_ref())?).await?;
+    if presented.is_none() {
+        permitted(client, &questions, is_traced)?;
+    }
+    let consistency = consistency(request.consistency.as_ref())?;
+    let view = state.view(consistency.clone()).await?;
+    let newer = newer_ledger(state, &consistency)?;
+    let is_gated = presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
+    if is_gated {
+        let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+        let basis = Basis::new(state, client, view, ledger);
+        return bulk_check_as::answer(state, basis, questions, presented, is_traced).await;
+    }
     if questions.len() <= INLINE_ITEMS_MAX && !is_traced {
-        return Ok(checked(&view, questions, None));
+        return Ok((checked(&view, questions, None), Told::default()));
     }
     state
         .queries
         .run(move || {
             let tracing = is_traced.then(|| Tracing::new(&view, questions.len()));
-            Ok(checked(&view, questions, tracing))
+            Ok((checked(&view, questions, tracing), Told::default()))
         })
         .await
 }
@@ -79,14 +91,14 @@ fn contexts(
 }
 
 /// One item, with what is asked or why it cannot be.
-struct Question {
-    item: CheckBulkPermissionsRequestItem,
-    asked: Result<(ObjectRef, SubjectRef), Status>,
-    context: Option<Context>,
+pub(super) struct Question {
+    pub(super) item: CheckBulkPermissionsRequestItem,
+    pub(super) asked: Result<(ObjectRef, SubjectRef), Status>,
+    pub(super) context: Option<Context>,
 }
 
 impl Question {
-    fn request(&self) -> Option<CheckRequest<'_>> {
+    pub(super) fn request(&self) -> Option<CheckRequest<'_>> {
         let (resource, subject) = self.asked.as_ref().ok()?;
         let (permission, context) = (self.item.permission.as_str(), self.context.as_ref());
         Some(CheckRequest { resource, permission, subject, context })

@@ -2,21 +2,24 @@
 
 use std::sync::Arc;
 
+use pemba_agents::authority::Outcome;
+use pemba_agents::chain::Claim;
 use pemba_agents::client::Client;
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
-use pemba_model::{Context, ObjectRef, SubjectRef};
+use pemba_model::{Context, ObjectRef, SubjectRef, Timestamp};
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
 use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
 use tonic::Status;
 
 use super::request_context;
 use crate::access;
+use crate::chains::{Basis, Case, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
 use crate::errors;
 use crate::state::State;
-use crate::validate::{self, Path};
+use crate::validate::{self, Invalid, Path};
 
 /// The field that an error names when the wildcard asks.
 pub(super) const SUBJECT_FIELD: &str = "subject.object_id";
@@ -51,22 +54,38 @@ impl Question {
 /// `is_traced` asks for the trace whatever the request says.
 pub(super) async fn answer(
     state: &Arc<State>,
-    client: &Client,
+    client: &Arc<Client>,
     request: &CheckPermissionRequest,
+    presented: Option<Presented>,
     is_traced: bool,
-) -> Result<CheckPermissionResponse, Status> {
+) -> Result<(CheckPermissionResponse, Told), Status> {
     validate::check_permission(request)?;
     validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
     if !validate::no_wildcard_subject(request.subject.as_ref()) {
         return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
     }
     let (resource, subject) = (object(request.resource.as_ref()), subject(request.subject.as_ref()));
-    let asked = (resource.object_type.as_str(), request.permission.as_str());
     let is_traced = is_traced || request.with_tracing;
-    access::check(client, Path::Root, asked, &subject, is_traced)?;
+    if presented.is_some() {
+        presentable(Path::Root, &subject, is_traced)?;
+    } else {
+        let asked = (resource.object_type.as_str(), request.permission.as_str());
+        access::check(client, Path::Root, asked, &subject, is_traced)?;
+    }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
-    let view = state.view(consistency(request.consistency.as_ref())?).await?;
-    let question = Arc::new(Question { resource, permission: request.permission.clone(), subject, context });
+    let consistency = consistency(request.consistency.as_ref())?;
+    let view = state.view(consistency.clone()).await?;
+    let newer = newer_ledger(state, &consistency)?;
+    let question = Question { resource, permission: request.permission.clone(), subject, context };
+    let is_gated = presented.is_some()
+        || (question.subject.relation.is_none()
+            && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty());
+    if is_gated {
+        let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+        let basis = Basis::new(state, client, view, ledger);
+        return decided(state, basis, question, presented, is_traced).await;
+    }
+    let question = Arc::new(question);
     let checked_at = Some(encode(view.token()));
     let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
         Err(QueryError::TooManySteps { .. }) => {
@@ -77,21 +96,95 @@ pub(super) async fn answer(
     };
     let debug_trace =
         if is_traced { Some(state.queries.run(move || question.trace(&view)).await?) } else { None };
-    Ok(CheckPermissionResponse {
+    let answer = CheckPermissionResponse {
         checked_at,
         permissionship: permissionship(answer.permissionship).into(),
         partial_caveat_info: partial_caveat_info(&answer.missing),
         debug_trace,
-        optional_expires_at: expires_at(&answer),
-    })
+        optional_expires_at: expires_at(answer.permissionship, answer.valid_until),
+    };
+    Ok((answer, Told::default()))
+}
+
+/// The answer for a chain: the one presented, or the subject alone.
+async fn decided(
+    state: &State,
+    basis: Basis,
+    question: Question,
+    presented: Option<Presented>,
+    is_traced: bool,
+) -> Result<(CheckPermissionResponse, Told), Status> {
+    let Question { resource, permission, subject, context } = &question;
+    let claim = claim(presented, &subject.object);
+    let chain = basis.chain(&claim, Path::Root.field("subject"))?;
+    let told = match presented {
+        Some(_) => Told::applied(&chain),
+        None => Told::default(),
+    };
+    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission), &chain)?;
+    let case = Arc::new(Case {
+        claim,
+        chain,
+        resource: resource.clone(),
+        permission: permission.clone(),
+        values: context.clone(),
+        brought: Vec::new(),
+    });
+    let decision = case.decide_soon(state, &basis).await?;
+    let granted = granted(decision.outcome);
+    let checked_at = Some(encode(basis.view.token()));
+    let debug_trace =
+        if is_traced { Some(state.queries.run(move || question.trace(&basis.view)).await?) } else { None };
+    let answer = CheckPermissionResponse {
+        checked_at,
+        permissionship: permissionship(granted).into(),
+        partial_caveat_info: partial_caveat_info(&decision.missing),
+        debug_trace,
+        optional_expires_at: expires_at(granted, decision.valid_until),
+    };
+    Ok((answer, told.with(decision.outcome)))
+}
+
+/// Whose authority a check is about: that of the chain presented, of which the subject is an end, or the subject's own.
+pub(super) fn claim(presented: Option<Presented>, subject: &ObjectRef) -> Claim {
+    match presented {
+        Some(presented) => presented.claim(subject.clone()),
+        None => Claim { root: Some(subject.clone()), ..Claim::default() },
+    }
+}
+
+/// Whether a chain may be presented with a question at `at`: it is about a principal, and asks for no trace, which
+/// would show the root's relationships.
+pub(super) fn presentable(at: Path<'_>, subject: &SubjectRef, is_traced: bool) -> Result<(), Status> {
+    if subject.relation.is_some() {
+        let message = "with a chain presented the subject is its root or who acts, and takes no relation";
+        return Err(Invalid::at(at.field("subject").field("optional_relation"), message).into());
+    }
+    if is_traced {
+        let message = "a chain presented is not traced; ask `pemba.v1.AuthorityService/Explain`";
+        return Err(Invalid::at(at.field("with_tracing"), message).into());
+    }
+    Ok(())
+}
+
+/// What an outcome is to those who know three answers: nothing that must wait is granted.
+pub(super) fn granted(outcome: Outcome) -> Permissionship {
+    match outcome {
+        Outcome::Deny | Outcome::RequiresApproval | Outcome::RequiresConsumption => Permissionship::No,
+        Outcome::Conditional => Permissionship::Conditional,
+        Outcome::Allow => Permissionship::Yes,
+    }
 }
 
 /// The instant up to which a grant certainly holds. A denial expires too, when a relationship that excludes does, but
 /// clients read this field as the end of a grant.
-fn expires_at(answer: &CheckAnswer) -> Option<prost_types::Timestamp> {
-    match answer.permissionship {
+fn expires_at(
+    permissionship: Permissionship,
+    valid_until: Option<Timestamp>,
+) -> Option<prost_types::Timestamp> {
+    match permissionship {
         Permissionship::No => None,
-        Permissionship::Conditional | Permissionship::Yes => answer.valid_until.map(timestamp_to_wire),
+        Permissionship::Conditional | Permissionship::Yes => valid_until.map(timestamp_to_wire),
     }
 }
 

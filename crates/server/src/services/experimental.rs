@@ -8,6 +8,7 @@ use tokio_stream::StreamExt as _;
 use tokio_stream::adapters::Map;
 use tonic::{Request, Response, Status, Streaming};
 
+use super::permissions::presented_by;
 use super::{asked, bulk_check, counters, export, import, reflection};
 use crate::access::caller;
 use crate::state::State;
@@ -109,11 +110,13 @@ impl ExperimentalService for Experimental {
         &self,
         request: Request<wire::BulkCheckPermissionRequest>,
     ) -> Result<Response<wire::BulkCheckPermissionResponse>, Status> {
+        let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        let answer = bulk_check::answer(&self.state, &client, new_check(request)).await?;
+        let (answer, told) = bulk_check::answer(&self.state, &client, new_check(request), presented).await?;
         let count = answer.pairs.len();
         let pairs = answer.pairs.into_iter().map(old_pair).collect();
-        Ok(asked(wire::BulkCheckPermissionResponse { checked_at: answer.checked_at, pairs }, count))
+        let answer = wire::BulkCheckPermissionResponse { checked_at: answer.checked_at, pairs };
+        Ok(told.beside(asked(answer, count)))
     }
 
     async fn experimental_reflect_schema(

@@ -1,12 +1,12 @@
 //! `LookupResources`: ids in the order of their ordinals, each once.
 
 use std::ops::Bound;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::{Ordinal, ResourceSet};
-use pemba_model::{Context, SmolStr, SubjectRef};
+use pemba_model::{Context, Revision, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
     self as wire, LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, ZedToken,
 };
@@ -14,9 +14,11 @@ use prost::Message as _;
 use roaring::RoaringBitmap;
 use tonic::{Code, Status};
 
+use super::check::{claim, presentable};
 use super::read::position;
 use super::{PAGE_MESSAGES, optional_limit, request_context};
 use crate::access;
+use crate::chains::{self, Basis, Presented, Reached, ReachedResource, Told, book_of, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{partial_caveat_info, subject};
 use crate::cursor::{Call, Cursor, Scope};
@@ -28,6 +30,11 @@ use crate::validate::{self, Path};
 
 /// What is asked.
 struct Question {
+    state: Arc<State>,
+    client: Arc<Client>,
+    presented: Option<Presented>,
+    /// What is to be told beside the answer, once it is known.
+    told: Arc<OnceLock<Told>>,
     resource_type: SmolStr,
     permission: String,
     subject: SubjectRef,
@@ -44,8 +51,16 @@ struct Lookup {
 }
 
 enum Stage {
-    Start { database: Database, consistency: Consistency },
+    Start {
+        database: Database,
+        consistency: Consistency,
+    },
     Found(Box<Found>),
+    /// Where more than relationships decides.
+    Reached {
+        database: Database,
+        reached: Box<Reached>,
+    },
 }
 
 struct Found {
@@ -57,35 +72,62 @@ struct Found {
 
 pub(super) async fn answer(
     state: &Arc<State>,
-    client: &Client,
+    client: &Arc<Client>,
     mut request: LookupResourcesRequest,
-) -> Result<Outgoing<LookupResourcesResponse>, Status> {
+    presented: Option<Presented>,
+) -> Result<(Outgoing<LookupResourcesResponse>, Told), Status> {
     validate::lookup_resources(&request)?;
     validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
     if !validate::no_wildcard_subject(request.subject.as_ref()) {
         return Err(errors::wildcard_not_allowed("subject_id"));
     }
     let asking = subject(request.subject.as_ref());
-    access::lookup_resources(client, &request.resource_object_type, &request.permission, &asking)?;
+    match presented {
+        Some(_) => presentable(Path::Root, &asking, false)?,
+        None => {
+            access::lookup_resources(client, &request.resource_object_type, &request.permission, &asking)?;
+        }
+    }
     let left = optional_limit(request.optional_limit, state.limits.lookup_limit_max)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
     let (requested, cursor) = (request.consistency.take(), request.optional_cursor.take());
     request.optional_limit = 0;
-    let scope = Scope::new(Call::LookupResources, database.database_id(), &request.encode_to_vec());
+    let mut arguments = request.encode_to_vec();
+    if let Some(presented) = presented {
+        arguments.extend(presented.to_bytes());
+    }
+    let scope = Scope::new(Call::LookupResources, database.database_id(), &arguments);
     let (consistency, after) = position(&database, &scope, requested, cursor)?;
+    let told = Arc::new(OnceLock::new());
     let question = Question {
+        state: Arc::clone(state),
+        client: Arc::clone(client),
+        presented,
+        told: Arc::clone(&told),
         subject: asking,
         resource_type: request.resource_object_type.as_str().into(),
         permission: request.permission,
         context,
     };
     let lookup = Lookup { question, scope, after, left, stage: Stage::Start { database, consistency } };
-    state.streams.paged(&state.queries, lookup, next).await
+    let outgoing = state.streams.paged(&state.queries, lookup, next).await?;
+    Ok((outgoing, told.get().cloned().unwrap_or_default()))
 }
 
-fn find(database: &Database, consistency: &Consistency, question: &Question) -> Result<Box<Found>, Status> {
+/// Finds everything: by relationships alone, or by all that matters to a chain.
+fn find(database: &Database, consistency: &Consistency, question: &Question) -> Result<Stage, Status> {
     let view = database.view(consistency).map_err(|error| errors::view(&error))?;
+    let newer = newer_ledger(&question.state, consistency)?;
+    let is_gated = question.presented.is_some()
+        || (question.subject.relation.is_none()
+            && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty());
+    if is_gated {
+        let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+        let basis = Basis::new(&question.state, &question.client, view, ledger);
+        let reached = Box::new(reach(basis, question)?);
+        return Ok(Stage::Reached { database: database.clone(), reached });
+    }
     let set = view
         .lookup_resources(
             &question.resource_type,
@@ -95,36 +137,99 @@ fn find(database: &Database, consistency: &Consistency, question: &Question) -> 
         )
         .map_err(|error| errors::query(&error))?;
     let all = &set.definite | &set.conditional;
-    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, set, all }))
+    Ok(Stage::Found(Box::new(Found { looked_up_at: encode(view.token()), view, set, all })))
+}
+
+fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
+    let claim = claim(question.presented, &question.subject.object);
+    let chain = basis.chain(&claim, Path::Root.field("subject"))?;
+    let told = match question.presented {
+        Some(_) => Told::applied(&chain),
+        None => Told::default(),
+    };
+    access::lookup_as(&question.client, &question.resource_type, &question.permission, &chain)?;
+    let lookup = chains::Lookup {
+        claim,
+        resource_type: question.resource_type.clone(),
+        permission: question.permission.clone(),
+        values: question.context.clone(),
+        brought: Vec::new(),
+    };
+    let reached = Reached::find(basis, chain, lookup)?;
+    // The first page is the only one that finds.
+    let _ = question.told.set(told.with(reached.at_most()));
+    Ok(reached)
 }
 
 fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status> {
-    let Lookup { question, scope, mut after, mut left, stage } = lookup;
-    let found = match stage {
+    let Lookup { question, scope, after, left, stage } = lookup;
+    let stage = match stage {
         Stage::Start { database, consistency } => find(&database, &consistency, &question)?,
-        Stage::Found(found) => found,
+        stage => stage,
     };
     let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
+    let (messages, after, stage) = match stage {
+        Stage::Found(found) => {
+            let (messages, after) = found_page(&found, &question, &scope, after, wanted)?;
+            (messages, after, Stage::Found(found))
+        }
+        Stage::Reached { database, mut reached } => {
+            reached.still_holds(&database)?;
+            let (messages, after) = reached_page(&reached, &scope, after, wanted)?;
+            (messages, after, Stage::Reached { database, reached })
+        }
+        Stage::Start { .. } => return Err(plain(Code::Internal, "a lookup found nothing to begin with")),
+    };
+    let told = u32::try_from(messages.len()).unwrap_or(u32::MAX);
+    let left = left.map(|left| left.saturating_sub(told));
+    let is_over = messages.len() < wanted || left == Some(0);
+    let rest = (!is_over).then_some(Lookup { question, scope, after, left, stage });
+    Ok(Page { messages, rest })
+}
+
+/// A page's messages, and the last resource of it.
+type PageOf = (Vec<LookupResourcesResponse>, Option<Ordinal>);
+
+fn reached_page(
+    reached: &Reached,
+    scope: &Scope,
+    mut after: Option<Ordinal>,
+    wanted: usize,
+) -> Result<PageOf, Status> {
+    let view = &reached.basis().view;
+    let page = reached.page(after, wanted)?;
+    let messages = page.into_iter().map(|ReachedResource { ordinal, id, missing }| {
+        after = Some(ordinal);
+        message((view.revision(), &encode(view.token())), scope, (&id, ordinal), missing.as_deref())
+    });
+    Ok((messages.collect(), after))
+}
+
+fn found_page(
+    found: &Found,
+    question: &Question,
+    scope: &Scope,
+    mut after: Option<Ordinal>,
+    wanted: usize,
+) -> Result<PageOf, Status> {
     let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.0));
     let page: Vec<Ordinal> = found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
-    let mut missing = missing(&found, &question, &page)?.into_iter();
+    let mut missing = missing(found, question, &page)?.into_iter();
     let mut messages = Vec::with_capacity(page.len());
     for ordinal in page {
         let is_conditional = found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
-        let id = id(&found, &question, ordinal)?;
-        messages.push(message(&found, &scope, (id, ordinal), missing.as_deref()));
+        let id = id(found, question, ordinal)?;
+        let at = (found.view.revision(), &found.looked_up_at);
+        messages.push(message(at, scope, (id, ordinal), missing.as_deref()));
         after = Some(ordinal);
     }
-    left = left.map(|left| left.saturating_sub(u32::try_from(messages.len()).unwrap_or(u32::MAX)));
-    let is_over = messages.len() < wanted || left == Some(0);
-    let rest = (!is_over).then_some(Lookup { question, scope, after, left, stage: Stage::Found(found) });
-    Ok(Page { messages, rest })
+    Ok((messages, after))
 }
 
 /// A result; `missing` is there for a conditional one.
 fn message(
-    found: &Found,
+    (revision, looked_up_at): (Revision, &ZedToken),
     scope: &Scope,
     (id, ordinal): (&str, Ordinal),
     missing: Option<&[SmolStr]>,
@@ -133,9 +238,9 @@ fn message(
         Some(_) => LookupPermissionship::ConditionalPermission,
         None => LookupPermissionship::HasPermission,
     };
-    let cursor = Cursor { revision: found.view.revision(), position: ordinal };
+    let cursor = Cursor { revision, position: ordinal };
     LookupResourcesResponse {
-        looked_up_at: Some(found.looked_up_at.clone()),
+        looked_up_at: Some(looked_up_at.clone()),
         resource_object_id: id.to_owned(),
         permissionship: permissionship.into(),
         partial_caveat_info: missing.and_then(partial_caveat_info),
@@ -162,7 +267,7 @@ fn missing(found: &Found, question: &Question, page: &[Ordinal]) -> Result<Vec<V
     if conditional.is_empty() {
         return Ok(Vec::new());
     }
-    let Question { resource_type, permission, subject, context } = question;
+    let Question { resource_type, permission, subject, context, .. } = question;
     let missing =
         found.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
     let missing = missing.map_err(|error| errors::query(&error))?;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
-use pemba_engine::{FoundSubject, Ordinal, Permissionship, SubjectSet};
+use pemba_engine::{FoundSubject, Ordinal, Permissionship};
 use pemba_model::{Context, ObjectRef, SmolStr, WILDCARD_ID};
 use pemba_proto::authzed::api::v1::lookup_subjects_request::WildcardOption;
 use pemba_proto::authzed::api::v1::{
@@ -15,9 +15,11 @@ use pemba_proto::authzed::api::v1::{
 use prost::Message as _;
 use tonic::{Code, Status};
 
+use super::check::granted;
 use super::read::position;
-use super::{PAGE_MESSAGES, optional_limit, request_context};
+use super::{PAGE_MESSAGES, lookup_subjects_as, optional_limit, request_context};
 use crate::access;
+use crate::chains::{Asked, Basis, Presented, Root, Roots, Told, book_of, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{object, partial_caveat_info};
 use crate::cursor::{AfterSubject, Call, Cursor, Scope};
@@ -29,6 +31,8 @@ use crate::validate::{self, Path};
 
 /// What is asked.
 struct Question {
+    state: Arc<State>,
+    client: Arc<Client>,
     database: Database,
     consistency: Consistency,
     resource: ObjectRef,
@@ -57,20 +61,24 @@ struct Found {
     view: View,
     resource_id: SmolStr,
     looked_up_at: ZedToken,
-    set: SubjectSet,
+    roots: Roots,
     wants_wildcard: bool,
 }
 
 pub(super) async fn answer(
     state: &Arc<State>,
-    client: &Client,
+    client: &Arc<Client>,
     mut request: LookupSubjectsRequest,
-) -> Result<Outgoing<LookupSubjectsResponse>, Status> {
+    presented: Option<Presented>,
+) -> Result<(Outgoing<LookupSubjectsResponse>, Told), Status> {
     validate::lookup_subjects(&request)?;
     let resource = object(request.resource.as_ref());
     let (resource_type, subject_type) = (&resource.object_type, &request.subject_object_type);
     access::lookup_subjects(client, resource_type, &request.permission, subject_type)?;
     let left = optional_limit(request.optional_concrete_limit, state.limits.lookup_limit_max)?;
+    if let Some(presented) = presented {
+        return lookup_subjects_as::answer(state, client, request, resource, presented).await;
+    }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
     let (requested, cursor) = (request.consistency.take(), request.optional_cursor.take());
@@ -79,6 +87,8 @@ pub(super) async fn answer(
     let (consistency, after) = position(&database, &scope, requested, cursor)?;
     let relation = &request.optional_subject_relation;
     let question = Question {
+        state: Arc::clone(state),
+        client: Arc::clone(client),
         database,
         consistency,
         resource,
@@ -89,32 +99,37 @@ pub(super) async fn answer(
         context,
     };
     let lookup = Lookup { scope, after, left, stage: Stage::Start(Box::new(question)) };
-    state.streams.paged(&state.queries, lookup, next).await
+    let outgoing = state.streams.paged(&state.queries, lookup, next).await?;
+    Ok((outgoing, Told::default()))
 }
 
 fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> {
     let Lookup { scope, mut after, mut left, stage } = lookup;
     let found = match stage {
         Stage::Found(found) => found,
-        Stage::Start(question) => find(&question)?,
+        Stage::Start(question) => find(*question)?,
     };
     let cursor = |position| {
         let cursor = Cursor { revision: found.view.revision(), position };
         Some(wire::Cursor { token: scope.encode(cursor) })
     };
     let mut messages = Vec::new();
-    if after.is_none() && found.wants_wildcard && found.set.wildcard.0 != Permissionship::No {
+    if after.is_none() && found.wants_wildcard {
         let position = AfterSubject::Wildcard;
-        after = Some(position);
-        messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..wildcard(&found)? });
+        for message in by_wildcard(&found)? {
+            after = Some(position);
+            messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
+        }
     }
     let from = match after {
-        Some(AfterSubject::Named(last)) => found.set.concrete.partition_point(|one| one.ordinal <= last),
+        Some(AfterSubject::Named(last)) => {
+            found.roots.set.concrete.partition_point(|one| one.ordinal <= last)
+        }
         Some(AfterSubject::Wildcard) | None => 0,
     };
     let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
     let mut told = 0;
-    for subject in found.set.concrete.iter().skip(from).take(wanted) {
+    for subject in found.roots.set.concrete.iter().skip(from).take(wanted) {
         let position = AfterSubject::Named(subject.ordinal);
         after = Some(position);
         told += 1;
@@ -127,35 +142,73 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> 
     Ok(Page { messages, rest })
 }
 
-fn find(question: &Question) -> Result<Box<Found>, Status> {
-    let view = question.database.view(&question.consistency).map_err(|error| errors::view(&error))?;
+fn find(question: Question) -> Result<Box<Found>, Status> {
+    let Question { state, client, database, consistency, resource, permission, subject_type, .. } = question;
+    let view = database.view(&consistency).map_err(|error| errors::view(&error))?;
+    let values = question.context.as_ref();
+    let relation = question.subject_relation.as_deref();
     let set = view
-        .lookup_subjects(
-            &question.resource,
-            &question.permission,
-            &question.subject_type,
-            question.subject_relation.as_deref(),
-            question.context.as_ref(),
-        )
+        .lookup_subjects(&resource, &permission, &subject_type, relation, values)
         .map_err(|error| errors::query(&error))?;
-    let wants_wildcard = question.wants_wildcard;
-    let resource_id = question.resource.object_id.clone();
-    Ok(Box::new(Found { looked_up_at: encode(view.token()), view, resource_id, set, wants_wildcard }))
+    let newer = newer_ledger(&state, &consistency)?;
+    let is_gated = relation.is_none() && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
+    let roots = if is_gated {
+        let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+        let basis = Basis::new(&state, &client, view.clone(), ledger);
+        let asked = Asked {
+            resource: &resource,
+            permission: &permission,
+            subject_type: &subject_type,
+            values,
+            with_waiting: false,
+        };
+        Roots::of(&basis, &asked, set).map_err(|refused| errors::agents(&refused))?
+    } else {
+        Roots::all(set)
+    };
+    Ok(Box::new(Found {
+        looked_up_at: encode(view.token()),
+        view,
+        resource_id: resource.object_id,
+        roots,
+        wants_wildcard: question.wants_wildcard,
+    }))
 }
 
-fn wildcard(found: &Found) -> Result<LookupSubjectsResponse, Status> {
-    let (permissionship, missing) = &found.set.wildcard;
+/// What the wildcard gives: itself with whom it excludes, or those with a record where nobody else may act.
+fn by_wildcard(found: &Found) -> Result<Vec<LookupSubjectsResponse>, Status> {
+    let Roots { set, gone, instead, .. } = &found.roots;
+    let (permissionship, missing) = &set.wildcard;
+    if *permissionship == Permissionship::No {
+        return Ok(instead.iter().map(|root| message(found, by_record(root), Vec::new())).collect());
+    }
     let everybody = ResolvedSubject {
         subject_object_id: WILDCARD_ID.to_owned(),
         permissionship: lookup_permissionship(*permissionship).into(),
         partial_caveat_info: partial_caveat_info(missing),
     };
-    let excluded = found.set.excluded.iter().map(|subject| resolved(found, subject));
-    Ok(message(found, everybody, excluded.collect::<Result<Vec<_>, Status>>()?))
+    let excluded = set.excluded.iter().map(|subject| resolved(found, subject));
+    let gone = gone.iter().map(|id| {
+        Ok(ResolvedSubject {
+            subject_object_id: id.to_string(),
+            permissionship: LookupPermissionship::HasPermission.into(),
+            partial_caveat_info: None,
+        })
+    });
+    let excluded = excluded.chain(gone).collect::<Result<Vec<_>, Status>>()?;
+    Ok(vec![message(found, everybody, excluded)])
+}
+
+fn by_record(root: &Root) -> ResolvedSubject {
+    ResolvedSubject {
+        subject_object_id: root.id.to_string(),
+        permissionship: lookup_permissionship(granted(root.outcome)).into(),
+        partial_caveat_info: partial_caveat_info(&root.missing),
+    }
 }
 
 fn resolved(found: &Found, subject: &FoundSubject) -> Result<ResolvedSubject, Status> {
-    let named = || found.view.object_id(found.set.subject_type?, subject.ordinal);
+    let named = || found.view.object_id(found.roots.set.subject_type?, subject.ordinal);
     let is_resource = subject.ordinal == Ordinal::UNMENTIONED;
     let Some(id) = (if is_resource { Some(found.resource_id.as_str()) } else { named() }) else {
         return Err(plain(Code::Internal, "a found subject has no name"));
@@ -167,7 +220,7 @@ fn resolved(found: &Found, subject: &FoundSubject) -> Result<ResolvedSubject, St
     })
 }
 
-fn lookup_permissionship(permissionship: Permissionship) -> LookupPermissionship {
+pub(super) fn lookup_permissionship(permissionship: Permissionship) -> LookupPermissionship {
     match permissionship {
         Permissionship::No => LookupPermissionship::Unspecified,
         Permissionship::Conditional => LookupPermissionship::ConditionalPermission,
@@ -175,14 +228,22 @@ fn lookup_permissionship(permissionship: Permissionship) -> LookupPermissionship
     }
 }
 
-#[expect(deprecated, reason = "older clients read only the deprecated fields")]
 fn message(
     found: &Found,
     subject: ResolvedSubject,
     excluded: Vec<ResolvedSubject>,
 ) -> LookupSubjectsResponse {
+    told(&found.looked_up_at, subject, excluded)
+}
+
+#[expect(deprecated, reason = "older clients read only the deprecated fields")]
+pub(super) fn told(
+    looked_up_at: &ZedToken,
+    subject: ResolvedSubject,
+    excluded: Vec<ResolvedSubject>,
+) -> LookupSubjectsResponse {
     LookupSubjectsResponse {
-        looked_up_at: Some(found.looked_up_at.clone()),
+        looked_up_at: Some(looked_up_at.clone()),
         subject_object_id: subject.subject_object_id.clone(),
         excluded_subject_ids: excluded.iter().map(|subject| subject.subject_object_id.clone()).collect(),
         permissionship: subject.permissionship,

@@ -1,6 +1,8 @@
 //! The gRPC services: each call checks its request, asks the database and answers.
 
+mod authority;
 mod bulk_check;
+mod bulk_check_as;
 mod check;
 mod counters;
 mod delete;
@@ -10,6 +12,7 @@ mod export;
 mod import;
 mod lookup_resources;
 mod lookup_subjects;
+mod lookup_subjects_as;
 mod permissions;
 mod read;
 mod reflection;
@@ -17,6 +20,7 @@ mod schemas;
 mod watches;
 mod write;
 
+pub(crate) use authority::Authority;
 pub(crate) use experimental::Experimental;
 pub(crate) use permissions::Permissions;
 pub(crate) use schemas::Schemas;

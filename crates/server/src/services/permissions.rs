@@ -18,6 +18,7 @@ use super::{
     asked, bulk_check, check, delete, expand, export, import, lookup_resources, lookup_subjects, read, write,
 };
 use crate::access::caller;
+use crate::chains::Presented;
 use crate::state::State;
 use crate::stream::Outgoing;
 
@@ -33,6 +34,11 @@ impl Permissions {
     pub(crate) fn new(state: Arc<State>) -> Permissions {
         Permissions { state }
     }
+}
+
+/// What a call presents, as the front has read it.
+pub(super) fn presented_by<M>(request: &Request<M>) -> Option<Presented> {
+    request.extensions().get().copied()
 }
 
 #[tonic::async_trait]
@@ -71,18 +77,21 @@ impl PermissionsService for Permissions {
         request: Request<CheckPermissionRequest>,
     ) -> Result<Response<CheckPermissionResponse>, Status> {
         let is_traced = request.metadata().contains_key(REQUEST_DEBUG_INFORMATION);
+        let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        check::answer(&self.state, &client, &request, is_traced).await.map(|answer| asked(answer, 1))
+        let (answer, told) = check::answer(&self.state, &client, &request, presented, is_traced).await?;
+        Ok(told.beside(asked(answer, 1)))
     }
 
     async fn check_bulk_permissions(
         &self,
         request: Request<CheckBulkPermissionsRequest>,
     ) -> Result<Response<CheckBulkPermissionsResponse>, Status> {
+        let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        let answer = bulk_check::answer(&self.state, &client, request).await?;
+        let (answer, told) = bulk_check::answer(&self.state, &client, request, presented).await?;
         let count = answer.pairs.len();
-        Ok(asked(answer, count))
+        Ok(told.beside(asked(answer, count)))
     }
 
     async fn expand_permission_tree(
@@ -97,16 +106,20 @@ impl PermissionsService for Permissions {
         &self,
         request: Request<LookupResourcesRequest>,
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
+        let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        lookup_resources::answer(&self.state, &client, request).await.map(|answer| asked(answer, 1))
+        let (answer, told) = lookup_resources::answer(&self.state, &client, request, presented).await?;
+        Ok(told.beside(asked(answer, 1)))
     }
 
     async fn lookup_subjects(
         &self,
         request: Request<LookupSubjectsRequest>,
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
+        let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        lookup_subjects::answer(&self.state, &client, request).await.map(|answer| asked(answer, 1))
+        let (answer, told) = lookup_subjects::answer(&self.state, &client, request, presented).await?;
+        Ok(told.beside(asked(answer, 1)))
     }
 
     async fn import_bulk_relationships(

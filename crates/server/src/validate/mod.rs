@@ -3,6 +3,7 @@
 //! Each function looks at one request and names the first field that is wrong, its value and the bound. What needs
 //! the schema or the data is not looked at here.
 
+mod authority;
 mod check;
 mod names;
 mod path;
@@ -10,6 +11,7 @@ mod references;
 mod relationships;
 mod watch;
 
+pub(crate) use authority::{authority_question, authority_reading, lookup_resources_as, lookup_subjects_as};
 pub(crate) use check::{
     bulk_check, bulk_check_item, check_permission, expand, lookup_resources, lookup_subjects,
     no_wildcard_subject, no_wildcard_with_relation,

@@ -2,6 +2,7 @@
 
 mod abuse;
 mod calls;
+mod chains;
 mod golden;
 mod http;
 mod requests;
