@@ -89,7 +89,12 @@ fn is_allowed(decision: &Decision) -> bool {
     decision.outcome() == Outcome::Allow
 }
 
-async fn consume(services: &Services, request: CheckAndConsumeRequest, output: &mut Output) -> Result<bool> {
+async fn consume(
+    services: &Services,
+    request: CheckAndConsumeRequest,
+    approval: &str,
+    output: &mut Output,
+) -> Result<bool> {
     let response = answer(services.authority().check_and_consume(request)).await?;
     let value = to_json("pemba.v1.CheckAndConsumeResponse", &response)?;
     let decision = given(response.decision, "decision")?;
