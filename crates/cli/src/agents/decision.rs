@@ -4,9 +4,11 @@
 //! may not, the sentence is shorter.
 
 use pemba_proto::authzed::api::v1::ObjectReference;
+use pemba_proto::pemba::v1::kill_selector::Selector;
 use pemba_proto::pemba::v1::{
-    ApprovalState, Decision, Delegation, Ended, GetApprovalRequest, GetDelegationRequest, GetSessionRequest,
-    KillSwitch, Limit, ListAgentChangesRequest, ListKillSwitchesRequest, Outcome, Session,
+    AgentSpec, ApprovalState, Decision, Delegation, Ended, GetAgentRequest, GetApprovalRequest,
+    GetDelegationRequest, GetSessionRequest, KillMode, KillSwitch, Limit, ListAgentChangesRequest,
+    ListKillSwitchesRequest, Outcome, Session,
 };
 
 use super::nouns::{instant, object_text, objects_text, relative_text};
@@ -180,17 +182,37 @@ async fn last_change(services: &Services, principal: ObjectReference) -> String 
     since.map(|change| told(&relative_text(change.at), &change.by, &change.reason)).unwrap_or_default()
 }
 
-/// The switch that a limit names, with when, by whom and why it was thrown.
+/// The switch that stops the principal of a limit, with when, by whom and why it was thrown.
 async fn kill_text(services: &Services, limit: &Limit) -> String {
     let response = answer(services.agents().list_kill_switches(ListKillSwitchesRequest {})).await;
     let kills = response.map(|response| response.kill_switches).unwrap_or_default();
-    let is_named = |kill: &&KillSwitch| kill.name == limit.id || kill.name == limit.detail;
-    match kills.iter().find(is_named) {
+    let request = GetAgentRequest { principal: limit.principal.clone() };
+    let agent = answer(services.agents().get_agent(request)).await.ok().and_then(|response| response.agent);
+    let spec = agent.and_then(|agent| agent.spec).unwrap_or_default();
+    let found = kills.iter().find(|kill| kill.name == limit.detail).or_else(|| {
+        let is_on = |kill: &&KillSwitch| instant(kill.until).is_none_or(|until| now() < until);
+        let denies = |kill: &&KillSwitch| kill.mode() == KillMode::DenyAll;
+        kills.iter().filter(is_on).filter(denies).find(|kill| selects(kill, limit, &spec))
+    });
+    match found {
         Some(kill) => {
             let thrown = told(&relative_text(kill.at), &kill.by, &kill.reason);
             format!("the kill switch {} was thrown{thrown}", kill.name)
         }
-        None if limit.id.is_empty() => "a kill switch is on".to_owned(),
-        None => format!("the kill switch {} is on", limit.id),
+        None => "a kill switch is on".to_owned(),
+    }
+}
+
+/// Whether a switch selects the principal of a limit, of whom this is said.
+fn selects(kill: &KillSwitch, limit: &Limit, spec: &AgentSpec) -> bool {
+    match kill.selector.as_ref().and_then(|selector| selector.selector.as_ref()) {
+        None => false,
+        Some(Selector::Agent(agent)) => Some(agent) == limit.principal.as_ref(),
+        Some(Selector::Blueprint(name)) => *name == spec.blueprint,
+        Some(Selector::Owner(owner)) => spec.owners.contains(owner),
+        Some(Selector::Sponsor(sponsor)) => spec.sponsors.contains(sponsor),
+        Some(Selector::Label(label)) => spec.labels.contains(label),
+        Some(Selector::Tenant(tenant)) => *tenant == spec.tenant,
+        Some(Selector::All(_)) => true,
     }
 }
