@@ -5,6 +5,7 @@
 
 pub mod args;
 pub mod bootstrap;
+pub mod clients_file;
 pub mod demo;
 pub mod diagnostics;
 pub mod language_server;
