@@ -179,6 +179,57 @@ fn validate_ends_with_its_count_and_fails_on_failure() {
     assert!(unreadable.contains("cannot read"), "{unreadable}");
 }
 
+/// A clients file of one client, with the verbs it may use anywhere.
+fn clients_file(verbs: &str) -> String {
+    format!(
+        "clients:\n  - name: reader\n    keys: [{{ key_file: reader.key }}]\n    rules: [{{ verbs: [{verbs}], \
+         resource_types: all, relations: all, subject_types: all }}]\n"
+    )
+}
+
+#[test]
+fn the_clients_file_is_read_at_the_start_and_at_a_hangup() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("clients.yaml");
+    std::fs::write(folder.path().join("reader.key"), "the-key-of-the-reader\n").unwrap();
+    std::fs::write(&file, clients_file("read")).unwrap();
+    let server = ServerProcess::start(None, &["--clients", file.to_str().unwrap()]);
+    let pemba = with_support_desk(&server);
+    let reader = ["--key", "the-key-of-the-reader"];
+    let export = |target: &str| {
+        let path = folder.path().join(target);
+        let output = pemba.run(&[&["export", path.to_str().unwrap()], &reader[..]].concat());
+        (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+    };
+    pemba.expect(0, &[&["schema", "read"], &reader[..]].concat());
+    let (code, error) = export("one");
+    assert_eq!(code, Some(2));
+    assert!(error.contains("client `reader` has no right to export"), "{error}");
+    // A file that is not good is told and changes nothing; a good one holds at once for the next call.
+    std::fs::write(&file, clients_file("exprot")).unwrap();
+    server.signal("HUP");
+    std::thread::sleep(std::time::Duration::from_millis(300));
+    pemba.expect(0, &[&["schema", "read"], &reader[..]].concat());
+    std::fs::write(&file, clients_file("export")).unwrap();
+    server.signal("HUP");
+    let mut left = 100;
+    while export(&left.to_string()).0 != Some(0) {
+        left -= 1;
+        assert!(left > 0, "the clients file is not read again");
+        std::thread::sleep(std::time::Duration::from_millis(50));
+    }
+    let refused = pemba.expect(2, &[&["schema", "read"], &reader[..]].concat());
+    assert!(refused.contains("no right to read"), "{refused}");
+    pemba.expect(0, &["schema", "read"]);
+    let log = server.stop();
+    assert!(log.contains("did you mean `export`?") && log.contains("stay as they were"), "{log}");
+
+    std::fs::write(&file, "clients: [{ nam: reader }]").unwrap();
+    let arguments = ["serve", "--memory", "--metrics-listen", "", "--listen", "127.0.0.1:0", "--clients"];
+    let refused = pemba.expect(2, &[&arguments[..], &[file.to_str().unwrap()]].concat());
+    assert!(refused.contains("clients.yaml") && refused.contains("nam"), "{refused}");
+}
+
 #[test]
 fn keys_and_addresses_are_minded() {
     let pemba = Pemba { endpoint: "http://127.0.0.1:1".to_owned() };

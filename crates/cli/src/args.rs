@@ -118,7 +118,7 @@ pub struct ServeArgs {
         default_value = "127.0.0.1:50051"
     )]
     pub listen: Vec<String>,
-    /// A key that clients must present; may be repeated. The environment twin separates keys by commas.
+    /// A key whose holders may do everything; may be repeated. The environment twin separates keys by commas.
     #[arg(
         long = "preshared-key",
         env = "PEMBA_PRESHARED_KEY",
@@ -127,6 +127,9 @@ pub struct ServeArgs {
         hide_env_values = true
     )]
     pub preshared_keys: Vec<String>,
+    /// A YAML file of the clients that may call, with their keys and rights. SIGHUP reads it again.
+    #[arg(long, env = "PEMBA_CLIENTS", value_name = "FILE")]
+    pub clients: Option<PathBuf>,
     /// Serve clients that present no key. Refused on an address other machines can reach unless given.
     #[arg(long, env = "PEMBA_INSECURE_NO_KEY")]
     pub insecure_no_key: bool,

@@ -6,6 +6,7 @@
 pub mod agents;
 pub mod args;
 pub mod bootstrap;
+pub mod clients_file;
 pub mod demo;
 pub mod diagnostics;
 pub mod language_server;

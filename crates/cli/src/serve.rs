@@ -6,11 +6,13 @@ use std::time::Duration;
 
 use anyhow::{Context as _, Result, bail};
 use pemba_db::{Database, Storage};
-use pemba_server::{Server, ServerOptions, TlsOptions};
+use pemba_server::{RunningServer, Server, ServerOptions, TlsOptions};
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
 use crate::bootstrap::Bootstrap;
+use crate::clients_file;
 use crate::storage::database_options;
 
 /// Serves until SIGINT or SIGTERM, then drains and closes the store.
@@ -34,7 +36,10 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
         addresses = ?server.addresses(), data = place, revision = statistics.head.0,
         relationships = statistics.relationships, "ready"
     );
-    wait_for_stop()?;
+    match &args.clients {
+        Some(file) => wait_for_stop_reloading(|| reload(&server, file))?,
+        None => wait_for_stop()?,
+    }
     tracing::info!(grace_ms = args.shutdown_grace_ms, "stopping");
     server.shutdown();
     database.close();
@@ -55,12 +60,14 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         bail!("a preshared key must not be empty");
     }
     let exposed = listen.iter().chain(rest_listen.as_ref()).find(|address| !address.ip().is_loopback());
-    if let Some(exposed) = exposed.filter(|_| args.preshared_keys.is_empty() && !args.insecure_no_key) {
+    let is_open = args.preshared_keys.is_empty() && args.clients.is_none();
+    if let Some(exposed) = exposed.filter(|_| is_open && !args.insecure_no_key) {
         bail!(
-            "without `--preshared-key` anyone who reaches {exposed} could read and change everything: give a key, or \
-             `--insecure-no-key`"
+            "without `--preshared-key` or `--clients` anyone who reaches {exposed} could read and change everything: \
+             give one of them, or `--insecure-no-key`"
         );
     }
+    let clients = args.clients.as_deref().map(clients_file::read).transpose().context("`--clients`")?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => {
             Some(TlsOptions { certificate_pem: read_text(certificate)?, key_pem: read_text(key)? })
@@ -72,6 +79,7 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         listen,
         tls,
         preshared_keys: args.preshared_keys.clone(),
+        clients,
         limits: args.limits.limits(),
         metrics_listen,
         rest_listen,
@@ -105,12 +113,48 @@ pub(crate) fn start_log(filter: &str, json: bool) -> Result<()> {
 /// Blocks until the process is asked to stop.
 pub fn wait_for_stop() -> Result<()> {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(stopped())
+}
+
+/// As `wait_for_stop`, calling `reload` at each SIGHUP.
+fn wait_for_stop_reloading(reload: impl Fn()) -> Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
     runtime.block_on(async {
-        let mut terminate = tokio::signal::unix::signal(tokio::signal::unix::SignalKind::terminate())?;
+        let mut hangups = signal(SignalKind::hangup())?;
+        let reloading = async {
+            while hangups.recv().await.is_some() {
+                reload();
+            }
+            std::future::pending().await
+        };
         tokio::select! {
-            interrupted = tokio::signal::ctrl_c() => interrupted?,
-            _ = terminate.recv() => {}
+            stopped = stopped() => stopped,
+            () = reloading => Ok(()),
         }
-        Ok(())
     })
+}
+
+/// SIGINT or SIGTERM.
+async fn stopped() -> Result<()> {
+    let mut terminate = signal(SignalKind::terminate())?;
+    tokio::select! {
+        interrupted = tokio::signal::ctrl_c() => interrupted?,
+        _ = terminate.recv() => {}
+    }
+    Ok(())
+}
+
+/// Reads the clients file again; one that is not good leaves the clients as they are.
+fn reload(server: &RunningServer, file: &Path) {
+    let replaced = clients_file::read(file).and_then(|clients| {
+        server.replace_clients(&clients)?;
+        Ok(clients.len())
+    });
+    match replaced {
+        Ok(keys) => tracing::info!(file = %file.display(), keys, "read the clients file again"),
+        Err(error) => {
+            let error = format!("{error:#}");
+            tracing::error!(error, "the clients file is not good; the clients stay as they were");
+        }
+    }
 }
