@@ -13,5 +13,6 @@
 pub mod checkout;
 pub mod crosscheck;
 pub mod differential;
+pub mod error_table;
 pub mod process;
 pub mod wire;
