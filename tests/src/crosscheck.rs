@@ -1,10 +1,16 @@
-//! One validation file over gRPC: each assertion by three calls, and every lookup against brute force.
+//! One validation file over gRPC: each assertion by three calls, and every lookup against brute force, at the head and at
+//! an earlier revision.
+
+pub mod ask;
 
 use std::collections::{BTreeMap, BTreeSet};
+
+use pemba_proto::authzed::api::v1::ZedToken;
 
 use crate::differential::answer::{Answer, CONDITIONAL, NO, Verdict};
 use crate::differential::peer::Peer;
 use crate::differential::step::{At, Context, Edge, Filter, Item, Object, Operation, Step, Subject};
+use ask::How;
 
 /// What is checked.
 #[derive(Debug, Clone, Default)]
@@ -28,8 +34,10 @@ pub struct Compared {
     pub assertions: usize,
     /// Lookups of resources that equal brute force, pages not counted.
     pub lookups_of_resources: usize,
-    /// Lookups of subjects that agree with brute force.
+    /// Lookups of subjects that agree with brute force, pages not counted.
     pub lookups_of_subjects: usize,
+    /// Lookups of both kinds at exactly an earlier revision.
+    pub lookups_before: usize,
     /// Single checks of the brute force.
     pub checks: usize,
 }
@@ -40,6 +48,7 @@ impl Compared {
         self.assertions += other.assertions;
         self.lookups_of_resources += other.lookups_of_resources;
         self.lookups_of_subjects += other.lookups_of_subjects;
+        self.lookups_before += other.lookups_before;
         self.checks += other.checks;
     }
 }
@@ -61,13 +70,15 @@ pub async fn check(peer: &mut Peer, file: &File) -> Result<Compared, String> {
         assertion(peer, item, *wanted).await?;
         compared.assertions += 1;
     }
-    let objects = mentioned(file);
+    let asked = Asked::of(file);
+    let mut verdicts = BTreeMap::new();
     for (kind, names) in &file.types {
         for name in names {
-            brute_force(peer, file, &objects, (kind, name), &mut compared).await?;
+            let all = brute_force(peer, &asked, (kind, name), None, &mut compared).await?;
+            verdicts.insert((kind.as_str(), name.as_str()), all);
         }
     }
-    at_an_earlier_revision(peer, file).await?;
+    at_an_earlier_revision(peer, file, &asked, &verdicts, &mut compared).await?;
     Ok(compared)
 }
 
@@ -85,7 +96,7 @@ async fn assertion(peer: &mut Peer, item: &Item, wanted: i32) -> Result<(), Stri
         Answer::Bulk(items) if matches!(&items[..], [Ok(bulk)] if *bulk == verdict) => {}
         other => return Err(format!("{item}: CheckBulk says {other}")),
     }
-    let found = resources(peer, item, &item.context, 0).await?;
+    let found = resources(peer, item, &item.context).await?;
     let listed = found.get(&item.resource.id);
     let fits = match listed {
         Some(listed) => *listed == verdict,
@@ -95,7 +106,7 @@ async fn assertion(peer: &mut Peer, item: &Item, wanted: i32) -> Result<(), Stri
         return Err(format!("{item}: LookupResources says {listed:?}, Check {verdict}"));
     }
     // Without the context nothing is more certain than with it, and what is denied now is denied with it too.
-    let without = resources(peer, item, &Context::new(), 0).await?;
+    let without = resources(peer, item, &Context::new()).await?;
     let listed = without.get(&item.resource.id);
     match (listed, wanted) {
         (None, NO) => Ok(()),
@@ -109,19 +120,13 @@ async fn resources(
     peer: &mut Peer,
     like: &Item,
     context: &Context,
-    page: u32,
 ) -> Result<BTreeMap<String, Verdict>, String> {
-    let step = Step::LookupResources {
-        resource_type: like.resource.kind.clone(),
-        permission: like.permission.clone(),
-        subject: like.subject.clone(),
-        context: context.clone(),
-        page,
-    };
-    match peer.ask(&step).await {
-        Answer::Resources { found, repeated: 0 } => Ok(found),
-        other => Err(format!("{step}: {other}")),
-    }
+    let like = Item { context: context.clone(), ..like.clone() };
+    let all = How { exact: None, page: 0 };
+    let lookup = ask::resources(peer, &like, all)
+        .await
+        .map_err(|reason| format!("LookupResources {like}: {reason}"))?;
+    Ok(lookup.found)
 }
 
 /// All objects that relationships mention, and one stranger of each type.
@@ -135,27 +140,42 @@ fn mentioned(file: &File) -> BTreeSet<Object> {
     all
 }
 
-/// The subjects that are asked about: each object, and each userset that a relationship has.
-fn subjects(file: &File, objects: &BTreeSet<Object>) -> BTreeSet<Subject> {
-    let plain = |object: &Object| Subject { object: object.clone(), relation: String::new() };
-    let usersets = file.edges.iter().map(|edge| edge.subject.clone()).filter(|s| !s.relation.is_empty());
-    objects.iter().map(plain).chain(usersets).collect()
+/// What is asked about.
+struct Asked {
+    objects: BTreeSet<Object>,
+    /// Each object, and each userset that a relationship has.
+    subjects: BTreeSet<Subject>,
+    /// The types and relations of the subjects.
+    forms: BTreeSet<(String, String)>,
 }
 
-/// Every check of one permission, against both lookups.
+impl Asked {
+    fn of(file: &File) -> Asked {
+        let objects = mentioned(file);
+        let plain = |object: &Object| Subject { object: object.clone(), relation: String::new() };
+        let usersets = file.edges.iter().map(|edge| edge.subject.clone()).filter(|s| !s.relation.is_empty());
+        let subjects: BTreeSet<Subject> = objects.iter().map(plain).chain(usersets).collect();
+        let forms = subjects.iter().map(|s| (s.object.kind.clone(), s.relation.clone())).collect();
+        Asked { objects, subjects, forms }
+    }
+}
+
+type Verdicts = BTreeMap<(Object, Subject), Verdict>;
+
+/// Every check of one permission, against both lookups, at the head or at exactly an earlier revision. Gives what the
+/// checks said.
 async fn brute_force(
     peer: &mut Peer,
-    file: &File,
-    objects: &BTreeSet<Object>,
+    asked: &Asked,
     (kind, name): (&str, &str),
+    exact: Option<&ZedToken>,
     compared: &mut Compared,
-) -> Result<(), String> {
-    let resources_of: Vec<&Object> = objects.iter().filter(|object| object.kind == kind).collect();
-    let subjects = subjects(file, objects);
-    let mut verdicts: BTreeMap<(Object, Subject), Verdict> = BTreeMap::new();
+) -> Result<Verdicts, String> {
+    let resources: Vec<&Object> = asked.objects.iter().filter(|object| object.kind == kind).collect();
+    let mut verdicts = Verdicts::new();
     let mut items = Vec::new();
-    for subject in &subjects {
-        for resource in &resources_of {
+    for subject in &asked.subjects {
+        for resource in &resources {
             items.push(Item {
                 resource: (*resource).clone(),
                 permission: name.to_owned(),
@@ -165,36 +185,37 @@ async fn brute_force(
         }
     }
     for chunk in items.chunks(ITEMS_MAX) {
-        let Answer::Bulk(answers) = peer.ask(&Step::Bulk(chunk.to_vec())).await else {
-            return Err(format!("no bulk answer for {kind}#{name}"));
-        };
-        for (item, answer) in chunk.iter().zip(answers) {
-            let verdict = answer.map_err(|fault| format!("{item}: {fault}"))?;
+        let answers = ask::bulk(peer, chunk, How { exact, page: 0 }).await?;
+        for (item, verdict) in chunk.iter().zip(answers) {
             verdicts.insert((item.resource.clone(), item.subject.clone()), verdict);
         }
     }
     compared.checks += items.len();
-    for subject in &subjects {
-        resources_agree(peer, (kind, name), subject, &verdicts).await?;
-        compared.lookups_of_resources += 1;
+    for subject in &asked.subjects {
+        resources_agree(peer, (kind, name), subject, exact, &verdicts).await?;
     }
-    let forms: BTreeSet<(String, String)> =
-        subjects.iter().map(|s| (s.object.kind.clone(), s.relation.clone())).collect();
-    for resource in resources_of {
-        for form in &forms {
-            subjects_agree(peer, (resource, name), form, &verdicts).await?;
-            compared.lookups_of_subjects += 1;
+    for resource in &resources {
+        for form in &asked.forms {
+            subjects_agree(peer, (resource, name), form, exact, &verdicts).await?;
         }
     }
-    Ok(())
+    let (of_resources, of_subjects) = (asked.subjects.len(), resources.len() * asked.forms.len());
+    if exact.is_some() {
+        compared.lookups_before += of_resources + of_subjects;
+    } else {
+        compared.lookups_of_resources += of_resources;
+        compared.lookups_of_subjects += of_subjects;
+    }
+    Ok(verdicts)
 }
 
-/// LookupResources, whole and in pages of 1, 2 and 7, finds what checks true, and nothing else.
+/// LookupResources, whole and in pages, at an earlier revision in pages alone, finds what checks true, and nothing else, in one order.
 async fn resources_agree(
     peer: &mut Peer,
     (kind, name): (&str, &str),
     subject: &Subject,
-    verdicts: &BTreeMap<(Object, Subject), Verdict>,
+    exact: Option<&ZedToken>,
+    verdicts: &Verdicts,
 ) -> Result<(), String> {
     let expected: BTreeMap<String, Verdict> = verdicts
         .iter()
@@ -207,34 +228,42 @@ async fn resources_agree(
         subject: subject.clone(),
         context: Context::new(),
     };
-    for page in [0, 1, 2, 7] {
-        let found = resources(peer, &like, &Context::new(), page).await?;
-        if found != expected {
-            return Err(format!(
-                "LookupResources {kind}#{name}@{subject} in pages of {page}: {found:?}, brute force {expected:?}"
-            ));
+    let mut order = None;
+    let pages: &[u32] = if exact.is_some() { &[2] } else { &[0, 1, 2, 7] };
+    for page in pages.iter().copied() {
+        let what = || format!("LookupResources {kind}#{name}@{subject} in pages of {page}");
+        let lookup = ask::resources(peer, &like, How { exact, page });
+        let lookup = lookup.await.map_err(|reason| format!("{}: {reason}", what()))?;
+        if lookup.found != expected {
+            return Err(format!("{}: {:?}, brute force {expected:?}", what(), lookup.found));
+        }
+        if order.get_or_insert(lookup.order.clone()) != &lookup.order {
+            return Err(format!("{}: {:?}, the whole {order:?}", what(), lookup.order));
         }
     }
     Ok(())
 }
 
-/// LookupSubjects says of each subject what Check says, the wildcard and its exclusions counted.
+/// LookupSubjects, whole and in pages, at an earlier revision in pages alone, says of each subject what Check says, the wildcard and its exclusions counted.
 async fn subjects_agree(
     peer: &mut Peer,
     (resource, name): (&Object, &str),
     (kind, relation): &(String, String),
-    verdicts: &BTreeMap<(Object, Subject), Verdict>,
+    exact: Option<&ZedToken>,
+    verdicts: &Verdicts,
 ) -> Result<(), String> {
-    let step = Step::LookupSubjects {
-        resource: resource.clone(),
-        permission: name.to_owned(),
-        subject_type: kind.clone(),
-        subject_relation: relation.clone(),
-        context: Context::new(),
-    };
-    let Answer::Subjects { found, repeated: 0 } = peer.ask(&step).await else {
-        return Err(format!("{step}: no answer, or one subject twice"));
-    };
+    let mut whole = None;
+    let pages: &[u32] = if exact.is_some() { &[2] } else { &[0, 2] };
+    for page in pages.iter().copied() {
+        let what = || format!("LookupSubjects {resource}#{name}@{kind}#{relation} in pages of {page}");
+        let lookup = ask::subjects(peer, (resource, name), (kind, relation), How { exact, page });
+        let lookup = lookup.await.map_err(|reason| format!("{}: {reason}", what()))?;
+        let first = whole.get_or_insert(lookup.clone());
+        if first != &lookup {
+            return Err(format!("{}: {lookup:?}, the whole {first:?}", what()));
+        }
+    }
+    let found = whole.map(|whole| whole.found).unwrap_or_default();
     for ((of, subject), verdict) in verdicts {
         if of != resource || subject.object.kind != *kind || subject.relation != *relation {
             continue;
@@ -250,14 +279,22 @@ async fn subjects_agree(
             (None, None) => NO,
         };
         if said != verdict.permissionship {
-            return Err(format!("{step}: {subject} is number {said}, Check says {verdict}; found {found:?}"));
+            return Err(format!(
+                "LookupSubjects {resource}#{name}: {subject} is number {said}, Check says {verdict}; found {found:?}"
+            ));
         }
     }
     Ok(())
 }
 
-/// After everything is deleted, the assertions hold at the revision before.
-async fn at_an_earlier_revision(peer: &mut Peer, file: &File) -> Result<(), String> {
+/// After everything is deleted, assertions and brute force hold at exactly the revision before.
+async fn at_an_earlier_revision(
+    peer: &mut Peer,
+    file: &File,
+    asked: &Asked,
+    verdicts: &BTreeMap<(&str, &str), Verdicts>,
+    compared: &mut Compared,
+) -> Result<(), String> {
     let before = peer.tokens.len() - 1;
     for kind in file.types.keys() {
         let filter = Filter { resource_type: kind.clone(), ..Filter::default() };
@@ -267,6 +304,19 @@ async fn at_an_earlier_revision(peer: &mut Peer, file: &File) -> Result<(), Stri
         match peer.ask(&Step::Check(item.clone(), At::Exact(before))).await {
             Answer::Check(verdict) if verdict.permissionship == *wanted => {}
             other => return Err(format!("{item} at an earlier revision: {other}")),
+        }
+    }
+    let exact = peer.tokens.get(before).cloned();
+    for ((kind, name), then) in verdicts {
+        let again = brute_force(peer, asked, (kind, name), exact.as_ref(), compared).await;
+        let again = again.map_err(|reason| format!("at an earlier revision: {reason}"))?;
+        if let Some((asked, verdict)) =
+            then.iter().find(|(asked, verdict)| again.get(asked) != Some(*verdict))
+        {
+            return Err(format!(
+                "{name} of {asked:?} was {verdict}, and at that revision is {:?}",
+                again.get(asked)
+            ));
         }
     }
     Ok(())

@@ -14,5 +14,6 @@ pub mod checkout;
 pub mod command_line;
 pub mod crosscheck;
 pub mod differential;
+pub mod error_table;
 pub mod process;
 pub mod wire;

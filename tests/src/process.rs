@@ -128,7 +128,7 @@ impl Drop for ServerProcess {
 
 /// A port that is free and that no other test of this process was given: servers share a port that two of them listen on,
 /// so a port given twice would mix two tests.
-fn free_port() -> u16 {
+pub fn free_port() -> u16 {
     static GIVEN: Mutex<BTreeSet<u16>> = Mutex::new(BTreeSet::new());
     loop {
         let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
