@@ -9,7 +9,7 @@ use pemba_model::{Operation, Relationship, Revision, Timestamp, Update};
 use crate::caveats::check_bound_values;
 use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::import::Load;
-use crate::preconditions::check_hold;
+use crate::preconditions::{check_filters, check_hold};
 use crate::records::counters::CounterChange;
 use crate::records::log::{LogEntry, Mutation};
 use crate::records::{self, RecordError, meta};
@@ -69,6 +69,7 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn write(&mut self, write: Write) -> Result<Committed, WriteError> {
+        check_filters(&write.preconditions, self.transaction.schema())?;
         for update in &write.updates {
             check_allowed(self.transaction.schema(), &update.relationship, update.operation)?;
         }
@@ -122,6 +123,7 @@ impl<'a> Group<'a> {
 
     pub(crate) fn delete(&mut self, delete: Delete) -> Result<Deleted, DeleteError> {
         filters::check_filter(self.transaction.schema(), &delete.filter)?;
+        check_filters(&delete.preconditions, self.transaction.schema())?;
         check_hold(&delete.preconditions, &self.transaction, self.time, &self.shared.limits)?;
         let bound = self.shared.limits.delete_relationships_max;
         let limit = delete.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -14,7 +14,7 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Code, Status};
 
 use super::check::{SUBJECT_FIELD, permissionship};
-use super::request_context;
+use super::{no_wildcard_subject, request_context};
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject};
 use crate::errors;
@@ -36,7 +36,7 @@ pub(super) async fn answer(
     let contexts = contexts(state, &request.items)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let is_traced = request.with_tracing;
-    let questions = questions(request.items, contexts);
+    let questions = questions(&view, request.items, contexts);
     if questions.len() <= INLINE_ITEMS_MAX && !is_traced {
         return Ok(checked(&view, questions, None));
     }
@@ -78,17 +78,26 @@ impl Question {
     }
 }
 
-fn questions(items: Vec<CheckBulkPermissionsRequestItem>, contexts: Vec<Option<Context>>) -> Vec<Question> {
+fn questions(
+    view: &View,
+    items: Vec<CheckBulkPermissionsRequestItem>,
+    contexts: Vec<Option<Context>>,
+) -> Vec<Question> {
     let items = items.into_iter().zip(contexts).enumerate();
-    items.map(|(index, (item, context))| Question { asked: asked(index, &item), item, context }).collect()
+    items
+        .map(|(index, (item, context))| Question { asked: asked(view, index, &item), item, context })
+        .collect()
 }
 
-fn asked(index: usize, item: &CheckBulkPermissionsRequestItem) -> Result<(ObjectRef, SubjectRef), Status> {
+fn asked(
+    view: &View,
+    index: usize,
+    item: &CheckBulkPermissionsRequestItem,
+) -> Result<(ObjectRef, SubjectRef), Status> {
     validate::bulk_check_item(index, item)?;
-    if !validate::no_wildcard_subject(item.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
-    }
-    Ok((object(item.resource.as_ref()), subject(item.subject.as_ref())))
+    let (resource, subject) = (object(item.resource.as_ref()), subject(item.subject.as_ref()));
+    no_wildcard_subject(view, (&resource.object_type, &item.permission), &subject, SUBJECT_FIELD)?;
+    Ok((resource, subject))
 }
 
 fn checked(

@@ -9,7 +9,7 @@ use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as 
 use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
 use tonic::Status;
 
-use super::request_context;
+use super::{no_wildcard_subject, request_context};
 use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
 use crate::errors;
@@ -54,9 +54,6 @@ pub(super) async fn answer(
 ) -> Result<CheckPermissionResponse, Status> {
     validate::check_permission(request)?;
     validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
-    if !validate::no_wildcard_subject(request.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
-    }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let view = state.view(consistency(request.consistency.as_ref())?).await?;
     let question = Arc::new(Question {
@@ -65,6 +62,8 @@ pub(super) async fn answer(
         subject: subject(request.subject.as_ref()),
         context,
     });
+    let asked = (question.resource.object_type.as_str(), question.permission.as_str());
+    no_wildcard_subject(&view, asked, &question.subject, SUBJECT_FIELD)?;
     let checked_at = Some(encode(view.token()));
     let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
         Err(QueryError::TooManySteps { .. }) => {

@@ -14,7 +14,7 @@ use roaring::RoaringBitmap;
 use tonic::{Code, Status};
 
 use super::read::position;
-use super::{PAGE_MESSAGES, optional_limit, request_context};
+use super::{PAGE_MESSAGES, no_wildcard_subject, optional_limit, request_context};
 use crate::consistency::encode;
 use crate::convert::{partial_caveat_info, subject};
 use crate::cursor::{Call, Cursor, Scope};
@@ -58,10 +58,6 @@ pub(super) async fn answer(
     mut request: LookupResourcesRequest,
 ) -> Result<Outgoing<LookupResourcesResponse>, Status> {
     validate::lookup_resources(&request)?;
-    validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
-    if !validate::no_wildcard_subject(request.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed("subject_id"));
-    }
     let left = optional_limit(request.optional_limit, state.limits.lookup_limit_max)?;
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
@@ -81,6 +77,8 @@ pub(super) async fn answer(
 
 fn find(database: &Database, consistency: &Consistency, question: &Question) -> Result<Box<Found>, Status> {
     let view = database.view(consistency).map_err(|error| errors::view(&error))?;
+    let asked = (question.resource_type.as_str(), question.permission.as_str());
+    no_wildcard_subject(&view, asked, &question.subject, "subject_id")?;
     let set = view
         .lookup_resources(
             &question.resource_type,

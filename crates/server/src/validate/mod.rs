@@ -12,7 +12,7 @@ mod watch;
 
 pub(crate) use check::{
     bulk_check, bulk_check_item, check_permission, expand, lookup_resources, lookup_subjects,
-    no_wildcard_subject, no_wildcard_with_relation,
+    no_wildcard_with_relation,
 };
 pub(crate) use path::Path;
 pub(crate) use relationships::{counter_name, delete, export, import, read, register_counter, write};
