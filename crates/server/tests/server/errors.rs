@@ -346,18 +346,21 @@ async fn the_wildcard_asks_nothing() {
     let harness = Harness::start().await;
     let status = harness.check("document:a#view@user:*", None).await.unwrap_err();
     assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject.object_id")]);
-    let lookup = |resource_type: &str, asker: &str| wire::LookupResourcesRequest {
+    let everybody = || subject("user:*");
+    let members =
+        wire::SubjectReference { object: Some(object("group", "*")), optional_relation: "member".into() };
+    let lookup = |resource_type: &str, asker| wire::LookupResourcesRequest {
         resource_object_type: resource_type.into(),
         permission: "view".into(),
-        subject: Some(subject(asker)),
+        subject: Some(asker),
         ..Default::default()
     };
-    for asker in ["user:*", "group:*#member"] {
+    for asker in [everybody(), members] {
         let status = harness.permissions().lookup_resources(lookup("document", asker)).await.err().unwrap();
         assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject_id")]);
     }
     // A name that the schema lacks is the first fault.
-    let status = harness.permissions().lookup_resources(lookup("nothing", "user:*")).await.err().unwrap();
+    let status = harness.permissions().lookup_resources(lookup("nothing", everybody())).await.err().unwrap();
     assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &[]);
     let status = harness.check("document:a#nothing@user:*", None).await.unwrap_err();
     assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &[]);
