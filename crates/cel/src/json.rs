@@ -189,13 +189,12 @@ fn double(json: &Json) -> Result<Value, Mismatch> {
     number.map(Value::Double).ok_or_else(|| mismatch("a number", json))
 }
 
-/// Reads a decimal or `Inf`; no NaN.
+/// Reads a decimal or `Inf`; no NaN. A decimal too large for a double is infinite.
 fn decimal_double(text: &str) -> Option<f64> {
     let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
     let infinite = matches!(unsigned, "Inf" | "inf");
     let decimal = unsigned.starts_with(|c: char| c.is_ascii_digit() || c == '.');
-    let number: f64 = if infinite || decimal { text.parse().ok()? } else { return None };
-    (infinite || number.is_finite()).then_some(number)
+    if infinite || decimal { text.parse().ok() } else { None }
 }
 
 /// The whole number that a decimal stands for, exponents included: `3e1` is 30. None for fractions.

@@ -26,7 +26,7 @@ use crate::token::{Token, TokenError};
 use crate::validation::check_updates;
 use crate::view::View;
 use crate::watch::Watch;
-use crate::{collecting, filters, preconditions, recovery, sequencer};
+use crate::{collecting, preconditions, recovery, sequencer};
 
 /// An open database. A clone is another handle on the same one; the last one closes it.
 #[derive(Clone)]
@@ -149,13 +149,10 @@ impl Database {
 
     /// Removes the relationships that match a filter.
     pub fn delete(&self, delete: Delete) -> Pending<Deleted, DeleteError> {
-        let checked = filters::check_shape(&delete.filter).map_err(DeleteError::from).and_then(|()| {
-            let limits = &self.handle.shared.limits;
-            Ok(preconditions::check_sizes(&delete.preconditions, delete.metadata.as_ref(), limits)?)
-        });
-        match checked {
+        let limits = &self.handle.shared.limits;
+        match preconditions::check_sizes(&delete.preconditions, delete.metadata.as_ref(), limits) {
             Ok(()) => self.handle.submit(|answer| Request::Delete(delete, answer)),
-            Err(error) => Pending::known(Err(error)),
+            Err(error) => Pending::known(Err(error.into())),
         }
     }
 

@@ -7,7 +7,6 @@ use crate::errors::FilterError;
 
 /// Checks that a filter selects something, does not contradict itself, and names only what the schema has.
 pub(crate) fn check_filter(schema: &Schema, filter: &RelationshipFilter) -> Result<(), FilterError> {
-    check_shape(filter)?;
     if let Some(object_type) = &filter.resource_type {
         check_name(schema, object_type, filter.relation.as_ref())?;
     }
@@ -18,7 +17,7 @@ pub(crate) fn check_filter(schema: &Schema, filter: &RelationshipFilter) -> Resu
         };
         check_name(schema, &subject.subject_type, relation)?;
     }
-    Ok(())
+    check_shape(filter)
 }
 
 /// The part of the check that needs no schema.

@@ -11,7 +11,7 @@ use crate::caveats::check_bound_values;
 use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::history::{Head, Version};
 use crate::import::Load;
-use crate::preconditions::check_hold;
+use crate::preconditions::{check_filters, check_hold};
 use crate::records::counters::CounterChange;
 use crate::records::log::{LogEntry, Mutation};
 use crate::records::{self, RecordError, meta};
@@ -98,6 +98,7 @@ impl<'a> Group<'a> {
     }
 
     pub(crate) fn write(&mut self, write: Write) -> Result<Committed, WriteError> {
+        check_filters(&write.preconditions, self.transaction.schema())?;
         self.check_allowed(&write.updates)?;
         check_hold(&write.preconditions, &self.transaction, self.time, &self.shared.limits)?;
         self.check_created(write.updates.iter())?;
@@ -173,6 +174,7 @@ impl<'a> Group<'a> {
 
     pub(crate) fn delete(&mut self, delete: Delete) -> Result<Deleted, DeleteError> {
         filters::check_filter(self.transaction.schema(), &delete.filter)?;
+        check_filters(&delete.preconditions, self.transaction.schema())?;
         check_hold(&delete.preconditions, &self.transaction, self.time, &self.shared.limits)?;
         let bound = self.shared.limits.delete_relationships_max;
         let limit = delete.limit.map(|limit| usize::try_from(limit).unwrap_or(usize::MAX));

@@ -2,6 +2,7 @@
 
 use pemba_engine::Transaction;
 use pemba_model::{Context, Limits, Precondition, Timestamp};
+use pemba_schema::Schema;
 
 use crate::context::{context_depth_fits, context_size_bytes};
 use crate::errors::{DeleteError, FilterError, WriteError};
@@ -44,7 +45,18 @@ pub(crate) fn check_sizes(
     Ok(())
 }
 
-/// Checks every precondition against the state before the request's own changes.
+/// Checks the filter of every precondition against the schema.
+pub(crate) fn check_filters(
+    preconditions: &[Precondition],
+    schema: &Schema,
+) -> Result<(), PreconditionError> {
+    preconditions
+        .iter()
+        .try_for_each(|precondition| check_filter(schema, precondition.filter()))
+        .map_err(PreconditionError::Filter)
+}
+
+/// Checks every precondition, with a filter that was checked, against the state before the request's own changes.
 pub(crate) fn check_hold(
     preconditions: &[Precondition],
     state: &Transaction,
@@ -52,9 +64,6 @@ pub(crate) fn check_hold(
     limits: &Limits,
 ) -> Result<(), PreconditionError> {
     let max = limits.query_steps_max.min(SEQUENCER_STEPS_MAX);
-    for precondition in preconditions {
-        check_filter(state.schema(), precondition.filter()).map_err(PreconditionError::Filter)?;
-    }
     let mut steps = 0;
     for precondition in preconditions {
         let left = max.saturating_sub(steps);

@@ -48,7 +48,8 @@ pub(crate) fn check_form(relationship: &Relationship, limits: &Limits) -> Result
     Ok(())
 }
 
-/// Checks that the schema allows the relationship. A delete may leave out caveat and expiry.
+/// Checks that the schema allows the relationship. A delete may leave out the caveat, and then the expiry does not matter
+/// either.
 pub(crate) fn check_allowed(
     schema: &Schema,
     relationship: &Relationship,
@@ -67,12 +68,11 @@ pub(crate) fn check_allowed(
         });
     };
     let wanted = subject_kind(relationship);
-    let lenient = operation == Operation::Delete;
+    let lenient = operation == Operation::Delete && wanted.caveat.is_none();
     let allowed = relation.allowed.iter().any(|one| {
         one.subject_type == wanted.subject_type
             && one.shape == wanted.shape
-            && (one.caveat == wanted.caveat || (lenient && wanted.caveat.is_none()))
-            && (one.expiration == wanted.expiration || lenient)
+            && (lenient || (one.caveat == wanted.caveat && one.expiration == wanted.expiration))
     });
     if !allowed {
         return Err(not_allowed(definition, relation, &wanted));
@@ -155,11 +155,11 @@ fn not_allowed(definition: &Definition, relation: &Relation, wanted: &AllowedSub
     let caveats: BTreeSet<SmolStr> = relation
         .allowed
         .iter()
-        .filter(same_subject)
-        .map(|one| one.caveat.clone().unwrap_or_default())
+        .filter(|one| same_subject(one) && one.expiration == wanted.expiration)
+        .filter_map(|one| one.caveat.clone())
         .collect();
     let caveat_is_wrong =
-        !caveats.is_empty() && !caveats.contains(&wanted.caveat.clone().unwrap_or_default());
+        !caveats.is_empty() && wanted.caveat.as_ref().is_none_or(|caveat| !caveats.contains(caveat));
     let texts: Vec<String> = relation.allowed.iter().map(subject_kind_text).collect();
     let subject_type = subject_kind_text(wanted);
     let same = relation.allowed.iter().find(same_subject).map(subject_kind_text);

@@ -240,6 +240,16 @@ impl View {
         })
     }
 
+    /// Checks that the schema has every name of a question; the error is about the first that it lacks.
+    pub fn validate_names(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+    ) -> Result<(), QueryError> {
+        self.snapshot().program().check_names(resource_type, permission, subject)
+    }
+
     /// Checks that a filter selects something, does not contradict itself, and names only what the schema has.
     pub fn validate_filter(&self, filter: &RelationshipFilter) -> Result<(), FilterError> {
         check_filter(self.version.snapshot.schema(), filter)

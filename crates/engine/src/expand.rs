@@ -73,12 +73,11 @@ impl<G: Graph> Expansion<'_, '_, G> {
                 self.path.push(key);
                 let tree = self.expression(&at, &predicate.name, expression, 1)?;
                 self.path.pop();
-                Ok(match expression {
-                    // A single reference or arrow is the only child of a union.
-                    Expression::Reference(_) | Expression::Arrow { .. } => {
-                        tree_of(&at.object, &predicate.name, ExpandNode::Union(vec![tree]))
-                    }
-                    _ => tree,
+                // What is no operator itself is the only child of a union.
+                Ok(if is_operator(expression) {
+                    tree
+                } else {
+                    tree_of(&at.object, &predicate.name, ExpandNode::Union(vec![tree]))
                 })
             }
         }
@@ -113,7 +112,7 @@ impl<G: Graph> Expansion<'_, '_, G> {
                 return self.predicate(Place { object: at.object.clone(), ordinal: at.ordinal, predicate });
             }
             Expression::Arrow { relation, target, all } => {
-                let children = self.arrow(at, relation, target)?;
+                let children = self.arrow(at, name, relation, target)?;
                 if *all { ExpandNode::Intersection(children) } else { ExpandNode::Union(children) }
             }
             Expression::Union(all) => ExpandNode::Union(operands(self, &mut all.iter())?),
@@ -126,22 +125,29 @@ impl<G: Graph> Expansion<'_, '_, G> {
         Ok(tree_of(&at.object, name, node))
     }
 
-    /// The target of every object that the relation leads to, in order of type and id; types without it are left out.
-    fn arrow(&mut self, at: &Place, relation: &str, target: &str) -> Result<Vec<ExpandTree>, QueryError> {
+    /// The target of every object that the relation leads to, in order of type and id. An object whose type lacks the
+    /// target is an empty leaf of the permission `name` that the arrow stands in.
+    fn arrow(
+        &mut self,
+        at: &Place,
+        name: &SmolStr,
+        relation: &str,
+        target: &str,
+    ) -> Result<Vec<ExpandTree>, QueryError> {
         let relation = self.program.predicate_id(&at.object.object_type, relation);
         let body = relation.and_then(|id| self.program.predicate(id)).map(|predicate| &predicate.body);
         let Some(Body::Relation(kinds)) = body else { return Ok(Vec::new()) };
         let mut objects = Vec::new();
         for kind in kinds.iter().filter(|kind| kind.shape != SubjectShape::Wildcard) {
-            if let Some(predicate) = self.program.predicate_id(&kind.subject_type, target) {
-                self.subjects(kind, at.ordinal, &mut |subject| objects.push((subject.object, predicate)))?;
-            }
+            let predicate = self.program.predicate_id(&kind.subject_type, target);
+            self.subjects(kind, at.ordinal, &mut |subject| objects.push((subject.object, predicate)))?;
         }
         objects.sort_unstable();
         objects.dedup();
         objects
             .into_iter()
             .map(|(object, predicate)| {
+                let Some(predicate) = predicate else { return Ok(leaf(&at.object, name, Vec::new())) };
                 let type_id = self.graph.catalog().type_id(&object.object_type);
                 let ordinal = type_id.and_then(|type_id| self.graph.ordinal(type_id, &object.object_id));
                 self.predicate(Place { object, ordinal, predicate })
@@ -191,6 +197,11 @@ impl<G: Graph> Expansion<'_, '_, G> {
         };
         SubjectRef { object: ObjectRef::new(kind.subject_type.clone(), object_id), relation }
     }
+}
+
+/// Whether an expression is a node with operands.
+fn is_operator(expression: &Expression) -> bool {
+    matches!(expression, Expression::Union(_) | Expression::Intersection(_) | Expression::Exclusion(..))
 }
 
 fn tree_of(object: &ObjectRef, name: &str, node: ExpandNode) -> ExpandTree {

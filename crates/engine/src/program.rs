@@ -145,6 +145,17 @@ impl Program {
         Ok((type_id, cell.get_or_init(|| Specialised::compile(self, &kind()))))
     }
 
+    /// Whether the schema has every name of a question, or the first that it lacks.
+    pub fn check_names(
+        &self,
+        resource_type: &str,
+        permission: &str,
+        subject: &SubjectRef,
+    ) -> Result<(), QueryError> {
+        self.find(resource_type, permission)?;
+        self.find_subject(&subject.object.object_type, subject.relation.as_deref()).map(|_| ())
+    }
+
     fn entry(&self, object_type: &str) -> Result<&TypeEntry, QueryError> {
         self.types.get(object_type).ok_or_else(|| unknown_definition(object_type))
     }

@@ -197,17 +197,13 @@ impl fmt::Display for Verdict {
     }
 }
 
-/// Stands for a part of an expansion that nobody is in.
-const NOBODY: &str = "nobody";
-
-/// An expansion as text: children of unions and intersections, and leaves, sorted; what is empty in a union left out.
+/// An expansion as text: subjects, and children of unions and intersections, sorted, each once.
 pub fn tree_text(tree: &wire::PermissionRelationshipTree) -> String {
     use wire::permission_relationship_tree::TreeType;
     let object = tree.expanded_object.clone().unwrap_or_default();
     let head = format!("{}:{}#{}", object.object_type, object.object_id, tree.expanded_relation);
     match &tree.tree_type {
-        None => NOBODY.to_owned(),
-        Some(TreeType::Leaf(leaf)) if leaf.subjects.is_empty() => NOBODY.to_owned(),
+        None => format!("{head}?"),
         Some(TreeType::Leaf(leaf)) => {
             let mut subjects: Vec<String> = leaf.subjects.iter().map(subject_text).collect();
             subjects.sort();
@@ -222,12 +218,8 @@ pub fn tree_text(tree: &wire::PermissionRelationshipTree) -> String {
             };
             if sign != "-" {
                 children.sort();
-            }
-            if sign == "+" {
-                children.retain(|child| child != NOBODY);
-            }
-            if children.is_empty() {
-                return NOBODY.to_owned();
+                // A peer lists an object once for each relationship that leads to it.
+                children.dedup();
             }
             format!("{head}{sign}({})", children.join(" "))
         }

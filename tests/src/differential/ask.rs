@@ -9,7 +9,7 @@ use super::schema::{Definition, Schema};
 use super::step::{At, Context, Edge, Filter, Item, Object, Operation, Step, Subject};
 
 /// An id that no relationship mentions.
-const STRANGER: &str = "stranger";
+pub(super) const STRANGER: &str = "stranger";
 
 struct Asker<'a> {
     random: &'a mut Random,
@@ -25,7 +25,7 @@ pub(super) fn steps(random: &mut Random, schema: &Schema, edges: &[Edge], count:
     let mut steps = Vec::new();
     while steps.len() < count {
         let step = asker.step();
-        let changes = matches!(step, Step::Write { .. } | Step::Delete { .. } | Step::Schema(_));
+        let changes = step.is_change();
         steps.push(step);
         if changes {
             steps.push(Step::Export);

@@ -3,9 +3,11 @@
 //! `generate` and `ask` make a case from a seed, `peer` asks it, `answer` brings both answers to a form without tokens
 //! and accidental order, `tolerate` knows the differences that are meant, and `shrink` makes the others small.
 
+mod agree;
 pub mod answer;
 mod ask;
 pub mod caveats;
+mod cycles;
 mod damage;
 pub mod generate;
 pub mod oracle;
@@ -13,6 +15,7 @@ pub mod peer;
 pub mod random;
 pub mod run;
 pub mod schema;
+pub mod second;
 pub mod shrink;
 pub mod step;
 pub mod tolerate;

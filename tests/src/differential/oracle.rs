@@ -53,6 +53,11 @@ impl Oracle {
         Some(Oracle::start_library(&python, &library))
     }
 
+    /// Its process.
+    pub fn process(&self) -> u32 {
+        self.child.id()
+    }
+
     fn start_binary(binary: &Path) -> Oracle {
         let address = free_address();
         let mut command = Command::new(binary);

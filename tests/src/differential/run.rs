@@ -1,14 +1,13 @@
 //! Runs cases on both servers and counts what was asked.
 
-use tonic::Code;
-
-use super::answer::{Answer, CONDITIONAL, HAS, NO};
+use super::answer::{Answer, CONDITIONAL, HAS, NO, Verdict};
 use super::generate::{Case, TYPES};
 use super::oracle::Kind;
 use super::peer::Peer;
 use super::schema::Schema;
+use super::second::Second;
 use super::step::{Operation, Step};
-use super::tolerate::{self, Meant};
+use super::tolerate::{self, Asked, Meant};
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
@@ -18,8 +17,12 @@ pub struct Pair {
     pub pemba: Peer,
     /// The oracle, with this client's own store.
     pub oracle: Peer,
+    /// The oracle's second opinion, in another store.
+    pub second: Second,
     /// Which oracle it is.
     pub kind: Kind,
+    /// How many cases were run.
+    pub runs: u64,
     /// Whether the oracle has stopped answering: some questions about tangled data never end there.
     pub stuck: bool,
 }
@@ -126,6 +129,43 @@ pub fn kind(answer: &Answer) -> String {
     }
 }
 
+/// How the single results of two answers differ, each way once.
+fn contrast(ours: &Answer, theirs: &Answer) -> String {
+    let word = |verdict: Option<&Verdict>| match verdict {
+        None => "nothing".to_owned(),
+        Some(verdict) if verdict.permissionship == CONDITIONAL => "CONDITIONAL".to_owned(),
+        Some(verdict) => verdict.to_string(),
+    };
+    let mut ways = BTreeSet::new();
+    let mut add = |ours: Option<&Verdict>, theirs: Option<&Verdict>| {
+        if ours != theirs {
+            ways.insert(format!("{}-{}", word(ours), word(theirs)));
+        }
+    };
+    match (ours, theirs) {
+        (Answer::Bulk(ours), Answer::Bulk(theirs)) => {
+            ours.iter().zip(theirs).for_each(|(ours, theirs)| add(ours.as_ref().ok(), theirs.as_ref().ok()));
+        }
+        (Answer::Resources { found: ours, .. }, Answer::Resources { found: theirs, .. }) => {
+            let ids: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+            ids.into_iter().for_each(|id| add(ours.get(id), theirs.get(id)));
+        }
+        (Answer::Subjects { found: ours, .. }, Answer::Subjects { found: theirs, .. }) => {
+            let ids: BTreeSet<_> = ours.keys().chain(theirs.keys()).collect();
+            let verdict =
+                |one: Option<&(Verdict, BTreeMap<String, Verdict>)>| one.map(|(one, _)| one.clone());
+            ids.into_iter().for_each(|id| {
+                add(verdict(ours.get(id)).as_ref(), verdict(theirs.get(id)).as_ref());
+            });
+        }
+        _ => {}
+    }
+    ways.into_iter().map(|way| format!(" {way}")).collect()
+}
+
+/// The rule for questions that the oracle does not come to the end of in time.
+pub const UNANSWERED: &str = "tangled-data-has-an-answer";
+
 /// How a comparison ended.
 enum Compared {
     /// Alike, or meant to differ.
@@ -137,7 +177,12 @@ enum Compared {
 }
 
 /// Asks both the same and compares; a difference that is meant is counted.
-async fn both(pair: &mut Pair, case: &Case, step: &Step, counts: &mut Counts) -> Compared {
+async fn both(
+    pair: &mut Pair,
+    case: &Case,
+    (before, step): (&[Step], &Step),
+    counts: &mut Counts,
+) -> Compared {
     let (ours, theirs) = tokio::join!(pair.pemba.ask(step), pair.oracle.ask(step));
     let own_order = match &ours {
         Answer::Resources { repeated, .. } | Answer::Subjects { repeated, .. } => *repeated == 0,
@@ -146,18 +191,14 @@ async fn both(pair: &mut Pair, case: &Case, step: &Step, counts: &mut Counts) ->
     if own_order && ours.same(&theirs) {
         return Compared::Fine(ours);
     }
-    if let Answer::Fault(fault) = &theirs
-        && matches!(fault.code, Code::DeadlineExceeded | Code::Cancelled)
-        && !matches!(&ours, Answer::Fault(ours) if ours.code == fault.code)
-    {
+    if tolerate::is_late(&theirs) && !tolerate::is_late(&ours) {
         pair.stuck = true;
-        *counts.tolerated.entry("tangled-data-has-an-answer").or_default() += 1;
+        *counts.tolerated.entry(UNANSWERED).or_default() += 1;
         return Compared::Ends;
     }
-    match tolerate::judge(case, step, (&ours, &theirs), &mut pair.oracle, pair.kind)
-        .await
-        .filter(|_| own_order)
-    {
+    let asked = Asked { case, run: pair.runs, before, step, kind: pair.kind };
+    let meant = tolerate::judge(&asked, (&ours, &theirs), &mut pair.oracle, &mut pair.second).await;
+    match meant.filter(|_| own_order) {
         None => Compared::Differ(ours, theirs),
         Some(Meant { rule, ends }) => {
             *counts.tolerated.entry(rule).or_default() += 1;
@@ -182,10 +223,16 @@ pub async fn run(pair: &mut Pair, case: &Case, counts: &mut Counts) -> Option<Bo
         },
     ];
     counts.cases += 1;
+    pair.runs += 1;
+    // The changes that both have taken.
+    let mut before = Vec::new();
     for (place, step) in first.iter().chain(&case.steps).enumerate() {
-        match both(pair, case, step, counts).await {
+        match both(pair, case, (&before, step), counts).await {
             Compared::Fine(answer) => {
                 counts.count(&case.schema, step, &answer);
+                if step.is_change() && !matches!(answer, Answer::Fault(_)) {
+                    before.push(step.clone());
+                }
                 if place == 0 && matches!(answer, Answer::Fault(_)) {
                     return None;
                 }
@@ -204,7 +251,8 @@ pub async fn run(pair: &mut Pair, case: &Case, counts: &mut Counts) -> Option<Bo
 impl Difference {
     /// What makes it the same difference as another.
     pub fn signature(&self) -> String {
-        format!("{}: {} / {}", self.step.call(), kind(&self.pemba), kind(&self.oracle))
+        let parts = contrast(&self.pemba, &self.oracle);
+        format!("{}: {} / {}{parts}", self.step.call(), kind(&self.pemba), kind(&self.oracle))
     }
 }
 

@@ -165,6 +165,11 @@ pub enum Step {
 }
 
 impl Step {
+    /// Whether it changes relationships or the schema.
+    pub fn is_change(&self) -> bool {
+        matches!(self, Step::Write { .. } | Step::Delete { .. } | Step::Schema(_))
+    }
+
     /// The call's name.
     pub fn call(&self) -> &'static str {
         match self {

@@ -63,8 +63,7 @@ pub enum RelationshipError {
         relation: SmolStr,
         /// The subject as the schema would write it: `user`, `group#member`, `user:* with somecaveat and expiration`.
         subject_type: String,
-        /// When the subject's type and shape are allowed and the caveat is the trouble: the caveats allowed with
-        /// it, sorted; an empty name means none.
+        /// When the subject's type and shape are allowed with other caveats: those, sorted, never empty.
         allowed_caveats: Option<Vec<SmolStr>>,
         /// An allowed subject with a near name.
         suggestion: Option<String>,
@@ -121,9 +120,6 @@ fn did_you_mean(suggestion: &Option<impl std::fmt::Display>) -> String {
 
 fn only_with(caveats: &Option<Vec<SmolStr>>) -> String {
     let Some(caveats) = caveats else { return String::new() };
-    let shown: Vec<String> = caveats
-        .iter()
-        .map(|name| if name.is_empty() { "no caveat".to_owned() } else { format!("caveat `{name}`") })
-        .collect();
+    let shown: Vec<String> = caveats.iter().map(|name| format!("caveat `{name}`")).collect();
     format!(", only with {}", shown.join(" or "))
 }

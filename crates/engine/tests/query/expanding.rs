@@ -80,11 +80,37 @@ fn a_permission_is_its_expression() {
     assert_eq!(
         expand(&world, "folder:low#less").unwrap(),
         format!(
-            "folder:low#lessbut(folder:low#viewer[user:*], folder:low#lessany(folder:low#nobody[], \
+            "folder:low#lessbut(folder:low#viewer[user:*], folder:low#lessany(folder:low#nobodyany(folder:low#nobody[]), \
              folder:low#lessany({top})))"
         )
     );
     assert_eq!(expand(&world, "folder:low#alone").unwrap(), "folder:low#aloneany(folder:low#viewer[user:*])");
+}
+
+#[test]
+fn one_part_alone_is_under_a_union_and_an_object_without_the_target_is_an_empty_leaf() {
+    let world = World::new(
+        "use self
+        definition user {}
+        definition group { relation member: user }
+        definition folder {
+            relation parent: user | group | group#member
+            permission nobody = nil
+            permission itself = self
+            permission every = parent.all(member)
+        }",
+        &["folder:aaa#parent@group:eng", "folder:aaa#parent@group:eng#member", "folder:aaa#parent@user:ann"],
+    );
+    assert_eq!(expand(&world, "folder:aaa#nobody").unwrap(), "folder:aaa#nobodyany(folder:aaa#nobody[])");
+    assert_eq!(
+        expand(&world, "folder:aaa#itself").unwrap(),
+        "folder:aaa#itselfany(folder:aaa#itself[folder:aaa])"
+    );
+    assert_eq!(
+        expand(&world, "folder:aaa#every").unwrap(),
+        "folder:aaa#everyany(folder:aaa#everyall(group:eng#member[], folder:aaa#every[]))"
+    );
+    assert_eq!(expand(&world, "folder:bbb#every").unwrap(), "folder:bbb#everyany(folder:bbb#everyall())");
 }
 
 #[test]

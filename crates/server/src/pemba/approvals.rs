@@ -271,9 +271,7 @@ impl Filter {
         match command::may_vote(moment, approval, approver) {
             Ok(may_vote) => Ok((may_vote, CHECK_WORK)),
             // A caveat without an answer gives nobody a vote.
-            Err(refused)
-                if refused.query.as_ref().is_some_and(|error| error.failed_caveat().is_some()) =>
-            {
+            Err(refused) if refused.query.as_ref().is_some_and(|error| error.failed_caveat().is_some()) => {
                 Ok((false, CHECK_WORK))
             }
             Err(refused) => Err(errors::agents(&refused)),

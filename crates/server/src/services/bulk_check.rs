@@ -15,7 +15,7 @@ use pemba_proto::authzed::api::v1::{
 use tonic::{Code, Status};
 
 use super::check::{SUBJECT_FIELD, permissionship};
-use super::{bulk_check_as, request_context};
+use super::{bulk_check_as, no_wildcard_subject, request_context};
 use crate::access;
 use crate::chains::{Basis, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{consistency, encode};
@@ -40,12 +40,12 @@ pub(super) async fn answer(
     }
     let contexts = contexts(state, &request.items)?;
     let is_traced = request.with_tracing;
-    let questions = questions(request.items, contexts);
+    let consistency = consistency(request.consistency.as_ref())?;
+    let view = state.view(consistency).await?;
+    let questions = questions(&view, request.items, contexts);
     if presented.is_none() {
         permitted(client, &questions, is_traced)?;
     }
-    let consistency = consistency(request.consistency.as_ref())?;
-    let view = state.view(consistency).await?;
     let newer = newer_ledger(state, &consistency)?;
     let is_gated = presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
     if is_gated {
@@ -105,17 +105,26 @@ impl Question {
     }
 }
 
-fn questions(items: Vec<CheckBulkPermissionsRequestItem>, contexts: Vec<Option<Context>>) -> Vec<Question> {
+fn questions(
+    view: &View,
+    items: Vec<CheckBulkPermissionsRequestItem>,
+    contexts: Vec<Option<Context>>,
+) -> Vec<Question> {
     let items = items.into_iter().zip(contexts).enumerate();
-    items.map(|(index, (item, context))| Question { asked: asked(index, &item), item, context }).collect()
+    items
+        .map(|(index, (item, context))| Question { asked: asked(view, index, &item), item, context })
+        .collect()
 }
 
-fn asked(index: usize, item: &CheckBulkPermissionsRequestItem) -> Result<(ObjectRef, SubjectRef), Status> {
+fn asked(
+    view: &View,
+    index: usize,
+    item: &CheckBulkPermissionsRequestItem,
+) -> Result<(ObjectRef, SubjectRef), Status> {
     validate::bulk_check_item(index, item)?;
-    if !validate::no_wildcard_subject(item.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
-    }
-    Ok((object(item.resource.as_ref()), subject(item.subject.as_ref())))
+    let (resource, subject) = (object(item.resource.as_ref()), subject(item.subject.as_ref()));
+    no_wildcard_subject(view, (&resource.object_type, &item.permission), &subject, SUBJECT_FIELD)?;
+    Ok((resource, subject))
 }
 
 fn checked(

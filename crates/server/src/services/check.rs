@@ -12,7 +12,7 @@ use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as 
 use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
 use tonic::Status;
 
-use super::request_context;
+use super::{no_wildcard_subject, request_context};
 use crate::access;
 use crate::chains::{Basis, Case, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{consistency, encode};
@@ -61,9 +61,6 @@ pub(super) async fn answer(
 ) -> Result<(CheckPermissionResponse, Told), Status> {
     validate::check_permission(request)?;
     validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
-    if !validate::no_wildcard_subject(request.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed(SUBJECT_FIELD));
-    }
     let (resource, subject) = (object(request.resource.as_ref()), subject(request.subject.as_ref()));
     let is_traced = is_traced || request.with_tracing;
     if presented.is_some() {
@@ -76,6 +73,8 @@ pub(super) async fn answer(
     let consistency = consistency(request.consistency.as_ref())?;
     let view = state.view(consistency).await?;
     let newer = newer_ledger(state, &consistency)?;
+    let asked = (resource.object_type.as_str(), request.permission.as_str());
+    no_wildcard_subject(&view, asked, &subject, SUBJECT_FIELD)?;
     let question = Question { resource, permission: request.permission.clone(), subject, context };
     let is_gated = presented.is_some()
         || (question.subject.relation.is_none()

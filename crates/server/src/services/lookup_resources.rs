@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 
 use super::check::{claim, presentable};
 use super::read::position;
-use super::{PAGE_MESSAGES, optional_limit, request_context};
+use super::{PAGE_MESSAGES, no_wildcard_subject, optional_limit, request_context};
 use crate::access;
 use crate::chains::{self, Basis, Presented, Reached, ReachedResource, Told, book_of, newer_ledger};
 use crate::consistency::encode;
@@ -77,10 +77,6 @@ pub(super) async fn answer(
     presented: Option<Presented>,
 ) -> Result<(Outgoing<LookupResourcesResponse>, Told), Status> {
     validate::lookup_resources(&request)?;
-    validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
-    if !validate::no_wildcard_subject(request.subject.as_ref()) {
-        return Err(errors::wildcard_not_allowed("subject_id"));
-    }
     let asking = subject(request.subject.as_ref());
     match presented {
         Some(_) => presentable(Path::Root, &asking, false)?,
@@ -118,6 +114,8 @@ pub(super) async fn answer(
 /// Finds everything: by relationships alone, or by all that matters to a chain.
 fn find(database: &Database, consistency: &Consistency, question: &Question) -> Result<Stage, Status> {
     let view = database.view(consistency).map_err(|error| errors::view(&error))?;
+    let asked = (question.resource_type.as_str(), question.permission.as_str());
+    no_wildcard_subject(&view, asked, &question.subject, "subject_id")?;
     let newer = newer_ledger(&question.state, consistency)?;
     let is_gated = question.presented.is_some()
         || (question.subject.relation.is_none()

@@ -28,7 +28,7 @@ pub(crate) use watches::Watches;
 
 use pemba_db::View;
 use pemba_engine::EdgeKey;
-use pemba_model::{Context, Limits, Relationship, RelationshipFilter};
+use pemba_model::{Context, Limits, Relationship, RelationshipFilter, SubjectRef};
 use prost::Message as _;
 use prost_types::Struct;
 use tonic::{Response, Status};
@@ -48,6 +48,21 @@ fn optional_limit(given: u32, max: u32) -> Result<Option<u32>, Status> {
         _ if given > max => Err(errors::limit_exceeded(given, max)),
         _ => Ok(Some(given)),
     }
+}
+
+/// Refuses the wildcard as the subject of a question about a type and a permission, where the schema has every name in
+/// the question: what it lacks is the first fault.
+fn no_wildcard_subject(
+    view: &View,
+    (resource_type, permission): (&str, &str),
+    subject: &SubjectRef,
+    field: &'static str,
+) -> Result<(), Status> {
+    if !subject.object.is_wildcard() {
+        return Ok(());
+    }
+    view.validate_names(resource_type, permission, subject).map_err(|error| errors::query(&error))?;
+    Err(errors::wildcard_not_allowed(field))
 }
 
 /// An answer to this many questions.

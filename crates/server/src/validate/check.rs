@@ -76,15 +76,11 @@ pub(crate) fn no_wildcard_resource(path: Path<'_>, object: Option<&ObjectReferen
     }
 }
 
-/// Whether the subject of a question is the wildcard, which has no permission of its own.
-pub(crate) fn no_wildcard_subject(subject: Option<&SubjectReference>) -> bool {
-    subject.and_then(|subject| subject.object.as_ref()).is_none_or(|object| object.object_id != WILDCARD_ID)
-}
-
 /// A wildcard stands for objects, never for usersets.
 pub(crate) fn no_wildcard_with_relation(path: Path<'_>, subject: Option<&SubjectReference>) -> Checked {
+    let id = subject.and_then(|subject| subject.object.as_ref()).map(|object| object.object_id.as_str());
     match subject {
-        Some(subject) if !subject.optional_relation.is_empty() && !no_wildcard_subject(Some(subject)) => {
+        Some(subject) if !subject.optional_relation.is_empty() && id == Some(WILDCARD_ID) => {
             let message =
                 format!("the wildcard `*` takes no relation; `{}` is given", subject.optional_relation);
             Err(Invalid::at(path.field("optional_relation"), message))

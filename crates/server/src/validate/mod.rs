@@ -14,7 +14,7 @@ mod watch;
 pub(crate) use authority::{authority_question, authority_reading, lookup_resources_as, lookup_subjects_as};
 pub(crate) use check::{
     bulk_check, bulk_check_item, check_permission, expand, lookup_resources, lookup_subjects,
-    no_wildcard_subject, no_wildcard_with_relation,
+    no_wildcard_with_relation,
 };
 pub(crate) use path::Path;
 pub(crate) use relationships::{counter_name, delete, export, import, read, register_counter, write};

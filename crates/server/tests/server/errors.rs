@@ -234,7 +234,7 @@ async fn writes_that_the_schema_or_the_data_refuse() {
     let status = write(Operation::Touch, &["document:a#viewer@user:eve[other_caveat]"]).await;
     assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("relation_name", "viewer")]);
     let status = write(Operation::Touch, &["document:a#owner@user:eve[on_call]"]).await;
-    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("allowed_caveats", "")]);
+    assert_error(&status, Code::InvalidArgument, "INVALID_SUBJECT_TYPE", &[("relation_name", "owner")]);
 
     let status = write(Operation::Touch, &[r#"document:a#viewer@user:eve[on_call:{"level":"high"}]"#]).await;
     let expected = [("caveat_name", "on_call"), ("parameter_name", "level")];
@@ -346,14 +346,35 @@ async fn the_wildcard_asks_nothing() {
     let harness = Harness::start().await;
     let status = harness.check("document:a#view@user:*", None).await.unwrap_err();
     assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject.object_id")]);
-    let request = wire::LookupResourcesRequest {
-        resource_object_type: "document".into(),
+    let everybody = || subject("user:*");
+    let members =
+        wire::SubjectReference { object: Some(object("group", "*")), optional_relation: "member".into() };
+    let lookup = |resource_type: &str, asker| wire::LookupResourcesRequest {
+        resource_object_type: resource_type.into(),
         permission: "view".into(),
-        subject: Some(subject("user:*")),
+        subject: Some(asker),
         ..Default::default()
     };
-    let status = harness.permissions().lookup_resources(request).await.err().unwrap();
-    assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject_id")]);
+    for asker in [everybody(), members] {
+        let status = harness.permissions().lookup_resources(lookup("document", asker)).await.err().unwrap();
+        assert_error(&status, Code::InvalidArgument, "WILDCARD_NOT_ALLOWED", &[("field", "subject_id")]);
+    }
+    // A name that the schema lacks is the first fault.
+    let status = harness.permissions().lookup_resources(lookup("nothing", everybody())).await.err().unwrap();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_DEFINITION", &[]);
+    let status = harness.check("document:a#nothing@user:*", None).await.unwrap_err();
+    assert_error(&status, Code::FailedPrecondition, "UNKNOWN_RELATION_OR_PERMISSION", &[]);
+    let items = ["document:a#nothing@user:*", "document:a#view@user:*"].map(bulk_item).into();
+    let request = wire::CheckBulkPermissionsRequest { items, ..Default::default() };
+    let pairs = harness.permissions().check_bulk_permissions(request).await.unwrap().into_inner().pairs;
+    let codes: Vec<i32> = pairs
+        .into_iter()
+        .map(|pair| match pair.response {
+            Some(wire::check_bulk_permissions_pair::Response::Error(status)) => status.code,
+            other => panic!("{other:?}"),
+        })
+        .collect();
+    assert_eq!(codes, [Code::FailedPrecondition as i32, Code::InvalidArgument as i32]);
 }
 
 #[tokio::test]

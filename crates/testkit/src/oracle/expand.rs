@@ -21,8 +21,8 @@ pub enum Operator {
 /// A node of an expansion.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Tree {
-    /// Direct subjects of a relation, sorted; or none for `nil`, the object for `self`, or the node itself as a userset
-    /// where the expansion has come back to it.
+    /// Direct subjects of a relation, sorted; or none for `nil` and for what an arrow leads to that lacks its target, the
+    /// object for `self`, or the node itself as a userset where the expansion has come back to it.
     Leaf(Atom, Vec<SubjectRef>),
     /// An operator, a reference or an arrow.
     Node(Atom, Operator, Vec<Tree>),
@@ -54,8 +54,11 @@ impl Oracle {
         walk.path.push(atom.clone());
         let tree = self.expand_expression(walk, atom, &permission.expression)?;
         walk.path.pop();
-        let alone = matches!(permission.expression, Expression::Reference(_) | Expression::Arrow { .. });
-        Some(if alone { Tree::Node(atom.clone(), Operator::Union, vec![tree]) } else { tree })
+        let is_operator = matches!(
+            permission.expression,
+            Expression::Union(_) | Expression::Intersection(_) | Expression::Exclusion(..)
+        );
+        Some(if is_operator { tree } else { Tree::Node(atom.clone(), Operator::Union, vec![tree]) })
     }
 
     fn expand_expression(&self, walk: &mut Walk, atom: &Atom, expression: &Expression) -> Option<Tree> {
@@ -80,8 +83,12 @@ impl Oracle {
                 };
                 let subjects = self.direct_subjects(&atom.object, relation);
                 let objects: BTreeSet<ObjectRef> =
-                    subjects.into_iter().map(|s| s.object).filter(|o| !o.is_wildcard() && has(o)).collect();
-                let one = |object| self.expand_atom(walk, &Atom { object, name: target.clone() });
+                    subjects.into_iter().map(|s| s.object).filter(|o| !o.is_wildcard()).collect();
+                let one = |object| match has(&object) {
+                    true => self.expand_atom(walk, &Atom { object, name: target.clone() }),
+                    // Without the target there is nobody in it.
+                    false => Some(Tree::Leaf(atom.clone(), Vec::new())),
+                };
                 let children: Option<Vec<Tree>> = objects.into_iter().map(one).collect();
                 let operator = if *all { Operator::Intersection } else { Operator::Union };
                 Some(Tree::Node(atom.clone(), operator, children?))
