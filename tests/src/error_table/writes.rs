@@ -85,6 +85,22 @@ fn requests() -> Vec<Row> {
     ]
 }
 
+/// A filter that nothing matches, with every part that errors name.
+fn absent() -> wire::RelationshipFilter {
+    wire::RelationshipFilter {
+        optional_resource_id: "absent".to_owned(),
+        optional_relation: "owner".to_owned(),
+        optional_subject_filter: Some(wire::SubjectFilter {
+            subject_type: "user".to_owned(),
+            optional_subject_id: "ada".to_owned(),
+            optional_relation: None,
+        }),
+        ..of_type("document")
+    }
+}
+
+const PRECONDITION_COUNTS: &[&str] = &["precondition_count", "maximum_updates_allowed"];
+
 fn preconditions() -> Vec<Row> {
     let with = |operation, filter| wire::Precondition { operation, filter: Some(filter) };
     let written = |preconditions: Vec<wire::Precondition>| {
@@ -99,17 +115,6 @@ fn preconditions() -> Vec<Row> {
             ..delete(of_type("document"))
         })
     };
-    let absent = wire::RelationshipFilter {
-        optional_resource_id: "absent".to_owned(),
-        optional_relation: "owner".to_owned(),
-        optional_subject_filter: Some(wire::SubjectFilter {
-            subject_type: "user".to_owned(),
-            optional_subject_id: "ada".to_owned(),
-            optional_relation: None,
-        }),
-        ..of_type("document")
-    };
-    let counts: &[&str] = &["precondition_count", "maximum_updates_allowed"];
     let too_many = vec![with(2, of_type("document")); 1001];
     let unmet = |name, call, keys| Row {
         name,
@@ -123,17 +128,17 @@ fn preconditions() -> Vec<Row> {
             "write: too many preconditions",
             written(too_many.clone()),
             "TOO_MANY_PRECONDITIONS_IN_REQUEST",
-            counts,
+            PRECONDITION_COUNTS,
         ),
         invalid(
             "delete: too many preconditions",
             deleted(too_many),
             "TOO_MANY_PRECONDITIONS_IN_REQUEST",
-            counts,
+            PRECONDITION_COUNTS,
         ),
         unmet(
             "write: precondition not met",
-            written(vec![with(2, absent)]),
+            written(vec![with(2, absent())]),
             &[
                 "precondition_operation",
                 "precondition_resource_type",

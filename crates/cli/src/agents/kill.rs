@@ -20,6 +20,7 @@ use crate::output::Output;
 
 /// Kill switches: in force with the next decision.
 #[derive(Debug, Subcommand)]
+#[allow(clippy::large_enum_variant, reason = "there is one of it in the life of the process")]
 pub enum KillCommand {
     /// Throw a switch.
     Throw {
