@@ -67,7 +67,7 @@ async fn recorded_histories_are_linearizable() {
     loop {
         let server = start(None, Some(record::SCHEMA)).await;
         let recording = Recording::new();
-        recording.run(&server.endpoint(), LENGTH).await;
+        Box::pin(recording.run(&server.endpoint(), LENGTH)).await;
         let history = recording.finish();
         shows_enough(&history);
         holds(&history);
@@ -106,7 +106,7 @@ async fn a_history_over_kills_is_linearizable() {
         recording.forget_unanswered();
     }
     let server = start(Some(&data), None).await;
-    recording.run(&server.endpoint(), Duration::from_millis(800)).await;
+    Box::pin(recording.run(&server.endpoint(), Duration::from_millis(800))).await;
     let history = recording.finish();
     let unanswered = history.writes.iter().filter(|write| write.ended == u64::MAX).count();
     println!("{unanswered} writes were never acknowledged");
