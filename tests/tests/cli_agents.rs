@@ -51,7 +51,17 @@ fn agents_live_their_lives() {
     let pemba = desk(&server);
     let register = ["agent", "register", "agent:a", "--sponsor", "user:maria", "--kind", "machine-client"];
     let more = ["--purpose", "Files tickets", "--ceiling", "ticket:view@*", "--ceiling", "ticket:reply@1,2"];
-    let terms = ["--label", "night", "--until", "2d", "--external-name", "spiffe=spiffe://x/a", "--proposed"];
+    let terms = [
+        "--label",
+        "night",
+        "--until",
+        "2d",
+        "--attest-every",
+        "30d",
+        "--external-name",
+        "spiffe=spiffe://x/a",
+        "--proposed",
+    ];
     let printed = pemba.expect(0, &[&register[..], &more, &terms].concat());
     assert_eq!(printed, "agent:a registered: proposed, incarnation 1, version 1\n");
     let shown = pemba.expect(0, &["agent", "get", "agent:a"]);
@@ -88,7 +98,7 @@ fn agents_live_their_lives() {
 
     pemba.expect(0, &["agent", "retire", "agent:a", "--reason", "Replaced"]);
     let history = pemba.expect(0, &["agent", "history", "agent:a"]);
-    has(&history, &["registered", "A drill", "Still needed", "Replaced", "just now"]);
+    has(&history, &["registered", "A drill", "Still needed", "Replaced", "WHEN"]);
     let again = pemba.expect(0, &["agent", "register", "agent:a", "--sponsor", "user:omar"]);
     has(&again, &["incarnation 2"]);
 }

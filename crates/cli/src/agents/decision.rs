@@ -167,7 +167,10 @@ async fn not_live(services: &Services, limit: &Limit, who: &str) -> String {
         other => format!("{who} is {other}"),
     };
     let Some(principal) = limit.principal.clone() else { return plain };
-    format!("{plain}{}", last_change(services, principal).await)
+    match last_change(services, principal).await {
+        since if since.is_empty() => plain,
+        since => format!("{plain}, since{since}"),
+    }
 }
 
 /// When, by whom and why the status of an agent was changed last.

@@ -60,7 +60,7 @@ impl Flight {
         let took: Duration = asked.iter().map(|one| one.answered.saturating_duration_since(one.at)).sum();
         let each = took.as_micros() / u128::try_from(asked.len()).unwrap_or(1).max(1);
         Ok(format!(
-            "asked {} times meanwhile, {each} us each: {allowed} times allowed; of the {} questions after the switch 0",
+            "asked {} times meanwhile, {each} us each: {allowed} allowed; of the {} asked after the switch none",
             asked.len(),
             after.len()
         ))
