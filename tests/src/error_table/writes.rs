@@ -207,7 +207,7 @@ fn relationships() -> Vec<Row> {
             "write: caveat not allowed",
             touch(&["document:z#owner@user:eve[on_call]"]),
             "INVALID_SUBJECT_TYPE",
-            &["definition_name", "relation_name", "subject_type", "allowed_caveats"],
+            &["definition_name", "relation_name", "subject_type"],
         ),
         invalid(
             "write: context of the wrong type",

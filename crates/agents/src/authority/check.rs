@@ -38,11 +38,14 @@ pub(super) fn evaluate<G: Graph>(
     question: &Question<'_>,
     whole: bool,
 ) -> Result<(Concluded, Gated), QueryError> {
+    // What the schema lacks is an error whatever else says no: nobody learns of a slip by being denied.
+    let (resource_type, root) = (&question.resource.object_type, direct(&chain.root));
+    ground.seen.program.check_names(resource_type, question.permission, &root)?;
     let case = Case { ground: *ground, chain, permission: question.permission, values: question.values };
     let mut evaluation = Evaluation::new(whole);
     let gated = gates::take(&case, &question.resource.object_type, &mut evaluation)?;
     bounds(&case, question.resource, &mut evaluation)?;
-    root(&case, question.resource, &mut evaluation)?;
+    authority_of_root(&case, question.resource, &mut evaluation)?;
     Ok((evaluation.conclude()?, gated))
 }
 
@@ -108,7 +111,7 @@ fn bounds<G: Graph>(
 }
 
 /// The root's own authority.
-fn root<G: Graph>(
+fn authority_of_root<G: Graph>(
     case: &Case<'_, G>,
     object: &ObjectRef,
     evaluation: &mut Evaluation,
