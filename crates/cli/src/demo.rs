@@ -11,7 +11,7 @@ use pemba_server::{Server, ServerOptions};
 
 use crate::args::DemoArgs;
 use crate::output::Output;
-use crate::storage::options;
+use crate::storage::database_options;
 use crate::validate::file::ValidationFile;
 
 const SCHEMA: &str = include_str!("../../../schema/support-desk/schema.zed");
@@ -23,7 +23,7 @@ const DEMO_KEY: &str = "demo-key";
 pub fn demo(args: &DemoArgs, output: &mut Output) -> Result<bool> {
     let folder = tempfile::tempdir().context("cannot make a folder for the demo's data")?;
     let data = folder.path().join("data");
-    let database = Database::open(Storage::Directory(data.clone()), options(Limits::default()))?;
+    let database = Database::open(Storage::Directory(data.clone()), database_options(Limits::default()))?;
     let show = Show { database: database.clone(), output };
     show.run(&data.display().to_string())?;
     if args.exit {

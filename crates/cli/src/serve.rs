@@ -11,7 +11,7 @@ use tracing_subscriber::EnvFilter;
 
 use crate::args::ServeArgs;
 use crate::bootstrap::Bootstrap;
-use crate::storage::options;
+use crate::storage::database_options;
 
 /// Serves until SIGINT or SIGTERM, then drains and closes the store.
 pub fn serve(args: &ServeArgs) -> Result<bool> {
@@ -25,7 +25,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
     let place = args.data.as_ref().map_or("memory".to_owned(), |folder| folder.display().to_string());
     let limits = options.limits.clone();
     let server = Server::start(options).context("cannot start the server")?;
-    let opened = Database::open(storage, options(limits));
+    let opened = Database::open(storage, database_options(limits));
     let database = opened.with_context(|| format!("cannot open the data in {place}"))?;
     bootstrap.apply(&database, args.bootstrap_overwrite)?;
     let statistics = database.statistics();

@@ -11,7 +11,7 @@ use pemba_server::{RunningServer, Server, ServerOptions, TokenDatabases};
 use crate::args::ServeTestingArgs;
 use crate::bootstrap::Bootstrap;
 use crate::serve::{address, start_log, wait_for_stop};
-use crate::storage::options;
+use crate::storage::database_options;
 
 /// Longest wait for running requests on shutdown: tests do not wait for a server they are done with.
 const DRAIN_MAX: Duration = Duration::from_secs(1);
@@ -36,7 +36,7 @@ fn start(args: &ServeTestingArgs) -> Result<Vec<RunningServer>> {
     let open = {
         let limits = limits.clone();
         move |clock: Arc<dyn Clock>| {
-            let options = Options { clock, ..options(limits.clone()) };
+            let options = Options { clock, ..database_options(limits.clone()) };
             let database = Database::open(Storage::Memory, options).map_err(|error| error.to_string())?;
             bootstrap.apply(&database, false).map_err(|error| format!("{error:#}"))?;
             Ok(database)

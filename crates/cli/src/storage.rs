@@ -12,14 +12,14 @@ use crate::args::{BackupArgs, VerifyArgs};
 use crate::output::Output;
 
 /// How every database of the binary is opened: with the records of agents.
-pub fn options(limits: Limits) -> Options {
+pub fn database_options(limits: Limits) -> Options {
     Options { limits, ledger: Arc::new(Book::default()), ..Options::default() }
 }
 
 /// Copies a data folder and verifies the copy.
 pub fn backup(args: &BackupArgs, output: &mut Output) -> Result<bool> {
     anyhow::ensure!(args.data.exists(), "no data folder at {}", args.data.display());
-    let database = Database::open(Storage::Directory(args.data.clone()), options(Limits::default()))
+    let database = Database::open(Storage::Directory(args.data.clone()), database_options(Limits::default()))
         .with_context(|| format!("cannot open {}", args.data.display()))?;
     database.backup(&args.target).with_context(|| format!("cannot write {}", args.target.display()))?;
     database.close();

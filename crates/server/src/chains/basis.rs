@@ -111,7 +111,7 @@ impl Basis {
         let presenter = self.presenter(claim.session);
         let chain = resolve(self.book(), claim, &presenter, self.view.revision())
             .map_err(|refused| errors::agents(&refused))?;
-        access::act_in(&self.client, at, &chain.root, chain.actor())?;
+        access::chain(&self.client, at, &chain)?;
         Ok(chain)
     }
 

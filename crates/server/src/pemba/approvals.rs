@@ -169,8 +169,8 @@ async fn ask(
         let chain = resolve(moment.book, &new.claim, &caller.presenter, moment.revision)
             .map_err(|refused| errors::agents(&ASK.of_request(refused)))?;
         let asked = (new.resource.object_type.as_str(), new.permission.as_str());
-        access::check_in(&caller.client, asked, &chain.root)?;
-        access::act_in(&caller.client, Path::Root.field("chain"), &chain.root, chain.actor())?;
+        access::check_as(&caller.client, Path::Root, asked, &chain)?;
+        access::chain(&caller.client, Path::Root.field("chain"), &chain)?;
     }
     if let Some(requester) = &new.requester {
         let client = &caller.client;

@@ -89,7 +89,7 @@ mod tests {
     fn page(limit: u32, cursor: &str, count: u128, each: u128) -> Page<u128> {
         let asked = asked(limit, cursor).unwrap();
         let records = (asked.after.map_or(0, |after| after + 1)..count).map(|id| (id, id));
-        let keep = |id: u128| Ok::<_, Refused>(((id % each == 0).then_some(id), 1));
+        let keep = |id: u128| Ok::<_, Refused>((id.is_multiple_of(each).then_some(id), 1));
         asked.take(Revision(1), records, keep).unwrap()
     }
 

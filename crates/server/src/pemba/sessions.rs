@@ -17,6 +17,7 @@ use super::moment::{Newest, run};
 use super::page::{Asked, Page};
 use super::{Fields, draw_id};
 use crate::access;
+use crate::chains::Uses;
 use crate::consistency::encode;
 use crate::cursor::{Call, Scope};
 use crate::errors;
@@ -117,7 +118,7 @@ fn get(
     let newest = Newest::of(state)?;
     let moment = newest.moment()?;
     let session = found(&moment, "id", id)?;
-    Ok(wire::GetSessionResponse { session: Some(shown(session, &moment)) })
+    Ok(wire::GetSessionResponse { session: Some(shown(&state.session_uses, session, &moment)) })
 }
 
 fn found<'a>(moment: &Moment<'a>, field: &'static str, id: SessionId) -> Result<&'a Arc<Session>, Status> {
@@ -126,8 +127,9 @@ fn found<'a>(moment: &Moment<'a>, field: &'static str, id: SessionId) -> Result<
     })
 }
 
-fn shown(session: &Session, moment: &Moment<'_>) -> wire::Session {
-    convert::session_to_wire(session, None, moment.now())
+/// A session as it stands at a moment, the uses that are not written down yet included.
+fn shown(uses: &Uses, session: &Session, moment: &Moment<'_>) -> wire::Session {
+    convert::session_to_wire(session, uses.last(session.id), moment.now())
 }
 
 async fn list(
@@ -144,19 +146,21 @@ async fn list(
     let actor = convert::optional_object(Path::Root.field("actor"), request.actor.as_ref())
         .map_err(|refused| errors::agents(&refused))?;
     let only_open = request.only_open;
-    state.queries.run(move || page(&newest, &asked, actor.as_ref(), only_open)).await
+    let uses = Arc::clone(&state.session_uses);
+    state.queries.run(move || page(&newest, &asked, &uses, actor.as_ref(), only_open)).await
 }
 
 fn page(
     newest: &Newest,
     asked: &Asked<u128>,
+    uses: &Uses,
     actor: Option<&ObjectRef>,
     only_open: bool,
 ) -> Result<wire::ListSessionsResponse, Status> {
     let moment = newest.moment()?;
     let (book, after) = (moment.book, asked.after.map(SessionId));
     let keep = |session: &Arc<Session>| {
-        let wire = shown(session, &moment);
+        let wire = shown(uses, session, &moment);
         Ok::<_, Status>(((!only_open || wire.open).then_some(wire), 1))
     };
     let Page { items, cursor } = match actor {
@@ -213,6 +217,6 @@ async fn close(
 
 fn answer(state: &State, token: pemba_db::Token, session: &Session) -> Result<wire::SessionResponse, Status> {
     let newest = Newest::of(state)?;
-    let session = shown(session, &newest.moment()?);
+    let session = shown(&state.session_uses, session, &newest.moment()?);
     Ok(wire::SessionResponse { session: Some(session), written_at: Some(encode(token)) })
 }

@@ -22,8 +22,17 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// How often health looks at the database.
 const HEALTH_INTERVAL: Duration = Duration::from_millis(100);
 /// What health is reported for: the whole server and its services.
-const HEALTH_NAMES: [&str; 4] =
-    ["", "authzed.api.v1.PermissionsService", "authzed.api.v1.SchemaService", "authzed.api.v1.WatchService"];
+const HEALTH_NAMES: [&str; 9] = [
+    "",
+    "authzed.api.v1.PermissionsService",
+    "authzed.api.v1.SchemaService",
+    "authzed.api.v1.WatchService",
+    "pemba.v1.AgentService",
+    "pemba.v1.ApprovalService",
+    "pemba.v1.AuthorityService",
+    "pemba.v1.DelegationService",
+    "pemba.v1.SessionService",
+];
 
 /// What the thread is started with.
 pub(super) struct DeskStart {

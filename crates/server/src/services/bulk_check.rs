@@ -45,7 +45,7 @@ pub(super) async fn answer(
         permitted(client, &questions, is_traced)?;
     }
     let consistency = consistency(request.consistency.as_ref())?;
-    let view = state.view(consistency.clone()).await?;
+    let view = state.view(consistency).await?;
     let newer = newer_ledger(state, &consistency)?;
     let is_gated = presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
     if is_gated {

@@ -74,7 +74,7 @@ pub(super) async fn answer(
     }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let consistency = consistency(request.consistency.as_ref())?;
-    let view = state.view(consistency.clone()).await?;
+    let view = state.view(consistency).await?;
     let newer = newer_ledger(state, &consistency)?;
     let question = Question { resource, permission: request.permission.clone(), subject, context };
     let is_gated = presented.is_some()
@@ -121,7 +121,7 @@ async fn decided(
         Some(_) => Told::applied(&chain),
         None => Told::default(),
     };
-    access::check_in(&basis.client, (&resource.object_type, permission), &chain.root)?;
+    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission), &chain)?;
     let case = Arc::new(Case {
         claim,
         chain,

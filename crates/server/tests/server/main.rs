@@ -11,6 +11,7 @@
 )]
 
 mod abuse;
+mod agents;
 mod chains;
 mod client_calls;
 mod clients;

@@ -224,10 +224,17 @@ async fn reflection_lists_the_services_without_a_key() {
         panic!("no list");
     };
     let names: Vec<&str> = list.service.iter().map(|service| service.name.as_str()).collect();
-    for name in ["authzed.api.v1.PermissionsService", "authzed.api.v1.WatchService", "grpc.health.v1.Health"]
-    {
+    for name in [
+        "authzed.api.v1.PermissionsService",
+        "authzed.api.v1.WatchService",
+        "grpc.health.v1.Health",
+        "grpc.reflection.v1.ServerReflection",
+        "pemba.v1.AgentService",
+        "pemba.v1.SessionService",
+    ] {
         assert!(names.contains(&name), "{name}: {names:?}");
     }
+    assert!(!names.contains(&"pemba.v1.TestingService"), "{names:?}");
     let symbol =
         MessageRequest::FileContainingSymbol("authzed.api.v1.PermissionsService.CheckPermission".to_owned());
     assert!(matches!(ask(symbol).await.message_response, Some(MessageResponse::FileDescriptorResponse(_))));

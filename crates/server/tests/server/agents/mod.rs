@@ -1,0 +1,12 @@
+//! Agents and what belongs to them, over the wire.
+
+mod access;
+mod approvals;
+mod delegations;
+mod identity;
+mod kept;
+mod lists;
+mod policies;
+mod sessions;
+mod testing;
+mod world;
