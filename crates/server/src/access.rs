@@ -44,6 +44,33 @@ pub(crate) fn check(
     allowed().map_err(|refused| errors::refused(&refused, at))
 }
 
+/// A check for a chain at `at` of the request; whom the client may speak for is a question of its own.
+pub(crate) fn check_as(
+    client: &Client,
+    at: Path<'_>,
+    (resource_type, permission): (&str, &str),
+    chain: &Chain,
+) -> Allowed {
+    client
+        .may_check(resource_type, permission, &chain.root.object_type)
+        .map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Whether the client may speak for who acts in a chain, at `at` of the request.
+pub(crate) fn chain(client: &Client, at: Path<'_>, chain: &Chain) -> Allowed {
+    let allowed = if chain.hops.is_empty() {
+        client.may_assert_root(&chain.root)
+    } else {
+        client.may_assert_chain(&chain.root, chain.actor())
+    };
+    allowed.map_err(|refused| errors::refused(&refused, at))
+}
+
+/// Whether the client may ask why something is decided as it is.
+pub(crate) fn explain(client: &Client, (resource_type, permission): (&str, &str)) -> Result<(), Refused> {
+    client.may_on(Verb::Explain, scope(resource_type, permission, None))
+}
+
 /// Following the answer to a check for a chain, at `at` of the request.
 pub(crate) fn watch_as(
     client: &Client,
@@ -83,7 +110,7 @@ pub(crate) fn lookup_subjects(
     whole(client.may_on(Verb::Lookup, scope(resource_type, permission, Some(subject_type))))
 }
 
-/// An expansion, which shows subjects of all types, or why something is decided for a chain, which may.
+/// An expansion, which shows subjects of all types.
 pub(crate) fn expand(client: &Client, resource_type: &str, permission: &str) -> Allowed {
     whole(client.may_on(Verb::Explain, scope(resource_type, permission, None)))
 }

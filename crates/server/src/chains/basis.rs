@@ -81,7 +81,7 @@ impl Basis {
         client: &Arc<Client>,
         consistency: Consistency,
     ) -> Result<Basis, Status> {
-        let view = state.view(consistency).await?;
+        let view = state.view(consistency.clone()).await?;
         let newer = newer_ledger(state, &consistency)?;
         let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
         Ok(Basis::new(state, client, view, ledger))
@@ -111,7 +111,7 @@ impl Basis {
         let presenter = self.presenter(claim.session);
         let chain = resolve(self.book(), claim, &presenter, self.view.revision())
             .map_err(|refused| errors::agents(&refused))?;
-        access::act_in(&self.client, at, &chain.root, chain.actor())?;
+        access::chain(&self.client, at, &chain)?;
         Ok(chain)
     }
 

@@ -53,7 +53,7 @@ fn chain(
         presentable(at, subject, is_traced)?;
         let chain = basis.chain(&presented.claim(subject.object.clone()), at.field("subject"))?;
         let asked = (resource.object_type.as_str(), question.item.permission.as_str());
-        access::check_in(&basis.client, asked, &chain.root)?;
+        access::check_as(&basis.client, at, asked, &chain)?;
         first.get_or_insert(chain);
     }
     Ok(first)

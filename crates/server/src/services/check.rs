@@ -120,7 +120,7 @@ async fn decided(
         Some(_) => Told::applied(&chain),
         None => Told::default(),
     };
-    access::check_in(&basis.client, (&resource.object_type, permission), &chain.root)?;
+    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission), &chain)?;
     let case = Arc::new(Case {
         claim,
         chain,

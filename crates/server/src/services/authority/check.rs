@@ -35,7 +35,7 @@ impl Fields<'_> {
         let values = request_context(at.field("context"), self.context, &state.limits)?;
         let chain = basis.chain(&claim, at.field("chain"))?;
         let resource = object(self.resource);
-        access::check_in(&basis.client, (&resource.object_type, self.permission), &chain.root)?;
+        access::check_as(&basis.client, at, (&resource.object_type, self.permission), &chain)?;
         let permission = self.permission.to_owned();
         Ok(Case { claim, chain, resource, permission, values, brought: Vec::new() })
     }
@@ -43,7 +43,7 @@ impl Fields<'_> {
 
 /// Whether the client may know why.
 pub(super) fn is_explained(client: &Client, case: &Case) -> bool {
-    access::expand(client, &case.resource.object_type, &case.permission).is_ok()
+    access::explain(client, (&case.resource.object_type, &case.permission)).is_ok()
 }
 
 pub(super) async fn answer(

@@ -39,7 +39,8 @@ pub(super) async fn answer(
     };
     let brought = wire::brought(&request.contextual_relationships)?;
     let case = Case { brought, ..fields.case(state, &basis, Path::Root)? };
-    access::expand(client, &case.resource.object_type, &case.permission)?;
+    access::explain(client, (&case.resource.object_type, &case.permission))
+        .map_err(|refused| errors::refused(&refused, Path::Root))?;
     state.queries.run(move || explained(&basis, &case)).await
 }
 
