@@ -90,8 +90,7 @@ fn a_permission_is_its_expression() {
 #[test]
 fn one_part_alone_is_under_a_union_and_an_object_without_the_target_is_an_empty_leaf() {
     let world = World::new(
-        "use self
-        definition user {}
+        "definition user {}
         definition group { relation member: user }
         definition folder {
             relation parent: user | group | group#member

@@ -81,7 +81,7 @@ impl Basis {
         client: &Arc<Client>,
         consistency: Consistency,
     ) -> Result<Basis, Status> {
-        let view = state.view(consistency.clone()).await?;
+        let view = state.view(consistency).await?;
         let newer = newer_ledger(state, &consistency)?;
         let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
         Ok(Basis::new(state, client, view, ledger))

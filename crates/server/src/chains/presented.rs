@@ -128,8 +128,8 @@ mod tests {
 
     #[test]
     fn what_cannot_be_honoured_is_refused() {
-        type Metadata<'a> = &'a [(&'static str, &'a str)];
-        let cases: [(&str, Metadata<'_>, &str); 9] = [
+        type Case<'a> = (&'a str, &'a [(&'static str, &'a str)], &'a str);
+        let cases: [Case<'_>; 9] = [
             (CHECK, &[(DELEGATION, "")], DELEGATION),
             (CHECK, &[(DELEGATION, "dlg_ab")], DELEGATION),
             (CHECK, &[(SESSION, DLG)], SESSION),

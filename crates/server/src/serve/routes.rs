@@ -13,8 +13,9 @@ use pemba_proto::pemba::v1::approval_service_server::ApprovalServiceServer;
 use pemba_proto::pemba::v1::authority_service_server::AuthorityServiceServer;
 use pemba_proto::pemba::v1::delegation_service_server::DelegationServiceServer;
 use pemba_proto::pemba::v1::session_service_server::SessionServiceServer;
-use pemba_proto::pemba::v1::testing_service_server::TestingServiceServer;
-
+use pemba_proto::pemba::v1::testing_service_server::{self, TestingServiceServer};
+use prost::Message as _;
+use prost_types::{FileDescriptorSet, ServiceDescriptorProto};
 use tonic::service::Routes;
 use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
@@ -75,10 +76,6 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
         )
         .add_service(experimental.max_decoding_message_size(message_max))
         .add_service(
-            AuthorityServiceServer::new(Authority::new(Arc::clone(state)))
-                .max_decoding_message_size(message_max),
-        )
-        .add_service(
             AgentServiceServer::new(Agents::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )
         .add_service(
@@ -93,6 +90,10 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
             ApprovalServiceServer::new(Approvals::new(Arc::clone(state)))
                 .max_decoding_message_size(message_max),
         )
+        .add_service(
+            AuthorityServiceServer::new(Authority::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
 }
 
 /// The same routes with the service that moves the clock of a test's own database.
@@ -105,21 +106,37 @@ pub(super) fn per_token(per_token: PerToken) -> Routes {
     Routes::from(axum::Router::new().fallback_service(per_token))
 }
 
-/// The same routes with the services that everybody may ask.
+/// The same routes with the services that everybody may ask. `is_per_token` says whether each token has a database of
+/// its own, whose clock can be moved.
 pub(super) fn with_open_services(
     api: Routes,
     health: HealthServer<impl Health>,
+    is_per_token: bool,
 ) -> Result<Routes, StartError> {
-    let reflection = || {
-        tonic_reflection::server::Builder::configure()
+    let reflection = |own: &str| {
+        let builder = tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(pemba_proto::FILE_DESCRIPTOR_SET)
             .register_encoded_file_descriptor_set(tonic_health::pb::FILE_DESCRIPTOR_SET)
+            .with_service_name(own);
+        service_names(is_per_token).into_iter().fold(builder, |builder, name| builder.with_service_name(name))
     };
     let unfit = |error: tonic_reflection::server::Error| StartError::Services(error.to_string());
-    Ok(api
-        .add_service(health)
-        .add_service(reflection().build_v1().map_err(unfit)?)
-        .add_service(reflection().build_v1alpha().map_err(unfit)?))
+    let v1 = reflection("grpc.reflection.v1.ServerReflection").build_v1().map_err(unfit)?;
+    let v1alpha = reflection("grpc.reflection.v1alpha.ServerReflection").build_v1alpha().map_err(unfit)?;
+    Ok(api.add_service(health).add_service(v1).add_service(v1alpha))
+}
+
+/// The services that reflection tells of, besides itself: those that are there to be called.
+fn service_names(is_per_token: bool) -> Vec<String> {
+    let mut names = Vec::new();
+    for set in [pemba_proto::FILE_DESCRIPTOR_SET, tonic_health::pb::FILE_DESCRIPTOR_SET] {
+        for file in FileDescriptorSet::decode(set).unwrap_or_default().file {
+            let name = |service: &ServiceDescriptorProto| format!("{}.{}", file.package(), service.name());
+            names.extend(file.service.iter().map(name));
+        }
+    }
+    names.retain(|name| is_per_token || name != testing_service_server::SERVICE_NAME);
+    names
 }
 
 /// An error with all its causes.

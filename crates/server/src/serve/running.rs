@@ -65,7 +65,7 @@ impl Server {
                 }
                 None => routes::api(&state),
             };
-            let routes = routes::with_open_services(api, health_service)?;
+            let routes = routes::with_open_services(api, health_service, options.per_token.is_some())?;
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
             let start = WorkerStart {
                 index,

@@ -106,8 +106,8 @@ async fn metadata_that_cannot_be_honoured_is_refused() {
     let id = stage.delegate(1, "user:ada", "agent:a").await;
     let ada = "document:plan#edit@user:ada";
     let unknown = "dlg_0000000000000000000000000000ffff";
-    type Metadata<'a> = &'a [(&'static str, &'a str)];
-    let cases: [(&str, Metadata<'_>, Code, &str); 12] = [
+    type Case<'a> = (&'a str, &'a [(&'static str, &'a str)], Code, &'a str);
+    let cases: [Case<'_>; 12] = [
         (ada, &[("pemba-delegation", "")], Code::InvalidArgument, "INVALID_VALUE"),
         (ada, &[("pemba-delegation", "dlg_1")], Code::InvalidArgument, "INVALID_VALUE"),
         (
