@@ -145,6 +145,14 @@ async fn pemba_answers_as_the_real_spicedb_does() {
             println!("SKIPPED: PEMBA_ORACLE=skip, nothing was compared with the real SpiceDB");
             return;
         };
+        // The library is an older SpiceDB: some of its answers are other faults than those written down.
+        let is_wished = std::env::var("PEMBA_ORACLE").is_ok_and(|wish| wish == "library");
+        if oracle.kind == Kind::Library && !is_wished {
+            println!(
+                "SKIPPED: only the older library is there; .ci/oracle builds SpiceDB where there is a Go toolchain"
+            );
+            return;
+        }
         let share = plan.requests.saturating_sub(counts.requests).div_ceil(WORKERS);
         let shared = Arc::new(Shared {
             endpoint: oracle.endpoint.clone(),
