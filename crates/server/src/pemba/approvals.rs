@@ -9,7 +9,6 @@ use pemba_agents::{ApprovalId, Moment, Reason, Refused, command};
 use pemba_model::ObjectRef;
 use pemba_proto::pemba::v1 as wire;
 use pemba_proto::pemba::v1::approval_service_server::ApprovalService;
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::caller::{Caller, caller};
@@ -19,7 +18,7 @@ use super::page::{Asked, Page};
 use super::{Fields, draw_id};
 use crate::access;
 use crate::consistency::encode;
-use crate::cursor::{Call, Scope};
+use crate::cursor::Call;
 use crate::errors;
 use crate::state::State;
 use crate::validate::Path;
@@ -287,9 +286,7 @@ async fn list(
     access::read_records(&caller.client, Verb::Approve)?;
     let newest = Newest::of(state)?;
     let same = wire::ListApprovalsRequest { limit: 0, cursor: String::new(), ..request.clone() };
-    let scope = Scope::new(Call::ListApprovals, state.database()?.database_id(), &same.encode_to_vec());
-    let asked: Asked<u128> =
-        Asked::of(scope, request.limit, &request.cursor).map_err(|refused| errors::agents(&refused))?;
+    let asked = Asked::read(state, Call::ListApprovals, &same, request.limit, &request.cursor)?;
     let filter = Filter::read(&request).map_err(|refused| errors::agents(&refused))?;
     state.queries.run(move || page(&newest, &asked, &filter)).await
 }

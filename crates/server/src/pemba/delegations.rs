@@ -8,7 +8,6 @@ use pemba_agents::{DelegationId, Moment, Reason, Refused, command};
 use pemba_model::ObjectRef;
 use pemba_proto::pemba::v1 as wire;
 use pemba_proto::pemba::v1::delegation_service_server::DelegationService;
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::caller::{Caller, caller};
@@ -18,7 +17,7 @@ use super::page::{Asked, Page};
 use super::{Fields, draw_id};
 use crate::access;
 use crate::consistency::encode;
-use crate::cursor::{Call, Scope};
+use crate::cursor::Call;
 use crate::errors;
 use crate::state::State;
 use crate::validate::Path;
@@ -200,9 +199,7 @@ async fn list(
     access::read_records(&caller.client, Verb::Delegate)?;
     let newest = Newest::of(state)?;
     let same = wire::ListDelegationsRequest { limit: 0, cursor: String::new(), ..request.clone() };
-    let scope = Scope::new(Call::ListDelegations, state.database()?.database_id(), &same.encode_to_vec());
-    let asked: Asked<u128> =
-        Asked::of(scope, request.limit, &request.cursor).map_err(|refused| errors::agents(&refused))?;
+    let asked = Asked::read(state, Call::ListDelegations, &same, request.limit, &request.cursor)?;
     let filter = Filter::read(&request).map_err(|refused| errors::agents(&refused))?;
     state.queries.run(move || page(&newest, &asked, &filter)).await
 }

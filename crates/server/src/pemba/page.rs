@@ -3,8 +3,12 @@
 use pemba_agents::{Reason, Refused};
 use pemba_model::Revision;
 use pemba_model::limits::CURSOR_MAX_BYTES;
+use prost::Message;
+use tonic::Status;
 
-use crate::cursor::{Cursor, Position, Scope};
+use crate::cursor::{Call, Cursor, Position, Scope};
+use crate::errors;
+use crate::state::State;
 
 /// Results of a page when the request says nothing, and most it may ask for.
 const LIMIT_DEFAULT: u32 = 100;
@@ -31,8 +35,20 @@ pub(crate) struct Page<T> {
 }
 
 impl<P: Position + Clone> Asked<P> {
+    /// Reads what a list request says. `same` is the request without limit and cursor: a cursor goes with it alone.
+    pub(crate) fn read(
+        state: &State,
+        call: Call,
+        same: &impl Message,
+        limit: u32,
+        cursor: &str,
+    ) -> Result<Asked<P>, Status> {
+        let scope = Scope::new(call, state.database()?.database_id(), &same.encode_to_vec());
+        Asked::of(scope, limit, cursor).map_err(|refused| errors::agents(&refused))
+    }
+
     /// Reads what a request says; `scope` is that of the call without limit and cursor.
-    pub(crate) fn of(scope: Scope, limit: u32, cursor: &str) -> Result<Asked<P>, Refused> {
+    fn of(scope: Scope, limit: u32, cursor: &str) -> Result<Asked<P>, Refused> {
         if limit > LIMIT_MAX {
             let message = format!("{limit} is given; at most {LIMIT_MAX} is allowed");
             return Err(Refused::new(Reason::InvalidValue, "limit", message));
@@ -80,7 +96,6 @@ impl<P: Position + Clone> Asked<P> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::cursor::Call;
 
     fn asked(limit: u32, cursor: &str) -> Result<Asked<u128>, Refused> {
         Asked::of(Scope::new(Call::ListSessions, 7, b""), limit, cursor)

@@ -8,7 +8,6 @@ use pemba_agents::{Moment, Reason, Refused, SessionId, command};
 use pemba_model::ObjectRef;
 use pemba_proto::pemba::v1 as wire;
 use pemba_proto::pemba::v1::session_service_server::SessionService;
-use prost::Message as _;
 use tonic::{Request, Response, Status};
 
 use super::caller::{Caller, caller};
@@ -18,7 +17,7 @@ use super::page::{Asked, Page};
 use super::{Fields, draw_id};
 use crate::access;
 use crate::consistency::encode;
-use crate::cursor::{Call, Scope};
+use crate::cursor::Call;
 use crate::errors;
 use crate::state::State;
 use crate::validate::Path;
@@ -138,9 +137,7 @@ async fn list(
     access::read_records(&caller.client, Verb::Session)?;
     let newest = Newest::of(state)?;
     let same = wire::ListSessionsRequest { limit: 0, cursor: String::new(), ..request.clone() };
-    let scope = Scope::new(Call::ListSessions, state.database()?.database_id(), &same.encode_to_vec());
-    let asked: Asked<u128> =
-        Asked::of(scope, request.limit, &request.cursor).map_err(|refused| errors::agents(&refused))?;
+    let asked = Asked::read(state, Call::ListSessions, &same, request.limit, &request.cursor)?;
     let actor = convert::optional_object(Path::Root.field("actor"), request.actor.as_ref())
         .map_err(|refused| errors::agents(&refused))?;
     let only_open = request.only_open;

@@ -5,12 +5,11 @@ use pemba_agents::records::Agent;
 use pemba_agents::{Moment, Reason, Refused};
 use pemba_model::ObjectRef;
 use pemba_proto::pemba::v1 as wire;
-use prost::Message as _;
 use tonic::Status;
 
 use crate::access;
 use crate::consistency::encode;
-use crate::cursor::{Call, Scope};
+use crate::cursor::Call;
 use crate::errors;
 use crate::pemba::caller::Caller;
 use crate::pemba::convert;
@@ -101,9 +100,7 @@ pub(super) async fn list(
     access::read_records(&caller.client, Verb::Agents)?;
     let newest = Newest::of(state)?;
     let same = wire::ListAgentsRequest { limit: 0, cursor: String::new(), ..request.clone() };
-    let scope = Scope::new(Call::ListAgents, state.database()?.database_id(), &same.encode_to_vec());
-    let asked: Asked<ObjectRef> =
-        Asked::of(scope, request.limit, &request.cursor).map_err(|refused| errors::agents(&refused))?;
+    let asked = Asked::read(state, Call::ListAgents, &same, request.limit, &request.cursor)?;
     let filter = Filter::read(request).map_err(|refused| errors::agents(&refused))?;
     state.queries.run(move || page(&newest, &asked, &filter)).await
 }
