@@ -82,6 +82,11 @@ pub struct Chain {
 }
 
 impl Chain {
+    /// A principal that acts on its own authority, outside any session.
+    pub fn of_one(root: ObjectRef) -> Chain {
+        Chain { root, hops: Vec::new(), session: None, is_cut: false }
+    }
+
     /// Who acts.
     pub fn actor(&self) -> &ObjectRef {
         self.hops.last().map_or(&self.root, |hop| &hop.principal)
@@ -150,7 +155,9 @@ fn alone(claim: &Claim, session: Option<Arc<Session>>) -> Result<Chain, Refused>
         let message = format!("`{other}` acts for `{root}`: name the delegation that says so");
         return Err(Refused::new(Reason::ChainNotDelegated, "delegation", message));
     }
-    Ok(Chain { root: root.clone(), hops: Vec::new(), session, is_cut: false })
+    let mut chain = Chain::of_one(root.clone());
+    chain.session = session;
+    Ok(chain)
 }
 
 /// The chain that ends with a delegation.

@@ -7,6 +7,7 @@ use pemba_schema::{Schema, SubjectShape};
 use crate::error::{Reason, Refused};
 use crate::limits::CONTEXTUAL_MAX;
 use crate::records::Session;
+use crate::scope::check_values;
 
 /// The graph as a request sees it: with what it brings along and what its session grants; `None` when that is nothing.
 /// What has expired is left out.
@@ -70,11 +71,7 @@ pub fn check_allowed(schema: &Schema, relationship: &Relationship, field: &str) 
             refused(format!("the schema has no relation `{object_type}#{name}`"))
         })?;
     let subject = &relationship.subject;
-    let shape = match &subject.relation {
-        Some(relation) => SubjectShape::Userset(relation.clone()),
-        None if subject.object.is_wildcard() => SubjectShape::Wildcard,
-        None => SubjectShape::Direct,
-    };
+    let shape = SubjectShape::of(subject);
     let caveat: Option<&SmolStr> = relationship.caveat.as_ref().map(|caveat| &caveat.name);
     let is_allowed = relation.allowed.iter().any(|allowed| {
         allowed.subject_type == subject.object.object_type
@@ -84,15 +81,8 @@ pub fn check_allowed(schema: &Schema, relationship: &Relationship, field: &str) 
     if !is_allowed {
         return Err(refused(format!("the schema does not allow `{relationship}`")));
     }
-    let Some(caveat) = &relationship.caveat else { return Ok(()) };
-    let Some(declared) = schema.caveats.get(&caveat.name) else {
-        return Err(refused(format!("the schema has no caveat `{}`", caveat.name)));
-    };
-    for (name, value) in &caveat.context {
-        declared
-            .program
-            .convert_parameter(name, value)
-            .map_err(|error| refused(format!("value `{name}` of caveat `{}`: {error}", caveat.name)))?;
+    match &relationship.caveat {
+        Some(caveat) => check_values(schema, caveat).map_err(refused),
+        None => Ok(()),
     }
-    Ok(())
 }

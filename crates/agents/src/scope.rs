@@ -202,7 +202,8 @@ impl Clause {
         }
         self.check_selector(schema, definition)?;
         match &self.caveat {
-            Some(caveat) => check_caveat(schema, caveat),
+            Some(caveat) => check_values(schema, caveat)
+                .map_err(|message| Refused::new(Reason::UnknownCaveat, "caveat", message)),
             None => Ok(()),
         }
     }
@@ -336,16 +337,13 @@ pub(crate) fn check_count(field: &str, count: usize, max: usize) -> Result<(), R
     Err(Refused::new(Reason::TooMuch, field, format!("{count} are given; at most {max} are allowed")))
 }
 
-fn check_caveat(schema: &Schema, caveat: &CaveatRef) -> Result<(), Refused> {
-    let unknown = |message: String| Refused::new(Reason::UnknownCaveat, "caveat", message);
+/// Checks that the schema has a caveat, and that the values bound to it are of its parameters' types; says what is wrong.
+pub(crate) fn check_values(schema: &Schema, caveat: &CaveatRef) -> Result<(), String> {
     let Some(declared) = schema.caveats.get(&caveat.name) else {
-        return Err(unknown(format!("the schema has no caveat `{}`", caveat.name)));
+        return Err(format!("the schema has no caveat `{}`", caveat.name));
     };
-    for (name, value) in &caveat.context {
-        declared
-            .program
-            .convert_parameter(name, value)
-            .map_err(|error| unknown(format!("value `{name}` of caveat `{}`: {error}", caveat.name)))?;
-    }
-    Ok(())
+    caveat.context.iter().try_for_each(|(name, value)| {
+        let converted = declared.program.convert_parameter(name, value);
+        converted.map(drop).map_err(|error| format!("value `{name}` of caveat `{}`: {error}", caveat.name))
+    })
 }

@@ -88,11 +88,7 @@ pub(crate) fn subject_kind(relationship: &Relationship) -> AllowedSubject {
     let subject = &relationship.subject;
     AllowedSubject {
         subject_type: subject.object.object_type.clone(),
-        shape: match &subject.relation {
-            Some(relation) => SubjectShape::Userset(relation.clone()),
-            None if subject.object.is_wildcard() => SubjectShape::Wildcard,
-            None => SubjectShape::Direct,
-        },
+        shape: SubjectShape::of(subject),
         caveat: relationship.caveat.as_ref().map(|caveat| caveat.name.clone()),
         expiration: relationship.expires_at.is_some(),
     }

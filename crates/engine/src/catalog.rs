@@ -69,20 +69,16 @@ impl Catalog {
     /// The kind of a relationship's edge; `None` when no schema ever allowed it, or when the relationship is of no kind (a
     /// wildcard as resource or as userset).
     pub fn kind_of(&self, relationship: &Relationship) -> Option<KindId> {
-        let shape = match &relationship.subject.relation {
-            None if relationship.subject.object.is_wildcard() => SubjectShape::Wildcard,
-            None => SubjectShape::Direct,
-            Some(_) if relationship.subject.object.is_wildcard() => return None,
-            Some(relation) => SubjectShape::Userset(relation.clone()),
-        };
-        if relationship.resource.is_wildcard() {
+        let subject = &relationship.subject;
+        let is_wildcard_userset = subject.object.is_wildcard() && subject.relation.is_some();
+        if is_wildcard_userset || relationship.resource.is_wildcard() {
             return None;
         }
         self.kind_id(&Kind {
             resource_type: self.type_id(&relationship.resource.object_type)?,
             relation: relationship.relation.clone(),
-            subject_type: self.type_id(&relationship.subject.object.object_type)?,
-            shape,
+            subject_type: self.type_id(&subject.object.object_type)?,
+            shape: SubjectShape::of(subject),
         })
     }
 

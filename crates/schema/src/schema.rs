@@ -7,7 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pemba_cel::Program;
 pub use pemba_cel::Type as ParameterType;
-use pemba_model::Diagnostic;
+use pemba_model::{Diagnostic, SubjectRef};
 use smol_str::SmolStr;
 
 /// A whole schema. Partials are already mixed into the definitions that name them.
@@ -70,6 +70,18 @@ pub enum SubjectShape {
     Userset(SmolStr),
     /// Every object of the type, `user:*`.
     Wildcard,
+}
+
+impl SubjectShape {
+    /// What of its type a subject is. A wildcard with a relation is of no shape that a relation takes; here it counts as
+    /// a userset.
+    pub fn of(subject: &SubjectRef) -> SubjectShape {
+        match &subject.relation {
+            Some(relation) => SubjectShape::Userset(relation.clone()),
+            None if subject.object.is_wildcard() => SubjectShape::Wildcard,
+            None => SubjectShape::Direct,
+        }
+    }
 }
 
 /// A permission: what is computed.

@@ -72,16 +72,6 @@ pub(crate) fn hexadecimal(bytes: &[u8]) -> SmolStr {
     text.into()
 }
 
-/// The policy that says who may approve an action of a chain, if any does: the one about the permission, for whatever
-/// reason the action waits.
-pub fn approval_policy_for<'a>(
-    book: &'a Book,
-    chain: &Chain,
-    question: &Question<'_>,
-) -> Option<&'a Arc<ApprovalPolicy>> {
-    policy_for(book, chain, question.permission, &question.resource.object_type, true)
-}
-
 /// The policy that makes a chain's action wait, if one does.
 pub(super) fn policy_for<'a>(
     book: &'a Book,
@@ -164,7 +154,7 @@ fn has_quorum<G: Graph>(
     let mut standing: Vec<&Vote> = Vec::new();
     for vote in approval.votes.iter().filter(|vote| vote.approves) {
         let is_counted = standing.iter().any(|other| is_same_voter(ground.book, other, &vote.approver));
-        if !is_counted && eligible(&plain(ground), policy, approval, chain, &vote.approver)?.is_ok() {
+        if !is_counted && eligible(&ground.plain(), policy, approval, chain, &vote.approver)?.is_ok() {
             standing.push(vote);
         }
     }
@@ -176,17 +166,6 @@ pub(crate) fn is_same_voter(book: &Book, vote: &Vote, approver: &ObjectRef) -> b
     let person = |account: &ObjectRef| book.human(account).and_then(|human| human.person.clone());
     let own = person(approver);
     vote.approver == *approver || (own.is_some() && (vote.person == own || person(&vote.approver) == own))
-}
-
-/// The ground without what a request or its session brings along.
-fn plain<'a, G: Graph>(ground: &Ground<'a, G>) -> Ground<'a> {
-    Ground {
-        facts: ground.facts,
-        seen: ground.facts,
-        book: ground.book,
-        limits: ground.limits,
-        presenter: ground.presenter,
-    }
 }
 
 /// Whether somebody may vote on an approval now, and if not, why. What they may do by themselves decides, with every gate
@@ -234,7 +213,7 @@ pub(crate) fn may_by_itself(
     resource: &ObjectRef,
     values: Option<&Context>,
 ) -> Result<bool, Refused> {
-    let chain = Chain { root: principal.clone(), hops: Vec::new(), session: None, is_cut: false };
+    let chain = Chain::of_one(principal.clone());
     let question = Question { claim: &Claim::default(), permission, resource, values };
     Ok(decide(ground, &chain, &question, false)?.0.outcome == Outcome::Allow)
 }

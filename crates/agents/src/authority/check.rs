@@ -130,7 +130,7 @@ pub(super) fn direct(principal: &ObjectRef) -> SubjectRef {
 }
 
 /// Adds approval and uses, which matter only when everything else allows the action.
-fn conclude<G: Graph>(
+pub(super) fn conclude<G: Graph>(
     ground: &Ground<'_, G>,
     chain: &Chain,
     question: &Question<'_>,

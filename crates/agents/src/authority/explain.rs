@@ -3,7 +3,7 @@
 use pemba_engine::{CheckAnswer, Graph, QueryError, Trace};
 use pemba_model::Timestamp;
 
-use super::check::{decide, direct, evaluate};
+use super::check::{conclude, direct, evaluate};
 use super::conjunct::{Limit, Part, principal_at};
 use super::decision::Decision;
 use super::{Ground, Question};
@@ -45,10 +45,10 @@ pub fn explain<G: Graph>(
     nodes_max: usize,
 ) -> Result<Explanation, Refused> {
     let chain = resolve(ground.book, question.claim, ground.presenter, ground.facts.revision)?;
-    let (decision, _) = decide(ground, &chain, question, false)?;
-    let (concluded, _) = evaluate(ground, &chain, question, true)?;
-    let steps = concluded
-        .taken
+    let (mut concluded, gated) = evaluate(ground, &chain, question, true)?;
+    let taken = std::mem::take(&mut concluded.taken);
+    let (decision, _) = conclude(ground, &chain, question, concluded, gated, false)?;
+    let steps = taken
         .into_iter()
         .map(|taken| Step {
             part: taken.part,

@@ -6,9 +6,9 @@ use pemba_model::{ObjectRef, SmolStr};
 use super::Case;
 use super::conjunct::{Limit, Part};
 use super::evaluation::Evaluation;
-use crate::answer::{self, earlier};
+use crate::answer;
 use crate::chain::{Over, delegation_over, incarnation_of, is_connected, session_over};
-use crate::liveness::{Liveness, liveness};
+use crate::liveness::{Liveness, NotLive, liveness};
 use crate::records::label;
 
 /// What the gates found besides their answers.
@@ -43,7 +43,10 @@ pub(super) fn take<G: Graph>(
     let standing = |principal: &ObjectRef, incarnation: Option<u32>| {
         liveness(book, case.ground.limits, principal, incarnation, case.ground.facts.now)
     };
-    principal(0, root, standing(root, root_incarnation), (is_safe, is_read), &mut gated, evaluation)?;
+    let mut stands = standing(root, root_incarnation);
+    // Why who delegates the next hop may not act.
+    let mut before = stands.not_live.clone();
+    principal(0, root, stands, (is_safe, is_read), &mut gated, evaluation)?;
     if !case.chain.hops.is_empty() {
         connection(case, evaluation)?;
     }
@@ -53,11 +56,13 @@ pub(super) fn take<G: Graph>(
         let [_, from, to] = hop.delegation.incarnations;
         let (number, who) = place(at + 1);
         let incarnation = if to == 0 { None } else { Some(to) };
-        let mut stands = standing(who, incarnation);
-        if at > 0 {
-            let delegator = standing(super::conjunct::principal_at(case.chain, at), Some(from));
-            stands.not_live = stands.not_live.or(delegator.not_live);
+        stands = standing(who, incarnation);
+        let own = stands.not_live.clone();
+        if at > 0 && own.is_none() {
+            let is_other = incarnation_of(book, super::conjunct::principal_at(case.chain, at)) != from;
+            stands.not_live = if is_other { Some(NotLive::OtherIncarnation) } else { before };
         }
+        before = own;
         principal(number, who, stands, (is_safe, is_read), &mut gated, evaluation)?;
     }
     Ok(gated)
@@ -119,7 +124,7 @@ fn principal(
     gated: &mut Gated,
     evaluation: &mut Evaluation,
 ) -> Result<(), QueryError> {
-    let until = earlier(None, stands.valid_until);
+    let until = stands.valid_until;
     if stands.is_shadow {
         gated.shadows.push(who.clone());
     }
@@ -129,7 +134,7 @@ fn principal(
     let not_live = stands.not_live;
     evaluation.take(
         Part::Live(place),
-        || Limit::NotLive(who.clone(), not_live.unwrap_or(crate::liveness::NotLive::Retired)),
+        || Limit::NotLive(who.clone(), not_live.unwrap_or(NotLive::Retired)),
         || Ok(holds),
     )?;
     let Some(switch) = write_denied else { return Ok(()) };

@@ -14,14 +14,14 @@ mod gates;
 mod lookup;
 mod reach;
 
-pub use approvals::{ActionHash, action_hash, approval_policy_for, eligible};
+pub use approvals::{ActionHash, action_hash, eligible};
 pub(crate) use approvals::{hexadecimal, is_same_voter, may_by_itself};
 pub use check::{check, decide};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};
 pub use lookup::{Reachable, at_most, lookup_resources};
-pub use reach::{Everyone, Reach, delegates_of, everyone, may_act, reach};
+pub use reach::{Reach, may_act, reach};
 
 use pemba_engine::{Graph, Snapshot};
 use pemba_model::{Context, ObjectRef};
@@ -53,6 +53,22 @@ impl<G: Graph> Clone for Ground<'_, G> {
 }
 
 impl<G: Graph> Copy for Ground<'_, G> {}
+
+impl<'a, G: Graph> Ground<'a, G> {
+    /// The same ground with what is brought along already in other edges.
+    pub fn over<'b, H: Graph>(&self, seen: Facts<'b, H>) -> Ground<'b, H>
+    where
+        'a: 'b,
+    {
+        let Ground { facts, book, limits, presenter, .. } = *self;
+        Ground { facts, seen, book, limits, presenter }
+    }
+
+    /// The ground without what a request or its session brings along.
+    pub(crate) fn plain(&self) -> Ground<'a> {
+        self.over(self.facts)
+    }
+}
 
 /// A question about one object.
 #[derive(Debug, Clone, Copy)]

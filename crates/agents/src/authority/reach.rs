@@ -1,7 +1,5 @@
 //! Who can touch an object, and on whose authority.
 
-use std::collections::BTreeSet;
-
 use pemba_engine::{Graph, Permissionship};
 use pemba_model::{ObjectRef, Timestamp};
 
@@ -14,7 +12,7 @@ use crate::error::Refused;
 use crate::id::DelegationId;
 use crate::limits::AgentLimits;
 use crate::liveness::liveness;
-use crate::records::{KillSelector, SessionBinding, TypeMode};
+use crate::records::SessionBinding;
 
 /// One who can touch an object on another's authority.
 #[derive(Debug, Clone)]
@@ -25,53 +23,9 @@ pub struct Reach {
     pub decision: Decision,
 }
 
-/// What becomes of a grant to every subject of a type, since some of them may not act.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Everyone {
-    /// It holds for all but these, ascending.
-    But(Vec<ObjectRef>),
-    /// It holds for these only, ascending: the type is managed.
-    Only(Vec<ObjectRef>),
-}
-
 /// Whether a subject may act at all, as a check of it would find.
 pub fn may_act(book: &Book, limits: &AgentLimits, subject: &ObjectRef, now: Timestamp) -> bool {
     liveness(book, limits, subject, None, now).not_live.is_none()
-}
-
-/// Who of a type a grant to everyone is for.
-pub fn everyone(book: &Book, limits: &AgentLimits, subject_type: &str, now: Timestamp) -> Everyone {
-    let is_managed = book.type_policy(subject_type).is_some_and(|policy| policy.mode == TypeMode::Managed);
-    let mut known: BTreeSet<ObjectRef> = BTreeSet::new();
-    let of_type = |object: &&ObjectRef| object.object_type == subject_type;
-    known.extend(book.agents().after(None).map(|(principal, _)| principal).filter(of_type).cloned());
-    known.extend(book.humans().after(None).map(|(principal, _)| principal).filter(of_type).cloned());
-    known.extend(book.kills().filter_map(|kill| match &kill.selector {
-        KillSelector::Agent(agent) if agent.object_type == subject_type => Some(agent.clone()),
-        _ => None,
-    }));
-    let (live, dead): (Vec<_>, Vec<_>) =
-        known.into_iter().partition(|principal| may_act(book, limits, principal, now));
-    if is_managed { Everyone::Only(live) } else { Everyone::But(dead) }
-}
-
-/// The chains below a root that can do something to an object: every delegation on its authority that is alive and in
-/// scope, those of sessions as of whoever holds the session. After the delegation `after`, at most `count`.
-pub fn delegates_of<G: Graph>(
-    ground: &Ground<'_, G>,
-    root: &ObjectRef,
-    question: &Question<'_>,
-    after: Option<DelegationId>,
-    count: usize,
-) -> Result<Vec<Reach>, Refused> {
-    let mut found = Vec::new();
-    for id in ground.book.delegations_of_root(root, after) {
-        if found.len() >= count {
-            break;
-        }
-        found.extend(reach(ground, id, question)?);
-    }
-    Ok(found)
 }
 
 /// What the chain that ends with a delegation may do to an object, if anything. A delegation to a userset stands for

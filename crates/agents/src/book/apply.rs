@@ -99,13 +99,6 @@ impl Book {
     }
 
     fn set_agent(&mut self, record: &Agent, put: bool) {
-        for sponsor in &record.sponsors {
-            if put {
-                self.sponsored.insert(sponsor, record.principal.clone());
-            } else {
-                self.sponsored.remove(sponsor, &record.principal);
-            }
-        }
         self.agents.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
     }
 

@@ -33,7 +33,6 @@ pub struct Book {
     humans: Table<ObjectRef, Human>,
     kills: RedBlackTreeMapSync<SmolStr, Arc<Kill>>,
     kills_by_selector: Index<KillSelector, SmolStr>,
-    sponsored: Index<ObjectRef, ObjectRef>,
     delegations: Table<DelegationId, Delegation>,
     delegations_by_root: Index<ObjectRef, DelegationId>,
     delegations_by_from: Index<ObjectRef, DelegationId>,
@@ -61,7 +60,6 @@ impl Default for Book {
             humans: Table::default(),
             kills: RedBlackTreeMapSync::new_sync(),
             kills_by_selector: Index::default(),
-            sponsored: Index::default(),
             delegations: Table::default(),
             delegations_by_root: Index::default(),
             delegations_by_from: Index::default(),
@@ -157,11 +155,6 @@ impl Book {
     /// All agents.
     pub fn agents(&self) -> &Table<ObjectRef, Agent> {
         &self.agents
-    }
-
-    /// The agents that name somebody as sponsor.
-    pub fn sponsored_by(&self, sponsor: &ObjectRef) -> impl Iterator<Item = &ObjectRef> {
-        self.sponsored.of(sponsor)
     }
 
     /// The changes of an agent that are remembered, oldest first.

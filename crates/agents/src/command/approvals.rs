@@ -1,12 +1,9 @@
 //! Approvals: asked for, voted on, taken back.
 
-use pemba_engine::{Overlay, Snapshot};
 use pemba_model::{Context, ObjectRef, Revision, SmolStr, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
-use crate::authority::{
-    Ground, Outcome, Question, action_hash, approval_policy_for, decide, eligible, is_same_voter,
-};
+use crate::authority::{Decision, Ground, Outcome, Question, action_hash, decide, eligible, is_same_voter};
 use crate::book::Book;
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
@@ -93,13 +90,7 @@ fn offered<'a>(
     question: &Question<'_>,
 ) -> Result<&'a ApprovalPolicy, Refused> {
     let not_offered = |message: &str| Refused::new(Reason::ApprovalNotOffered, "permission", message);
-    let ground = ground_of(moment, presenter);
-    let overlay = seen_overlay(moment, chain)?;
-    let outcome = match &overlay {
-        Some(overlay) => decide(&with_seen(&ground, overlay, moment), chain, question, false)?.0.outcome,
-        None => decide(&ground, chain, question, false)?.0.outcome,
-    };
-    match outcome {
+    match decide_now(moment, presenter, chain, question, false)?.0.outcome {
         Outcome::RequiresApproval => {}
         Outcome::Deny => return Err(not_offered("something else denies the action: no approval would help")),
         Outcome::Conditional => return Err(not_offered("the action depends on values that were not given")),
@@ -108,8 +99,8 @@ fn offered<'a>(
             return Err(Refused::new(Reason::ApprovalNotNeeded, "permission", message));
         }
     }
-    approval_policy_for(moment.book, chain, question).map(AsRef::as_ref).ok_or_else(|| {
-        let (object_type, name) = (&question.resource.object_type, question.permission);
+    let (object_type, name) = (&question.resource.object_type, question.permission);
+    moment.book.approval_policy(object_type, name).map(AsRef::as_ref).ok_or_else(|| {
         let message = format!("no policy says who may approve `{object_type}#{name}`");
         Refused::new(Reason::PolicyNotFound, "permission", message)
     })
@@ -120,27 +111,19 @@ pub(super) fn ground_of<'a>(moment: &Moment<'a>, presenter: &'a Presenter) -> Gr
     Ground { facts: moment.facts, seen: moment.facts, book: moment.book, limits: moment.limits, presenter }
 }
 
-/// The graph with what the chain's session grants.
-pub(super) fn seen_overlay<'a>(
-    moment: &Moment<'a>,
+/// The decision at the moment, with what the chain's session grants.
+pub(super) fn decide_now(
+    moment: &Moment<'_>,
+    presenter: &Presenter,
     chain: &Chain,
-) -> Result<Option<Overlay<'a, Snapshot>>, Refused> {
-    let facts = &moment.facts;
-    crate::contextual::overlay(facts.graph, facts.schema, chain.session.as_deref(), &[], facts.now)
-}
-
-/// A ground over other edges.
-pub(super) fn with_seen<'b, 'a: 'b>(
-    ground: &Ground<'a>,
-    overlay: &'b Overlay<'a, Snapshot>,
-    moment: &Moment<'a>,
-) -> Ground<'b, Overlay<'a, Snapshot>> {
-    Ground {
-        facts: ground.facts,
-        seen: moment.facts.over(overlay),
-        book: ground.book,
-        limits: ground.limits,
-        presenter: ground.presenter,
+    question: &Question<'_>,
+    consume: bool,
+) -> Result<(Decision, Option<ApprovalId>), Refused> {
+    let (facts, ground) = (&moment.facts, ground_of(moment, presenter));
+    let session = chain.session.as_deref();
+    match crate::contextual::overlay(facts.graph, facts.schema, session, &[], facts.now)? {
+        Some(overlay) => decide(&ground.over(facts.over(&overlay)), chain, question, consume),
+        None => decide(&ground, chain, question, consume),
     }
 }
 

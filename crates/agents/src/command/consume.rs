@@ -3,9 +3,9 @@
 use pemba_model::{Context, ObjectRef, SmolStr};
 use sha2::{Digest, Sha256};
 
-use super::approvals::{approval_of, ground_of, seen_overlay, with_seen};
+use super::approvals::{approval_of, decide_now};
 use super::changes::{Changes, check_name, check_object, millis};
-use crate::authority::{Decision, Outcome, Question, decide, hexadecimal};
+use crate::authority::{Decision, Outcome, Question, hexadecimal};
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
@@ -121,11 +121,7 @@ fn decided(
         resource: &new.resource,
         values: new.values.as_ref(),
     };
-    let ground = ground_of(moment, presenter);
-    match seen_overlay(moment, chain)? {
-        Some(overlay) => decide(&with_seen(&ground, &overlay, moment), chain, &question, true),
-        None => decide(&ground, chain, &question, true),
-    }
+    decide_now(moment, presenter, chain, &question, true)
 }
 
 /// Takes one use of everything that counts them.

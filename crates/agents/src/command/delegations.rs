@@ -8,7 +8,7 @@ use pemba_model::{ObjectRef, SubjectRef, Timestamp, names};
 use super::changes::{By, Changes, check_ahead, check_object, check_text, millis};
 use crate::answer;
 use crate::authority::may_act;
-use crate::chain::{delegation_over, incarnation_of};
+use crate::chain::{Over, delegation_over, incarnation_of};
 use crate::error::{Reason, Refused};
 use crate::id::{DelegationId, SessionId};
 use crate::limits::{RENEWED_SCOPES_MAX, USES_MAX};
@@ -194,28 +194,31 @@ fn check_lineage(moment: &Moment<'_>, new: &Delegate, parent: &Arc<Delegation>) 
         let message = format!("`{principal}` is in the chain already");
         Err(Refused::new(Reason::PrincipalTwice, "to", message))
     };
-    let mut hop = Some(parent);
-    while let Some(one) = hop {
-        let session = new.session.or(one.session);
-        if let Err((over, _)) = delegation_over(one, session, moment.now())
-            && over != crate::chain::Over::NotYet
-        {
-            let message = format!("{} is over: {}", one.id, over.as_str());
-            return Err(Refused::new(Reason::DelegationOver, "parent", message));
+    each_live_hop(moment, parent, new.session, "parent", |one| {
+        if one.from == new.to.object || one.to == new.to { twice(&new.to.object) } else { Ok(()) }
+    })
+}
+
+/// Walks from a hop to the root. Each must hold, in the session given or else in its own, or have its time still to come.
+fn each_live_hop(
+    moment: &Moment<'_>,
+    last: &Arc<Delegation>,
+    session: Option<SessionId>,
+    field: &str,
+    visit: impl Fn(&Delegation) -> Result<(), Refused>,
+) -> Result<(), Refused> {
+    let over = |message: String| Refused::new(Reason::DelegationOver, field, message);
+    let mut one = last;
+    loop {
+        match delegation_over(one, session.or(one.session), moment.now()) {
+            Ok(_) | Err((Over::NotYet, _)) => {}
+            Err((why, _)) => return Err(over(format!("{} is over: {}", one.id, why.as_str()))),
         }
-        if one.from == new.to.object || (one.to.object == new.to.object && one.to.relation == new.to.relation)
-        {
-            return twice(&new.to.object);
-        }
-        hop = match one.parent {
-            None => None,
-            Some(id) => Some(moment.book.delegation(id).ok_or_else(|| {
-                let message = format!("{id}, on which {} rests, is gone", one.id);
-                Refused::new(Reason::DelegationOver, "parent", message)
-            })?),
-        };
+        visit(one)?;
+        let Some(id) = one.parent else { return Ok(()) };
+        let gone = || over(format!("{id}, on which {} rests, is gone", one.id));
+        one = moment.book.delegation(id).ok_or_else(gone)?;
     }
-    Ok(())
 }
 
 fn check_first(moment: &Moment<'_>, new: &Delegate) -> Result<(), Refused> {
@@ -347,7 +350,8 @@ pub fn renew(
     if let Some(version) = new.version {
         super::identity::check_version(before.version, version)?;
     }
-    check_lineage_alive(moment, before)?;
+    // A renewal may not bring back what is over.
+    each_live_hop(moment, before, None, "id", |_| Ok(()))?;
     let mut after = before.as_ref().clone();
     after.version += 1;
     if let Some(scope) = new.scope {
@@ -383,27 +387,6 @@ pub fn renew(
     let mut changes = Changes::new(after.clone());
     changes.put(&after)?;
     Ok(changes)
-}
-
-/// A renewal may not bring back what is over, nor outlive what it rests on.
-fn check_lineage_alive(moment: &Moment<'_>, delegation: &Arc<Delegation>) -> Result<(), Refused> {
-    let mut hop = Some(delegation);
-    while let Some(one) = hop {
-        if let Err((over, _)) = delegation_over(one, one.session, moment.now())
-            && over != crate::chain::Over::NotYet
-        {
-            let message = format!("{} is over: {}", one.id, over.as_str());
-            return Err(Refused::new(Reason::DelegationOver, "id", message));
-        }
-        hop = match one.parent {
-            None => None,
-            Some(id) => Some(moment.book.delegation(id).ok_or_else(|| {
-                let message = format!("{id}, on which {} rests, is gone", one.id);
-                Refused::new(Reason::DelegationOver, "id", message)
-            })?),
-        };
-    }
-    Ok(())
 }
 
 fn check_within_parent(

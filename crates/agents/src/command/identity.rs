@@ -8,7 +8,7 @@ use super::changes::{By, Changes, check_ahead, check_list, check_name, check_obj
 use crate::error::{Reason, Refused};
 use crate::liveness::is_live_human;
 use crate::moment::Moment;
-use crate::records::{Agent, AgentChange, AgentKind, Binding, PrincipalKind, Status};
+use crate::records::{Agent, AgentChange, AgentKind, Binding, PrincipalKind, Status, Transfer};
 use crate::scope::{Scope, check_member};
 
 /// What is said of an agent.
@@ -65,8 +65,7 @@ pub fn register(moment: &Moment<'_>, by: &By, new: Registration) -> Result<Chang
         return Err(Refused::new(Reason::AgentExists, "principal", message));
     }
     let status = if new.active { Status::Active } else { Status::Proposed };
-    let agent = Agent {
-        principal: new.principal.clone(),
+    let present = Present {
         incarnation: before.map_or(1, |agent| agent.incarnation.saturating_add(1)),
         version: before.map_or(1, |agent| agent.version + 1),
         status,
@@ -75,28 +74,11 @@ pub fn register(moment: &Moment<'_>, by: &By, new: Registration) -> Result<Chang
         transfer: None,
         created_at: now,
         created_by: by.client.clone(),
-        changed_at: now,
-        kind: new.kind,
-        bindings: new.bindings,
-        sponsors: new.sponsors,
-        owners: new.owners,
-        purpose: new.purpose,
-        purpose_permissions: new.purpose_permissions,
-        blueprint: new.blueprint,
-        environment: new.environment,
-        tenant: new.tenant,
-        labels: new.labels,
-        not_before: new.not_before,
-        not_after: new.not_after,
-        attest_every_ms: new.attest_every_ms,
-        max_depth: new.max_depth,
-        ceiling: new.ceiling,
-        own_grants_required: new.own_grants_required,
-        orphan_grace_ms: new.orphan_grace_ms,
     };
-    let mut changes = changed(moment, by, agent, "registered")?;
-    if before.is_some() {
-        changes.reincarnate.push(new.principal);
+    let is_again = before.is_some();
+    let mut changes = changed(moment, by, described(new, present, now), "registered")?;
+    if is_again {
+        changes.reincarnate.push(changes.reply.principal.clone());
     }
     Ok(changes)
 }
@@ -111,13 +93,47 @@ pub fn update(
     check(moment, &new)?;
     let before = present(moment, &new.principal)?;
     check_version(before.version, version)?;
-    let agent = Agent {
+    let present = Present {
+        incarnation: before.incarnation,
         version: before.version + 1,
+        status: before.status,
+        status_reason: before.status_reason.clone(),
         attest_by: match (new.attest_every_ms, before.attest_every_ms) {
             (every, same) if every == same => before.attest_by,
             (every, _) => every.map(|every| moment.now().plus_millis(millis(every))),
         },
-        changed_at: moment.now(),
+        transfer: before.transfer.clone(),
+        created_at: before.created_at,
+        created_by: before.created_by.clone(),
+    };
+    changed(moment, by, described(new, present, moment.now()), "updated")
+}
+
+/// What of an agent's record follows from its life, and not from what is said of it.
+struct Present {
+    incarnation: u32,
+    version: u64,
+    status: Status,
+    status_reason: String,
+    attest_by: Option<Timestamp>,
+    transfer: Option<Transfer>,
+    created_at: Timestamp,
+    created_by: SmolStr,
+}
+
+/// The record of an agent of which this is said.
+fn described(new: Registration, present: Present, changed_at: Timestamp) -> Agent {
+    Agent {
+        incarnation: present.incarnation,
+        version: present.version,
+        status: present.status,
+        status_reason: present.status_reason,
+        attest_by: present.attest_by,
+        transfer: present.transfer,
+        created_at: present.created_at,
+        created_by: present.created_by,
+        changed_at,
+        principal: new.principal,
         kind: new.kind,
         bindings: new.bindings,
         sponsors: new.sponsors,
@@ -135,9 +151,7 @@ pub fn update(
         ceiling: new.ceiling,
         own_grants_required: new.own_grants_required,
         orphan_grace_ms: new.orphan_grace_ms,
-        ..before.as_ref().clone()
-    };
-    changed(moment, by, agent, "updated")
+    }
 }
 
 /// An agent that is registered and not retired.

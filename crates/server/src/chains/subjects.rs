@@ -44,11 +44,6 @@ pub(crate) struct Asked<'a> {
     pub(crate) with_waiting: bool,
 }
 
-/// A principal that acts on its own authority.
-pub(crate) fn chain_of_one(root: ObjectRef) -> Chain {
-    Chain { root, hops: Vec::new(), session: None, is_cut: false }
-}
-
 impl Roots {
     /// All that relationships give, when there are no records.
     pub(crate) fn all(set: SubjectSet) -> Roots {
@@ -206,7 +201,7 @@ fn decided(basis: &Basis, asked: &Asked<'_>, root: ObjectRef) -> Result<(Outcome
         resource: asked.resource,
         values: asked.values,
     };
-    let decision = basis.decide(&chain_of_one(root), &[], &question)?;
+    let decision = basis.decide(&Chain::of_one(root), &[], &question)?;
     Ok((decision.outcome, decision.missing))
 }
 

@@ -101,11 +101,7 @@ pub(super) fn apply(relationships: &mut BTreeMap<Identity, Relationship>, update
 /// The allowed kinds that stored relationships are of.
 fn in_use(state: &State) -> BTreeSet<Allowed> {
     let kind = |r: &Relationship| {
-        let shape = match &r.subject.relation {
-            Some(relation) => SubjectShape::Userset(relation.clone()),
-            None if r.subject.object.is_wildcard() => SubjectShape::Wildcard,
-            None => SubjectShape::Direct,
-        };
+        let shape = SubjectShape::of(&r.subject);
         let caveat = r.caveat.as_ref().map(|caveat| caveat.name.clone());
         let subject_type = r.subject.object.object_type.clone();
         let one = AllowedSubject { subject_type, shape, caveat, expiration: r.expires_at.is_some() };

@@ -20,7 +20,7 @@ use super::super::read::position;
 use super::super::{PAGE_MESSAGES, optional_limit, request_context};
 use super::wire;
 use crate::access;
-use crate::chains::{Ask, Asked, Basis, Roots, chain_of_one, newer_ledger};
+use crate::chains::{Ask, Asked, Basis, Roots, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{object, object_to_wire, partial_caveat_info};
 use crate::cursor::{AfterReach, Call, Cursor, Scope};
@@ -315,7 +315,7 @@ impl Telling<'_> {
         let claim = Claim::default();
         let question = Question { claim: &claim, permission, resource, values: values.as_ref() };
         let basis = &self.found.basis;
-        let nobody = chain_of_one(ObjectRef::new("", ""));
+        let nobody = Chain::of_one(ObjectRef::new("", ""));
         let reach = basis.ask(&nobody, &[], Delegate { id, question: &question });
         let Some(Reach { chain, decision }) = reach.map_err(|refused| errors::agents(&refused))? else {
             return Ok(());
