@@ -266,6 +266,19 @@ fn a_renewal_never_widens() {
 }
 
 #[test]
+fn a_renewal_is_within_what_the_hop_before_has_left() {
+    let mut world = world();
+    let first = world.delegate("user:alice", "agent:a", "doc:view:1,2");
+    let second = world.further(first, "agent:b", "doc:view:1,2");
+    let second = world.try_delegate(second).unwrap();
+    let to = |text| Renew { scope: Some(scope(text)), ..Renew::default() };
+    world.run(|moment| command::renew(moment, &by(), first, to("doc:view:1"))).unwrap();
+    let wider = world.run(|moment| command::renew(moment, &by(), second, to("doc:view:1,2")));
+    assert_eq!(reason(wider), Reason::ScopeWider);
+    world.run(|moment| command::renew(moment, &by(), second, to("doc:view:1"))).unwrap();
+}
+
+#[test]
 fn a_renewal_outlives_neither_hop_before_nor_session() {
     let mut world = world();
     let first = world.delegate("user:alice", "agent:a", "doc:view:*");
