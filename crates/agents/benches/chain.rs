@@ -161,7 +161,7 @@ fn main() {
     let facts = world.facts();
     let ground =
         Ground { facts, seen: facts, book: &world.book, limits: &world.limits, presenter: &presenter };
-    let asks = asks(&desk, 1000);
+    let asks = asks(&desk, if size > 100_000 { 100_000 } else { 1000 });
     let claims: Vec<Claim> =
         leaves.iter().map(|leaf| Claim { delegation: Some(*leaf), ..Claim::default() }).collect();
     let roots: Vec<SubjectRef> = (0..desk.users)
@@ -188,13 +188,15 @@ fn main() {
     );
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("chain");
-    group.throughput(Throughput::Elements(asks.len() as u64));
-    group.bench_function("1000 checks, plain", |bencher| {
-        bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(plain(ask)))));
-    });
-    group.bench_function("1000 checks, three hops", |bencher| {
-        bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(chain(ask)))));
-    });
+    for (name, asks) in [("hot", &asks[..20]), ("cold", &asks[..])] {
+        group.throughput(Throughput::Elements(asks.len() as u64));
+        group.bench_function(format!("checks, {name}, plain"), |bencher| {
+            bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(plain(ask)))));
+        });
+        group.bench_function(format!("checks, {name}, three hops"), |bencher| {
+            bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(chain(ask)))));
+        });
+    }
     let (user, _) = asks[0];
     let lookup = || {
         let found = facts.ask(None, |context| {

@@ -337,7 +337,12 @@ pub(crate) fn is_connected(limits: &AgentLimits, chain: &Chain, known: &[Known<'
             .and_then(|known| known.agent?.max_depth)
             .unwrap_or(limits.depth_max)
             .min(limits.depth_max);
-        let is_twice = chain.principals().take(depth).any(|earlier| *earlier == hop.principal);
+        let who = &hop.principal;
+        // The ids first: types are mostly the same.
+        let is_twice = chain
+            .principals()
+            .take(depth)
+            .any(|earlier| earlier.object_id == who.object_id && earlier == who);
         let after = chain.hops.len().saturating_sub(depth);
         let is_deep = depth > depth_max as usize || after > hop.delegation.depth_left as usize;
         if hop.delegation.from != *before || is_twice || is_deep {

@@ -57,8 +57,13 @@ fn bounds<G: Graph>(
 ) -> Result<(), QueryError> {
     let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
     for (at, hop) in case.chain.hops.iter().enumerate() {
+        let part = Part::Scope(at + 1);
+        if hop.delegation.scopes().all(|scope| scope.surely_contains(permission, object)) {
+            evaluation.hold(part, None);
+            continue;
+        }
         evaluation.take(
-            Part::Scope(at + 1),
+            part,
             || Limit::Scope(hop.delegation.id),
             || {
                 let mut all = answer::yes();
@@ -83,7 +88,11 @@ fn bounds<G: Graph>(
     }
     for (place, known) in case.known.iter().enumerate() {
         let (Some(agent), principal) = (known.agent, known.principal) else { continue };
-        if let Some(ceiling) = &agent.ceiling {
+        if let Some(ceiling) = &agent.ceiling
+            && ceiling.surely_contains(permission, object)
+        {
+            evaluation.hold(Part::Ceiling(place), None);
+        } else if let Some(ceiling) = &agent.ceiling {
             evaluation.take(
                 Part::Ceiling(place),
                 || Limit::Ceiling(principal.clone()),

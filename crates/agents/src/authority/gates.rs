@@ -85,8 +85,11 @@ fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<
 
 fn connection<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let over = if case.chain.is_cut { Over::Cut } else { Over::Broken };
-    let holds = !case.chain.is_cut && is_connected(case.ground.limits, case.chain, &case.known);
-    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::either(holds)))
+    if over == Over::Broken && is_connected(case.ground.limits, case.chain, &case.known) {
+        evaluation.hold(Part::Connection, None);
+        return Ok(());
+    }
+    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::no()))
 }
 
 fn hop_alive<G: Graph>(
@@ -97,8 +100,13 @@ fn hop_alive<G: Graph>(
 ) -> Result<(), QueryError> {
     let session = case.chain.session.as_ref().map(|session| session.id);
     let state = delegation_over(&hop.delegation, session, case.ground.facts.now);
-    let limit = || Limit::Hop(hop.delegation.id, state.err().map_or(Over::Ended, |(over, _)| over));
-    evaluation.take(Part::Hop(place), limit, || Ok(of_period(state)))?;
+    match state {
+        Ok(until) => evaluation.hold(Part::Hop(place), Some(until)),
+        Err((over, _)) => {
+            let limit = || Limit::Hop(hop.delegation.id, over);
+            evaluation.take(Part::Hop(place), limit, || Ok(of_period(state)))?;
+        }
+    }
     if hop.delegation.to.relation.is_none() {
         return Ok(());
     }
@@ -136,15 +144,15 @@ fn principal(
         gated.shadows.push(who.clone());
     }
     gated.approval_required |= stands.approval_required.is_some() || (stands.is_quarantined && !is_safe);
-    let holds = pemba_engine::CheckAnswer { valid_until: until, ..answer::either(stands.not_live.is_none()) };
-    let write_denied = stands.write_denied.clone();
-    let not_live = stands.not_live;
-    evaluation.take(
-        Part::Live(place),
-        || Limit::NotLive(who.clone(), not_live.unwrap_or(NotLive::Retired)),
-        || Ok(holds),
-    )?;
-    let Some(switch) = write_denied else { return Ok(()) };
+    match stands.not_live {
+        None => evaluation.hold(Part::Live(place), until),
+        Some(why) => evaluation.take(
+            Part::Live(place),
+            || Limit::NotLive(who.clone(), why),
+            || Ok(pemba_engine::CheckAnswer { valid_until: until, ..answer::no() }),
+        )?,
+    }
+    let Some(switch) = stands.write_denied else { return Ok(()) };
     evaluation.take(
         Part::Write(place),
         || Limit::WriteDenied(who.clone(), switch),

@@ -6,6 +6,7 @@ mod index;
 mod known;
 mod table;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
@@ -27,7 +28,8 @@ type ByPermission<T> = Map<SmolStr, Map<SmolStr, Arc<T>>>;
 /// Every record at one revision. A clone is cheap and shares everything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Book {
-    types: Map<SmolStr, Arc<TypePolicy>>,
+    /// Few, hardly ever changed, and looked at for most principals.
+    types: Arc<BTreeMap<SmolStr, Arc<TypePolicy>>>,
     labels: ByPermission<PermissionLabels>,
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
@@ -54,7 +56,7 @@ pub struct Book {
 impl Default for Book {
     fn default() -> Book {
         Book {
-            types: empty(),
+            types: Arc::default(),
             labels: empty(),
             grant_policies: empty(),
             approval_policies: empty(),
@@ -95,7 +97,7 @@ impl Book {
         self.types.get(object_type).map(Arc::as_ref)
     }
 
-    /// What is said about types, in no particular order.
+    /// What is said about types, by name.
     pub fn type_policies(&self) -> impl Iterator<Item = &TypePolicy> {
         self.types.values().map(Arc::as_ref)
     }
