@@ -180,7 +180,7 @@ impl<K: Eq + Clone, V> Node<K, V> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::HashMap;
+    use std::collections::BTreeMap;
     use std::hash::Hasher;
 
     use super::*;
@@ -197,7 +197,7 @@ mod tests {
 
     fn compare<K: Hash + Eq + Clone + std::fmt::Debug>(key: impl Fn(u32) -> K) {
         let mut trie = HashTrie::default();
-        let mut map: HashMap<u32, u32> = HashMap::new();
+        let mut map: BTreeMap<u32, u32> = BTreeMap::new();
         let mut kept = Vec::new();
         let mut seed = 1u32;
         for step in 0..6000u32 {
