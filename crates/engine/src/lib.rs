@@ -28,7 +28,9 @@ pub mod lookup_resources;
 mod lookup_sets;
 pub mod lookup_subjects;
 pub mod names;
+mod names_arena;
 mod names_spine;
+mod names_table;
 pub mod overlay;
 pub mod program;
 pub mod query;
@@ -61,7 +63,7 @@ pub use loader::{LoadError, Loader};
 pub use lookup_missing::lookup_missing;
 pub use lookup_resources::lookup_resources;
 pub use lookup_subjects::lookup_subjects;
-pub use names::{Names, RestoreError, TooManyObjects};
+pub use names::{NameHash, Names, RestoreError, TooManyObjects};
 pub use overlay::{Overlay, OverlayError};
 pub use program::Program;
 pub use query::{

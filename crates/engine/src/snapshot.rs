@@ -129,7 +129,7 @@ impl<T: EdgeTable> Snapshot<T> {
         let object = |object_type: TypeId, ordinal: Ordinal| {
             Some(ObjectRef {
                 object_type: self.catalog.type_name(object_type)?.clone(),
-                object_id: self.names.shared_id(object_type, ordinal)?.clone(),
+                object_id: self.names.object_id(object_type, ordinal)?.into(),
             })
         };
         let subject = match &kind.shape {

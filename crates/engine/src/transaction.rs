@@ -210,8 +210,8 @@ impl<T: EdgeTable> Transaction<T> {
         }
         // A dropped transaction may have given out ordinals before this one: without gaps means with those.
         for new in known..=ordinal.0 {
-            if let Some(name) = self.state.names.shared_id(object_type, Ordinal(new)) {
-                self.new_objects.push((object_type, Ordinal(new), name.clone()));
+            if let Some(name) = self.state.names.object_id(object_type, Ordinal(new)) {
+                self.new_objects.push((object_type, Ordinal(new), name.into()));
             }
         }
         let handed_over = Arc::make_mut(&mut self.state.handed_over);
