@@ -31,6 +31,18 @@ impl EdgeState {
     }
 }
 
+/// A query took more steps than it may. Small, since it is asked about at every step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overrun {
+    steps_max: u64,
+}
+
+impl From<Overrun> for QueryError {
+    fn from(overrun: Overrun) -> QueryError {
+        QueryError::TooManySteps { steps_max: overrun.steps_max }
+    }
+}
+
 /// The running account of one query.
 pub(crate) struct Reading<'a> {
     /// The instant of the query.
@@ -90,16 +102,18 @@ impl<'a> Reading<'a> {
     }
 
     /// Counts steps; an error once there are too many.
-    pub(crate) fn charge(&mut self, steps: u64) -> Result<(), QueryError> {
+    #[inline]
+    pub(crate) fn charge(&mut self, steps: u64) -> Result<(), Overrun> {
         self.steps = self.steps.saturating_add(steps);
         if self.steps > self.steps_max {
-            return Err(QueryError::TooManySteps { steps_max: self.steps_max });
+            return Err(Overrun { steps_max: self.steps_max });
         }
         Ok(())
     }
 
     /// Counts steps, one for each of so many members.
-    pub(crate) fn charge_len(&mut self, len: usize) -> Result<(), QueryError> {
+    #[inline]
+    pub(crate) fn charge_len(&mut self, len: usize) -> Result<(), Overrun> {
         self.charge(u64::try_from(len).unwrap_or(u64::MAX))
     }
 

@@ -11,6 +11,7 @@ mod ask;
 pub mod catalog;
 pub mod caveats;
 pub mod check;
+pub mod check_bulk;
 mod check_walk;
 mod closure;
 mod components;
@@ -52,7 +53,8 @@ mod value_subjects;
 
 pub use catalog::{Catalog, Kind};
 pub use caveats::SchemaCaveats;
-pub use check::{check, check_bulk, check_general};
+pub use check::{check, check_general};
+pub use check_bulk::check_bulk;
 pub use condition::{Condition, TracedCaveat};
 pub use expand::expand;
 pub use graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier, Replaced};

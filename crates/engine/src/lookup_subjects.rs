@@ -170,7 +170,7 @@ impl<G: Graph> Asker<'_, '_, G> {
         let mut walk = Walk::new(self.graph, self.specialised, subject, &mut closure, &mut self.reading);
         let summary = match walk.atom(self.predicate, self.object, 0) {
             Ok(_) => walk.into_summary(),
-            Err(Stop::Refused(error)) => return Err(error),
+            Err(Stop::Refused(error)) => return Err(*error),
             Err(Stop::Exhausted) => {
                 let asked = [(self.predicate, self.object)];
                 let mut answers = solve_checks(

@@ -17,8 +17,23 @@ pub(crate) struct Specialised {
     /// The relations whose members a closure can find from the subject's side, as their usersets are all such
     /// relations too.
     pub(crate) closable: Vec<Closable>,
+    /// The kinds of all edges that a closure walks.
+    pub(crate) closable_kinds: Vec<KindId>,
     /// The predicates by dependency, and what of it is recursive.
     order: Vec<Component>,
+    /// By predicate.
+    ahead: Vec<Ahead>,
+}
+
+/// What a predicate reads of an object first, whichever way the answer goes: worth asking for ahead.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ahead {
+    /// The kinds of the object's own rows.
+    pub(crate) rows: Vec<KindId>,
+    /// Those of them that lead to other objects, with what is asked there.
+    pub(crate) steps: Vec<(KindId, PredicateId)>,
+    /// Whether the subject's closure may be needed.
+    pub(crate) by_closure: bool,
 }
 
 /// Predicates that depend on one another.
@@ -55,7 +70,7 @@ pub(crate) struct UsersetPlan {
     pub(crate) kind: KindId,
     pub(crate) target: PredicateId,
     /// The target's place in `Specialised::closable`, if it has one.
-    pub(crate) closable: Option<usize>,
+    pub(crate) closable: Option<u32>,
     /// Whether the target has only direct edges, so that asking it is one probe.
     pub(crate) is_flat: bool,
 }
@@ -64,8 +79,12 @@ pub(crate) struct UsersetPlan {
 #[derive(Debug, Clone)]
 pub(crate) struct Closable {
     pub(crate) predicate: PredicateId,
+    /// As in the relation's plan.
+    pub(crate) direct: Option<KindId>,
+    /// As in the relation's plan.
+    pub(crate) wildcard: Option<KindId>,
     /// Kinds of edges that hold this relation's usersets, each with the place of the relation that owns them.
-    pub(crate) parents: Vec<(KindId, usize)>,
+    pub(crate) parents: Vec<(KindId, u32)>,
 }
 
 /// A permission's program.
@@ -107,7 +126,45 @@ impl Specialised {
         specialised.prune();
         specialised.close();
         specialised.order = specialised.components();
+        specialised.ahead = (0..)
+            .map(PredicateId)
+            .zip(&specialised.bodies)
+            .map(|(id, _)| specialised.look_ahead(id))
+            .collect();
         specialised
+    }
+
+    /// What a predicate reads first.
+    pub(crate) fn ahead(&self, id: PredicateId) -> Option<&Ahead> {
+        self.ahead.get(id.0 as usize)
+    }
+
+    fn look_ahead(&self, id: PredicateId) -> Ahead {
+        let mut ahead = Ahead::default();
+        let (mut seen, mut open) = (vec![id], vec![id]);
+        while let Some(id) = open.pop() {
+            match self.body(id) {
+                None => {}
+                Some(Lowered::Relation(plan)) => {
+                    ahead.rows.extend(plan.direct.iter().chain(&plan.wildcard));
+                    for userset in &plan.usersets {
+                        ahead.rows.push(userset.kind);
+                        ahead.by_closure |= userset.closable.is_some() && !userset.is_flat;
+                    }
+                }
+                Some(Lowered::Permission(op)) => {
+                    op.each_kind(&mut |kind| ahead.rows.push(kind));
+                    op.each_step(&mut |step| ahead.steps.push(step));
+                    op.each_reference(&mut |id| {
+                        if !seen.contains(&id) {
+                            seen.push(id);
+                            open.push(id);
+                        }
+                    });
+                }
+            }
+        }
+        ahead
     }
 
     /// The program of a predicate; `None` when no subject of this kind can have it but by naming it.
@@ -195,7 +252,7 @@ impl Specialised {
 
     /// Numbers those closable relations that some userset names, and links them.
     fn number_closable(&mut self, closable: &[bool]) {
-        let mut places: Vec<Option<usize>> = vec![None; self.bodies.len()];
+        let mut places: Vec<Option<u32>> = vec![None; self.bodies.len()];
         let targets = self.bodies.iter().flatten().flat_map(|body| match body {
             Lowered::Relation(plan) => plan.usersets.iter().map(|userset| userset.target).collect(),
             Lowered::Permission(_) => Vec::new(),
@@ -203,8 +260,13 @@ impl Specialised {
         for target in targets.collect::<Vec<_>>() {
             let Some(place) = places.get_mut(target.0 as usize) else { continue };
             if place.is_none() && closable.get(target.0 as usize) == Some(&true) {
-                *place = Some(self.closable.len());
-                self.closable.push(Closable { predicate: target, parents: Vec::new() });
+                *place = Some(u32::try_from(self.closable.len()).unwrap_or(u32::MAX));
+                let (direct, wildcard) = match self.body(target) {
+                    Some(Lowered::Relation(plan)) => (plan.direct, plan.wildcard),
+                    _ => (None, None),
+                };
+                let closable = Closable { predicate: target, direct, wildcard, parents: Vec::new() };
+                self.closable.push(closable);
             }
         }
         let is_flat: Vec<bool> = self
@@ -219,12 +281,20 @@ impl Specialised {
                 userset.closable = places.get(target).copied().flatten();
                 userset.is_flat = is_flat.get(target) == Some(&true);
                 let owner = places.get(at).copied().flatten();
-                let target = userset.closable.and_then(|target| self.closable.get_mut(target));
+                let target = userset.closable.and_then(|target| self.closable.get_mut(target as usize));
                 if let (Some(owner), Some(target)) = (owner, target) {
                     target.parents.push((userset.kind, owner));
                 }
             }
         }
+        self.closable_kinds = self.kinds_of_closures();
+    }
+
+    fn kinds_of_closures(&self) -> Vec<KindId> {
+        let base =
+            self.closable.iter().flat_map(|closable| closable.direct.into_iter().chain(closable.wildcard));
+        let between = self.closable.iter().flat_map(|closable| &closable.parents).map(|(kind, _)| *kind);
+        base.chain(between).collect()
     }
 
     fn components(&self) -> Vec<Component> {
@@ -367,6 +437,35 @@ impl Op {
             Op::Minus(from, without) => {
                 from.each_kind(visit);
                 without.each_kind(visit);
+            }
+        }
+    }
+
+    /// Visits every arrow that leads on.
+    fn each_step(&self, visit: &mut impl FnMut((KindId, PredicateId))) {
+        match self {
+            Op::Never | Op::SelfObject | Op::Reference(_) => {}
+            Op::ArrowAny(steps) => steps.iter().copied().for_each(visit),
+            Op::ArrowAll(steps) => {
+                steps.iter().filter_map(|(kind, target)| Some((*kind, (*target)?))).for_each(visit)
+            }
+            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_step(visit)),
+            Op::Minus(from, without) => {
+                from.each_step(visit);
+                without.each_step(visit);
+            }
+        }
+    }
+
+    /// Visits every predicate of the same object that is read.
+    fn each_reference(&self, visit: &mut impl FnMut(PredicateId)) {
+        match self {
+            Op::Reference(id) => visit(*id),
+            Op::Never | Op::SelfObject | Op::ArrowAny(_) | Op::ArrowAll(_) => {}
+            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_reference(visit)),
+            Op::Minus(from, without) => {
+                from.each_reference(visit);
+                without.each_reference(visit);
             }
         }
     }
