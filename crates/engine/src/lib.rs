@@ -31,6 +31,7 @@ pub mod lookup_subjects;
 pub mod names;
 mod names_spine;
 pub mod overlay;
+mod prefetch;
 pub mod program;
 pub mod query;
 mod reasons;

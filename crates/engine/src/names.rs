@@ -10,10 +10,12 @@ use std::hash::BuildHasher;
 use std::sync::{Arc, PoisonError};
 
 use foldhash::quality::FixedState;
+use smallvec::SmallVec;
 use smol_str::SmolStr;
 
 use crate::ids::{Ordinal, TypeId};
 use crate::names_spine::Spine;
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, Mutex, OnceLock, Ordering, Swap};
 
 /// Names in one page.
@@ -75,6 +77,27 @@ impl Names {
     pub fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
         let names = self.types.get(object_type.0)?;
         names.find(self.tag(object_id), object_id).map(Ordinal)
+    }
+
+    /// The ordinals of several objects, in their order, as `ordinal` says of each. The memory of all is asked for before
+    /// any of it is read.
+    pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        let mut tags: SmallVec<[u32; 64]> = SmallVec::new();
+        for (object_type, object_id) in asked {
+            let tag = self.tag(object_id);
+            if let Some(names) = self.types.get(object_type.0) {
+                names.table.load().prefetch(tag);
+            }
+            tags.push(tag);
+        }
+        for ((object_type, _), tag) in asked.iter().zip(&tags) {
+            if let Some(names) = self.types.get(object_type.0) {
+                names.prefetch(*tag);
+            }
+        }
+        for (((object_type, object_id), tag), found) in asked.iter().zip(&tags).zip(found) {
+            *found = self.types.get(object_type.0).and_then(|names| names.find(*tag, object_id)).map(Ordinal);
+        }
     }
 
     /// The id behind an ordinal.
@@ -187,6 +210,16 @@ impl TypeNames {
         self.pages.get(ordinal / PAGE)?.get((ordinal % PAGE) as usize)?.get()
     }
 
+    /// Asks for the name that `find` compares first.
+    fn prefetch(&self, tag: u32) {
+        if let Some(ordinal) = self.table.load().probe(tag).next()
+            && let Some(page) = self.pages.get(ordinal / PAGE)
+            && let Some(cell) = page.get((ordinal % PAGE) as usize)
+        {
+            prefetch(cell);
+        }
+    }
+
     fn find(&self, tag: u32, name: &str) -> Option<u32> {
         let table = self.table.load();
         table.probe(tag).find(|ordinal| self.name(*ordinal).is_some_and(|found| found == name))
@@ -238,6 +271,13 @@ impl NameTable {
     /// An empty table; `slots` is a power of two.
     fn new(slots: usize) -> NameTable {
         NameTable { slots: (0..slots).map(|_| AtomicU64::new(0)).collect() }
+    }
+
+    /// Asks for the slot that an entry with this tag is likely in.
+    fn prefetch(&self, tag: u32) {
+        if let Some(slot) = self.slots.get(tag as usize & (self.slots.len() - 1)) {
+            prefetch(slot);
+        }
     }
 
     /// The slots an entry with this tag may be in, in the order they are tried.
