@@ -14,7 +14,7 @@ use crate::query::{CheckAnswer, CheckItem, QueryContext, QueryError};
 
 /// Items in one stage: enough to hide how long memory takes, few enough for all they read to stay in the cache.
 const BATCH: usize = 32;
-/// An arrow that leads to more objects than this is not looked ahead along.
+/// An arrow that leads to more objects is not looked ahead along.
 const AHEAD_MAX: usize = 4;
 
 /// Many checks at one instant, answered in order, each within `steps_max` steps. What is found out about a subject's
@@ -127,10 +127,12 @@ impl<'a, G: Graph> Bulk<'a, G> {
         let Some(ahead) = specialised.ahead(question.predicate) else { return };
         for (kind, target) in &ahead.steps {
             let Some(beyond) = specialised.ahead(*target) else { continue };
-            for other in self.graph.subjects(*kind, object).iter().take(AHEAD_MAX) {
-                for kind in &beyond.rows {
-                    self.graph.prefetch_subjects(*kind, other);
-                }
+            let others = self.graph.subjects(*kind, object);
+            if others.len() > AHEAD_MAX {
+                continue;
+            }
+            for other in others.iter() {
+                beyond.rows.iter().for_each(|kind| self.graph.prefetch_subjects(*kind, other));
             }
         }
     }

@@ -20,7 +20,7 @@ const FUEL: u32 = 4096;
 /// Up to so many usersets without nested ones are asked one by one; beyond, the subject's closure is cheaper.
 const PROBES_MAX: usize = 4;
 
-/// The rows of up to so many objects are asked for ahead.
+/// The rows of so many objects are asked for ahead; where an edge leads to more, none.
 const AHEAD_MAX: usize = 2;
 
 /// Why a walk ended without an answer.
@@ -188,8 +188,10 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         let start = self.reasons.len();
         let mut value = Permissionship::No;
         let plain = graph.subjects(kind, object);
-        if let Some(ahead) = self.specialised.ahead(target).filter(|ahead| ahead.rows.len() > 1) {
-            for other in plain.iter().take(AHEAD_MAX) {
+        if plain.len() <= AHEAD_MAX
+            && let Some(ahead) = self.specialised.ahead(target).filter(|ahead| ahead.rows.len() > 1)
+        {
+            for other in plain.iter() {
                 ahead.rows.iter().for_each(|kind| graph.prefetch_subjects(*kind, other));
             }
         }

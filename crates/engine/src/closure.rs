@@ -7,10 +7,9 @@
 use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
-use crate::edges::Reading;
+use crate::edges::{Overrun, Reading};
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
-use crate::query::QueryError;
 use crate::specialised::{Closable, Specialised};
 
 /// Most usersets in one closure; a subject in more is asked about from the object's side.
@@ -65,7 +64,7 @@ impl Closure {
         specialised: &Specialised,
         subject: Ordinal,
         reading: &mut Reading<'_>,
-    ) -> Result<Closure, QueryError> {
+    ) -> Result<Closure, Overrun> {
         let mut search = Search { graph, specialised, closure: Closure::default(), reading };
         let is_complete = search.run(subject)?;
         let mut closure = search.closure;
@@ -141,7 +140,7 @@ struct Search<'a, 'b, G> {
 
 impl<G: Graph> Search<'_, '_, G> {
     /// False when there are too many.
-    fn run(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
+    fn run(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         if !self.definite(subject)? {
             return Ok(false);
         }
@@ -150,7 +149,7 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(!self.specialised.closable_kinds.iter().any(is_qualified) || self.possible(subject)?)
     }
 
-    fn definite(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
+    fn definite(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
         for (place, closable) in (0..).zip(&specialised.closable) {
             if specialised.own == Some(closable.predicate) {
@@ -175,7 +174,7 @@ impl<G: Graph> Search<'_, '_, G> {
     }
 
     /// What lies behind at least one qualified edge.
-    fn possible(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
+    fn possible(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
         for (place, closable) in (0..).zip(&specialised.closable) {
             for (kind, end) in base(closable, subject) {
@@ -200,7 +199,7 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(true)
     }
 
-    fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, QueryError> {
+    fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
         let resources = self.graph.resources(kind, subject);
         if resources.is_empty() {
             return Ok(true);
@@ -217,7 +216,7 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 
-    fn add_qualified(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, QueryError> {
+    fn add_qualified(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
         let graph = self.graph;
         if !graph.has_qualified(kind) {
             return Ok(true);

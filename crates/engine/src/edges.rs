@@ -57,6 +57,13 @@ pub(crate) struct Reading<'a> {
     memo: Option<Memo>,
 }
 
+/// An account at one moment of a query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    steps: u64,
+    valid_until: Option<Timestamp>,
+}
+
 /// Most outcomes that a query keeps.
 const MEMO_MAX: usize = 1024;
 
@@ -99,6 +106,17 @@ impl<'a> Reading<'a> {
     /// A fresh account that evaluates equal caveats once: for queries that look at many edges, or at one repeatedly.
     pub(crate) fn remembering(context: &QueryContext<'a>) -> Reading<'a> {
         Reading { memo: Some(Memo::default()), ..Reading::new(context) }
+    }
+
+    /// The account as it stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { steps: self.steps, valid_until: self.valid_until }
+    }
+
+    /// Takes back what an attempt counted and noted that came to nothing, given the account before it.
+    pub(crate) fn rewind(&mut self, before: Mark) {
+        self.steps = before.steps;
+        self.valid_until = before.valid_until;
     }
 
     /// Counts steps; an error once there are too many.

@@ -237,9 +237,7 @@ impl<'s, 'a, 'b, G: Graph> Recursion<'s, 'a, 'b, G> {
             Via::Edge(kind) | Via::AllEdges(kind) => (kind, self.plane),
         };
         let mut gather = Gather::default();
-        for object in fresh {
-            self.sets.behind(kind, Ordinal(*object), plane, &mut gather)?;
-        }
+        self.sets.through(kind, fresh.iter().copied(), plane, &mut gather)?;
         let found = gather.into_sorted();
         let Via::AllEdges(_) = via else { return Ok(found) };
         let steps = match self.nodes.get(node).map(|node| &node.part) {
