@@ -8,10 +8,11 @@ use crate::closure::{Closure, Held};
 use crate::edges::{EdgeState, Overrun, Reading};
 use crate::graph::{Graph, Members, QualifiedEdge};
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
 use crate::reasons::{Reason, Summary};
-use crate::specialised::{Lowered, Op, RelationPlan, Specialised, UsersetPlan};
+use crate::specialised::{Lowered, RelationPlan, Specialised, UsersetPlan};
 
 /// Deepest chain of predicates and operators that is walked.
 const DEPTH_MAX: u32 = 64;
@@ -75,6 +76,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         Summary::of(self.reasons)
     }
 
+    #[inline]
     fn burn(&mut self) -> Result<(), Stop> {
         self.reading.charge(1)?;
         self.fuel = self.fuel.checked_sub(1).ok_or(Stop::Exhausted)?;
@@ -119,8 +121,9 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     }
 
     /// Keeps the reasons added since `start` only if they still matter.
+    #[inline]
     fn settle(&mut self, value: Permissionship, start: usize) -> Permissionship {
-        if value != Permissionship::Conditional {
+        if value != Permissionship::Conditional && self.reasons.len() > start {
             self.reasons.truncate(start);
         }
         value

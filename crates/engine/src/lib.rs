@@ -31,6 +31,7 @@ pub mod lookup_subjects;
 mod lookup_union;
 pub mod names;
 mod names_spine;
+mod op;
 pub mod overlay;
 mod prefetch;
 pub mod program;

@@ -9,9 +9,10 @@ use crate::gather::Gather;
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
 use crate::lookup_sets::{Plane, Sets};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::QueryError;
-use crate::specialised::{Lowered, Op, RelationPlan};
+use crate::specialised::{Lowered, RelationPlan};
 
 /// One fixpoint.
 pub(crate) struct Recursion<'s, 'a, 'b, G> {

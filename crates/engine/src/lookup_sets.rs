@@ -14,9 +14,10 @@ use crate::gather::Gather;
 use crate::graph::{Graph, Replaced};
 use crate::ids::{KindId, Ordinal};
 use crate::lookup_recursion::Recursion;
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
-use crate::specialised::{Component, Lowered, Op, RelationPlan, Specialised};
+use crate::specialised::{Component, Lowered, RelationPlan, Specialised};
 
 /// Which of the two sets is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

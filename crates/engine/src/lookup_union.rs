@@ -12,9 +12,10 @@ use crate::edges::{EdgeState, Reading};
 use crate::gather::Gather;
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
-use crate::specialised::{Lowered, Op, RelationPlan, Specialised};
+use crate::specialised::{Lowered, RelationPlan, Specialised};
 use crate::value::Value;
 use crate::value_subjects::Subjects;
 
