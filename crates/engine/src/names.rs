@@ -90,13 +90,14 @@ impl Names {
             }
             tags.push(tag);
         }
-        for ((object_type, _), tag) in asked.iter().zip(&tags) {
-            if let Some(names) = self.types.get(object_type.0) {
-                names.prefetch(*tag);
-            }
+        for (((object_type, _), tag), found) in asked.iter().zip(&tags).zip(found.iter_mut()) {
+            *found = self.types.get(object_type.0).and_then(|names| names.candidate(*tag)).map(Ordinal);
         }
         for (((object_type, object_id), tag), found) in asked.iter().zip(&tags).zip(found) {
-            *found = self.types.get(object_type.0).and_then(|names| names.find(*tag, object_id)).map(Ordinal);
+            let (Some(names), Some(candidate)) = (self.types.get(object_type.0), *found) else { continue };
+            if names.name(candidate.0).is_none_or(|name| name != object_id) {
+                *found = names.find(*tag, object_id).map(Ordinal);
+            }
         }
     }
 
@@ -210,14 +211,15 @@ impl TypeNames {
         self.pages.get(ordinal / PAGE)?.get((ordinal % PAGE) as usize)?.get()
     }
 
-    /// Asks for the name that `find` compares first.
-    fn prefetch(&self, tag: u32) {
-        if let Some(ordinal) = self.table.load().probe(tag).next()
-            && let Some(page) = self.pages.get(ordinal / PAGE)
-            && let Some(cell) = page.get((ordinal % PAGE) as usize)
+    /// The ordinal whose name `find` compares first; asks for that name.
+    fn candidate(&self, tag: u32) -> Option<u32> {
+        let ordinal = self.table.load().probe(tag).next()?;
+        if let Some(cell) =
+            self.pages.get(ordinal / PAGE).and_then(|page| page.get((ordinal % PAGE) as usize))
         {
             prefetch(cell);
         }
+        Some(ordinal)
     }
 
     fn find(&self, tag: u32, name: &str) -> Option<u32> {
