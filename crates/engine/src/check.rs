@@ -12,7 +12,7 @@ use crate::program::{PredicateId, Program, Question};
 use crate::query::{CheckAnswer, Permissionship, QueryContext, QueryError};
 use crate::reasons::{Reason, Summary};
 use crate::solve::solve;
-use crate::specialised::{RelationPlan, Specialised};
+use crate::specialised::{Ahead, RelationPlan, Specialised};
 
 /// An object never mentioned; above every ordinal, so it has no edges.
 const UNKNOWN_RESOURCE: Ordinal = Ordinal(Ordinal::MAX.0 + 1);
@@ -42,8 +42,12 @@ pub(crate) fn answer<G: Graph>(
     context: &QueryContext<'_>,
 ) -> Result<CheckAnswer, QueryError> {
     let (object, subject) = resolve(graph, question, resource, subject);
-    let mut closure = None;
-    Asked { graph, program, question, object, subject }.answer(&mut closure, context)
+    let asked = Asked { graph, program, question, object, subject };
+    // A single row is read at once anyway.
+    if let Some(ahead) = question.specialised.ahead(question.predicate).filter(|ahead| ahead.rows.len() > 1) {
+        asked.ask_ahead(ahead, true);
+    }
+    asked.answer(&mut None, context)
 }
 
 /// The answer of `check` by the general solver alone: the slow way, which the quick one must agree with.
@@ -108,7 +112,6 @@ impl<G: Graph> Asked<'_, G> {
         context: &QueryContext<'_>,
     ) -> Result<CheckAnswer, QueryError> {
         let mut reading = Reading::new(context);
-        self.ask_ahead(closure.is_none());
         let mut walk = Walk::new(self.graph, self.question.specialised, self.subject, closure, &mut reading);
         match walk.atom(self.question.predicate, self.object, 0) {
             Ok(permissionship) => {
@@ -121,12 +124,10 @@ impl<G: Graph> Asked<'_, G> {
     }
 
     /// Asks for the rows that the walk reads first, and for those that the subject's closure begins with.
-    fn ask_ahead(&self, for_closure: bool) {
-        let Question { specialised, predicate, .. } = self.question;
-        let Some(ahead) = specialised.ahead(*predicate).filter(|ahead| ahead.rows.len() > 1) else { return };
+    pub(crate) fn ask_ahead(&self, ahead: &Ahead, for_closure: bool) {
         ahead.rows.iter().for_each(|kind| self.graph.prefetch_subjects(*kind, self.object));
-        if for_closure {
-            for kind in specialised.closable.iter().filter_map(|closable| closable.direct) {
+        if ahead.by_closure && for_closure {
+            for kind in self.question.specialised.closable.iter().filter_map(|closable| closable.direct) {
                 self.graph.prefetch_resources(kind, self.subject);
             }
         }

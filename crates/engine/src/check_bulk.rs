@@ -51,8 +51,12 @@ type Resolved<'a> = Result<(Question<'a>, Ordinal, Ordinal), QueryError>;
 impl<'a, G: Graph> Bulk<'a, G> {
     fn batch(&mut self, items: &[CheckItem<'a>], answers: &mut Vec<Result<CheckAnswer, QueryError>>) {
         let resolved = self.resolve(items);
+        let (graph, program) = (self.graph, self.program);
         for (question, object, subject) in resolved.iter().flatten() {
-            self.ask_ahead(question, *object, *subject);
+            let asked = Asked { graph, program, question, object: *object, subject: *subject };
+            if let Some(ahead) = question.specialised.ahead(question.predicate) {
+                asked.ask_ahead(ahead, !self.closures.contains_key(&closure_key(question, *subject)));
+            }
         }
         for (question, object, _) in resolved.iter().flatten() {
             self.ask_further_ahead(question, *object);
@@ -62,7 +66,6 @@ impl<'a, G: Graph> Bulk<'a, G> {
                 let context =
                     QueryContext { now: self.now, steps_max: self.steps_max, caveats: item.caveats };
                 let closure = self.closures.entry(closure_key(&question, subject)).or_default();
-                let (graph, program) = (self.graph, self.program);
                 Asked { graph, program, question: &question, object, subject }.answer(closure, &context)
             }));
         }
@@ -106,19 +109,6 @@ impl<'a, G: Graph> Bulk<'a, G> {
         let question = self.program.question(item.resource, item.permission, item.subject)?;
         self.last = Some((*item, question));
         Ok(question)
-    }
-
-    /// Asks for the object's own rows and for the first that the subject's closure reads.
-    fn ask_ahead(&self, question: &Question<'_>, object: Ordinal, subject: Ordinal) {
-        let Some(ahead) = question.specialised.ahead(question.predicate) else { return };
-        for kind in &ahead.rows {
-            self.graph.prefetch_subjects(*kind, object);
-        }
-        if ahead.by_closure && !self.closures.contains_key(&closure_key(question, subject)) {
-            for kind in question.specialised.closable.iter().filter_map(|closable| closable.direct) {
-                self.graph.prefetch_resources(kind, subject);
-            }
-        }
     }
 
     /// Asks for the rows of the objects that arrows lead to.

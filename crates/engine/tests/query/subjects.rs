@@ -75,8 +75,8 @@ fn a_group_reached_conditionally_and_then_certainly_counts_certainly() {
             "group:far#member@group:all#member",
         ],
     );
-    assert_eq!(world.subjects("folder:top#open", "user", None), "ann=yes bob=one eve=two");
-    assert_eq!(world.subjects("folder:top#view", "user", None), "ann=yes bob=one eve=two");
+    assert_eq!(world.subjects("folder:top#open", "user", None), "ann=yes bob=if one,two eve=if two");
+    assert_eq!(world.subjects("folder:top#view", "user", None), "ann=yes bob=if one,two eve=if two");
     world.cross_examine();
 }
 
