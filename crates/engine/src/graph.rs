@@ -152,6 +152,13 @@ pub trait Graph {
     /// The ordinal of an object, if it was ever mentioned; of its newest incarnation. An ordinal newer than this revision
     /// has no edges in it.
     fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal>;
+    /// The ordinals of several objects, in their order, as `ordinal` says of each; what is past the shorter of the two
+    /// slices is left alone. A graph that has to wait for memory waits for all of them at once.
+    fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        for ((object_type, object_id), found) in asked.iter().zip(found) {
+            *found = self.ordinal(*object_type, object_id);
+        }
+    }
     /// The id of an object.
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;
     /// The objects of a type that lost their name to a later incarnation at this revision or before; `None` when there are
@@ -165,6 +172,10 @@ pub trait Graph {
     fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_>;
     /// Resources of the subject's plain edges of a kind.
     fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_>;
+    /// Asks for the memory that `subjects` reads, without waiting for it. No answer depends on it.
+    fn prefetch_subjects(&self, _kind: KindId, _resource: Ordinal) {}
+    /// Asks for the memory that `resources` reads, without waiting for it. No answer depends on it.
+    fn prefetch_resources(&self, _kind: KindId, _subject: Ordinal) {}
     /// The resource's qualified edges of a kind, ascending by subject.
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge];
     /// The subject's qualified edges of a kind, ascending by resource.

@@ -14,6 +14,7 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::PoisonError;
 
 use foldhash::quality::FixedState;
+use smallvec::SmallVec;
 
 use crate::ids::{Ordinal, TypeId};
 use crate::names_arena::{Arena, Place, Record};
@@ -50,7 +51,7 @@ pub enum RestoreError {
 
 /// The hash of a name, by the `Names` that made it; it means nothing to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct NameHash(u32);
+struct NameHash(u32);
 
 /// The names of all objects ever mentioned. Never shrinks; an ordinal never changes its name.
 #[derive(Debug)]
@@ -88,21 +89,19 @@ impl Names {
     }
 
     /// As `ordinal`, with the id's hash.
-    pub fn ordinal_hashed(&self, object_type: TypeId, hash: NameHash, object_id: &str) -> Option<Ordinal> {
+    fn ordinal_hashed(&self, object_type: TypeId, hash: NameHash, object_id: &str) -> Option<Ordinal> {
         let (_, ordinal) = self.types.get(object_type.0)?.find(hash, object_id)?;
         Some(Ordinal(ordinal))
     }
 
-    /// The hash of an id, for those who look up many: first `prefetch` for each, then `prefetch_name` for each, then
-    /// `ordinal_hashed`.
-    pub fn hash(&self, object_id: &str) -> NameHash {
+    fn hash(&self, object_id: &str) -> NameHash {
         let mut hasher = self.hash.build_hasher();
         hasher.write(object_id.as_bytes());
         NameHash((hasher.finish() >> 32) as u32)
     }
 
     /// Asks the processor for the memory that a lookup by this hash touches first. Changes nothing but its speed.
-    pub fn prefetch(&self, object_type: TypeId, hash: NameHash) {
+    fn prefetch(&self, object_type: TypeId, hash: NameHash) {
         if let Some(names) = self.types.get(object_type.0) {
             names.table.prefetch(hash.0);
         }
@@ -110,12 +109,29 @@ impl Names {
 
     /// Asks the processor for the memory that a lookup by this hash touches next, the name: worth it when what `prefetch`
     /// asked for has come.
-    pub fn prefetch_name(&self, object_type: TypeId, hash: NameHash) {
+    fn prefetch_name(&self, object_type: TypeId, hash: NameHash) {
         if let Some(names) = self.types.get(object_type.0) {
             names.table.find(hash.0, |place| {
                 names.arena.prefetch(place);
                 Some(())
             });
+        }
+    }
+
+    /// The ordinals of several objects, in their order, as `ordinal` says of each. The memory of all is asked for before
+    /// any of it is read.
+    pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        let hash = |(object_type, object_id): &(TypeId, &str)| {
+            let hash = self.hash(object_id);
+            self.prefetch(*object_type, hash);
+            hash
+        };
+        let hashes: SmallVec<[NameHash; 64]> = asked.iter().map(hash).collect();
+        for ((object_type, _), hash) in asked.iter().zip(&hashes) {
+            self.prefetch_name(*object_type, *hash);
+        }
+        for (((object_type, object_id), hash), found) in asked.iter().zip(&hashes).zip(found) {
+            *found = self.ordinal_hashed(*object_type, *hash, object_id);
         }
     }
 

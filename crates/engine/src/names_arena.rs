@@ -9,6 +9,7 @@ use std::num::NonZeroU32;
 use std::ptr::NonNull;
 
 use crate::names_spine::Spine;
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicU32, Ordering};
 
 /// Bytes of a unit: records begin at multiples of it.
@@ -183,18 +184,6 @@ impl Arena {
             prefetch(chunk.bytes.as_ptr().wrapping_add(offset));
         }
     }
-}
-
-/// Asks the processor for the memory at an address, which need not be valid. Nothing where it cannot be asked.
-pub(crate) fn prefetch<T>(at: *const T) {
-    #[cfg(target_arch = "x86_64")]
-    // SAFETY: a prefetch reads nothing that the program could see, and no address makes it fail.
-    unsafe {
-        use std::arch::x86_64::{_MM_HINT_T0, _mm_prefetch};
-        _mm_prefetch::<_MM_HINT_T0>(at.cast());
-    }
-    #[cfg(not(target_arch = "x86_64"))]
-    let _ = at;
 }
 
 #[cfg(all(test, not(loom)))]

@@ -9,8 +9,9 @@
 //! next split. A reader that was still in it may miss what is there to be found: who finds nothing looks whether the
 //! directory has changed, and if so tries again. Entries of the directory are numbered, so that none comes twice.
 
-use crate::names_arena::{Place, prefetch};
+use crate::names_arena::Place;
 use crate::names_spine::Spine;
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicU32, AtomicU64, OnceLock, Ordering};
 
 /// Slots of a line.

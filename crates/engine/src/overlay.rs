@@ -267,6 +267,14 @@ impl<G: Graph> Graph for Overlay<'_, G> {
         own.map_or_else(|| self.base.resources(kind, subject), PlainRow::members)
     }
 
+    fn prefetch_subjects(&self, kind: KindId, resource: Ordinal) {
+        self.base.prefetch_subjects(kind, resource);
+    }
+
+    fn prefetch_resources(&self, kind: KindId, subject: Ordinal) {
+        self.base.prefetch_resources(kind, subject);
+    }
+
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge] {
         let own = self.forward.qualified.get(&(kind, resource));
         own.map_or_else(|| self.base.qualified_subjects(kind, resource), Vec::as_slice)

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use roaring::RoaringBitmap;
 
 use crate::graph::Members;
+use crate::prefetch::prefetch;
 use crate::trie::{FAN_OUT, Leaf};
 
 /// Most members of a sorted array; with one more it becomes a bitmap.
@@ -79,6 +80,15 @@ impl Slots {
             Some(Set::Few(few)) => Members::Few(few),
             Some(Set::Many(many)) => Members::Many(many),
             None => Members::Empty,
+        }
+    }
+
+    /// Asks for the memory that `members` reads first.
+    pub(crate) fn prefetch(&self, at: u32) {
+        prefetch(&self.occupied);
+        prefetch(&self.sets);
+        if let Some(one) = self.ones.get(at as usize) {
+            prefetch(one);
         }
     }
 

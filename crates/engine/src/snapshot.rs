@@ -249,6 +249,22 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
             .map_or(Members::Empty, |tables| tables.reverse.get(subject.0))
     }
 
+    fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        self.names.ordinals(asked, found);
+    }
+
+    fn prefetch_subjects(&self, kind: KindId, resource: Ordinal) {
+        if let Some(tables) = self.tables.get(kind) {
+            tables.forward.prefetch(resource.0);
+        }
+    }
+
+    fn prefetch_resources(&self, kind: KindId, subject: Ordinal) {
+        if let Some(tables) = self.tables.get(kind) {
+            tables.reverse.prefetch(subject.0);
+        }
+    }
+
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge] {
         self.tables_of(kind, End::Resource(resource))
             .map_or(&[], |tables| tables.qualified_forward.row(resource.0))

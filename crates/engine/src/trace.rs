@@ -15,9 +15,10 @@ use crate::condition::{Condition, TracedCaveat};
 use crate::edges::Reading;
 use crate::graph::{Graph, Qualifier};
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::{Body, PredicateId, Program, Question};
 use crate::query::{CheckAnswer, QueryContext, QueryError};
-use crate::specialised::{Lowered, Op, RelationPlan};
+use crate::specialised::{Lowered, RelationPlan};
 
 /// Deepest tree, in nodes: protobuf decoders refuse messages nested deeper than 100, and a node is two messages.
 const DEPTH_MAX: usize = 45;
