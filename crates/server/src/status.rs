@@ -1,12 +1,13 @@
 //! A gRPC status with the details that clients of `authzed.api.v1` read.
 
 use pemba_proto::authzed::api::v1::ErrorReason;
+use pemba_proto::buf::validate::Violations;
 use pemba_proto::google::rpc;
 use prost::Message;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
-use crate::validate::Invalid;
+use crate::validate::{Fault, Invalid};
 
 /// The domain of a `google.rpc.ErrorInfo` whose reason is one of `authzed.api.v1`.
 pub(crate) const DOMAIN: &str = "authzed.com";
@@ -94,12 +95,74 @@ pub(crate) fn to_wire(status: &Status) -> rpc::Status {
     }
 }
 
+/// Bytes that a status may spend on the rules that are broken, and on the same for clients that know `BadRequest`. With
+/// the message they stay well below the 8 KiB of headers that clients take.
+const VIOLATIONS_MAX_BYTES: usize = 2560;
+const BAD_REQUEST_MAX_BYTES: usize = 1280;
+/// Bytes of the message about several faults.
+const FAULTS_TEXT_MAX_BYTES: usize = 512;
+
 impl From<Invalid> for Status {
+    /// Every fault, in both forms, as far as there is room; the message says how many there are.
     fn from(invalid: Invalid) -> Status {
-        let message = format!("invalid `{}`: {}", invalid.field, invalid.description);
-        let details = ErrorDetails::with_bad_request_violation(cut(invalid.field), cut(invalid.description));
-        Status::with_error_details(Code::InvalidArgument, cut(message), details)
+        let message = faults_text(&invalid);
+        let faults = || std::iter::once(&invalid.first).chain(&invalid.others);
+        let violations = Violations {
+            violations: fitting(faults().filter_map(|fault| fault.violation.clone()), VIOLATIONS_MAX_BYTES),
+        };
+        let bad_request = pb::BadRequest {
+            field_violations: fitting(
+                faults().map(|fault| pb::bad_request::FieldViolation {
+                    field: fault.field.clone(),
+                    description: cut(fault.description.clone()),
+                    ..Default::default()
+                }),
+                BAD_REQUEST_MAX_BYTES,
+            ),
+        };
+        let mut details = vec![any("google.rpc.BadRequest", &bad_request)];
+        if !violations.violations.is_empty() {
+            details.insert(0, any("buf.validate.Violations", &violations));
+        }
+        let code = Code::InvalidArgument;
+        let wire = rpc::Status { code: code.into(), message: message.clone(), details };
+        Status::with_details(code, message, wire.encode_to_vec().into())
     }
+}
+
+fn any(name: &str, message: &impl Message) -> prost_types::Any {
+    prost_types::Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec() }
+}
+
+/// As many from the start as have room, at least one.
+fn fitting<M: Message>(messages: impl Iterator<Item = M>, max_bytes: usize) -> Vec<M> {
+    let mut size = 0;
+    let mut is_first = true;
+    messages
+        .take_while(|message| {
+            size += message.encoded_len();
+            std::mem::take(&mut is_first) || size <= max_bytes
+        })
+        .collect()
+}
+
+/// Every fault in words, up to where there is no more room, and the count of the rest.
+fn faults_text(invalid: &Invalid) -> String {
+    let Fault { field, description, .. } = &invalid.first;
+    let mut text = cut(format!("invalid `{field}`: {description}"));
+    let mut left = invalid.others.len() + invalid.unnamed;
+    for Fault { field, description, .. } in &invalid.others {
+        let next = format!("; `{field}`: {description}");
+        if text.len() + next.len() > FAULTS_TEXT_MAX_BYTES {
+            break;
+        }
+        text.push_str(&next);
+        left -= 1;
+    }
+    if left > 0 {
+        text.push_str(&format!("; and {left} more"));
+    }
+    text
 }
 
 #[cfg(test)]
