@@ -13,8 +13,10 @@ use crate::validate::{Fault, Invalid};
 pub(crate) const DOMAIN: &str = "authzed.com";
 /// The domain of reasons that only Pemba has.
 pub(crate) const OWN_DOMAIN: &str = "pemba";
+/// The name in the metadata of an error under which clients look for the trace of a check that has no answer.
+pub(crate) const TRACE_KEY: &str = "debug_trace_proto_text";
 /// Longest message or metadata value: details travel in HTTP headers, whose size clients bound.
-const TEXT_MAX_BYTES: usize = 2560;
+pub(crate) const TEXT_MAX_BYTES: usize = 2560;
 
 /// A status with an `ErrorInfo`.
 pub(crate) fn with_reason<'a>(
@@ -61,6 +63,22 @@ pub(crate) fn with_own_field(code: Code, reason: &'static str, field: &str, mess
     let mut details = ErrorDetails::with_error_info(reason, OWN_DOMAIN, metadata);
     details.add_bad_request_violation(field, message);
     Status::with_error_details(code, text, details)
+}
+
+/// The same status, with one more value in the metadata of its `ErrorInfo` if it has one.
+pub(crate) fn with_metadata(status: &Status, key: &str, value: String) -> Status {
+    let mut details = status.get_error_details();
+    if let Some(mut info) = details.error_info().cloned() {
+        info.metadata.insert(key.to_owned(), cut(value));
+        details.set_error_info(info.reason, info.domain, info.metadata);
+    }
+    Status::with_error_details(status.code(), status.message(), details)
+}
+
+/// Whether a question had no answer within the work that a query may take.
+pub(crate) fn is_unanswered(status: &Status) -> bool {
+    let reason = ErrorReason::MaximumDepthExceeded.as_str_name();
+    status.get_details_error_info().is_some_and(|info| info.reason == reason && info.domain == DOMAIN)
 }
 
 /// A status without details.

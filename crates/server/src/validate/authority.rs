@@ -39,7 +39,11 @@ fn reading(
 ) {
     references::consistency(found, consistency);
     for (index, relationship) in contextual.iter().enumerate() {
-        references::relationship(found, Path::Root.item("contextual_relationships", index), Some(relationship));
+        references::relationship(
+            found,
+            Path::Root.item("contextual_relationships", index),
+            Some(relationship),
+        );
     }
     references::cursor(found, cursor);
 }

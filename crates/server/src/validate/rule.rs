@@ -1,15 +1,15 @@
 //! The rules of the interface as its clients know them: names, patterns, sizes, and how an error tells of one.
 
-use std::sync::LazyLock;
-
-use pemba_model::limits::{CAVEAT_NAME_MAX_BYTES, OBJECT_ID_MAX_BYTES, OBJECT_TYPE_MAX_BYTES, RELATION_MAX_BYTES};
+use pemba_model::limits::{
+    CAVEAT_NAME_MAX_BYTES, OBJECT_ID_MAX_BYTES, OBJECT_TYPE_MAX_BYTES, RELATION_MAX_BYTES,
+};
 use pemba_model::{InvalidName, WILDCARD_ID, names};
 use pemba_proto::buf::validate::field_path_element::Subscript;
 use pemba_proto::buf::validate::{FieldPath, FieldPathElement, Violation};
-use prost_reflect::{DescriptorPool, MessageDescriptor};
 use prost_types::field_descriptor_proto::Type;
 
 use super::path::Step;
+use crate::descriptors;
 
 /// A rule that a field breaks.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -107,14 +107,9 @@ impl Rule {
     }
 }
 
-/// The descriptors of all requests, read when the first bad one comes.
-static REQUESTS: LazyLock<Option<DescriptorPool>> =
-    LazyLock::new(|| DescriptorPool::decode(pemba_proto::FILE_DESCRIPTOR_SET).ok());
-
 /// The steps with what the descriptors say of their fields; of a oneof they say nothing but the name.
 fn elements(message: &str, steps: &[Step]) -> Vec<FieldPathElement> {
-    let mut at: Option<MessageDescriptor> =
-        REQUESTS.as_ref().and_then(|requests| requests.get_message_by_name(message));
+    let mut at = descriptors::message(message);
     let element = |step: &Step| {
         let field = at.take().and_then(|message| message.get_field_by_name(step.name));
         at = field.as_ref().and_then(|field| field.kind().as_message().cloned());
