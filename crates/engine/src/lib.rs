@@ -79,5 +79,5 @@ pub use scan::Scan;
 pub use snapshot::{Published, Snapshot, attributes_of};
 pub use subtree::{in_subtree, subtree};
 pub use table::{ArcTrie, EdgeTable};
-pub use trace::{Cut, Trace, trace};
+pub use trace::{Cut, Trace, trace, trace_unanswered};
 pub use transaction::{Put, PutError, Transaction};

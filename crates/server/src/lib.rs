@@ -12,6 +12,7 @@ mod chains;
 mod consistency;
 mod convert;
 mod cursor;
+mod descriptors;
 mod errors;
 mod front;
 mod options;

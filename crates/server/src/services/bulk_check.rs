@@ -14,7 +14,7 @@ use pemba_proto::authzed::api::v1::{
 };
 use tonic::{Code, Status};
 
-use super::check::{SUBJECT_FIELD, permissionship};
+use super::check::{SUBJECT_FIELD, explained, permissionship};
 use super::{bulk_check_as, no_wildcard_subject, request_context};
 use crate::access;
 use crate::chains::{Basis, Presented, Told, book_of, newer_ledger};
@@ -139,12 +139,21 @@ fn checked(
         .map(|question| {
             let response = match response(&question, &mut answers, tracing.as_mut()) {
                 Ok(item) => Response::Item(item),
-                Err(status) => Response::Error(to_wire(&status)),
+                Err(status) => failure(status, &question, tracing.as_mut()),
             };
             CheckBulkPermissionsPair { request: Some(question.item), response: Some(response) }
         })
         .collect();
     CheckBulkPermissionsResponse { checked_at: Some(encode(view.token())), pairs }
+}
+
+/// Why one item has no answer.
+pub(super) fn failure(status: Status, question: &Question, tracing: Option<&mut Tracing<'_>>) -> Response {
+    let status = match tracing.zip(question.request()) {
+        Some((tracing, request)) => explained(status, tracing, &request),
+        None => status,
+    };
+    Response::Error(to_wire(&status))
 }
 
 /// What one item is told; takes an answer if it was asked.

@@ -19,6 +19,7 @@ use crate::consistency::{consistency, encode};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
 use crate::errors;
 use crate::state::State;
+use crate::status::{TEXT_MAX_BYTES, TRACE_KEY, is_unanswered, with_metadata};
 use crate::validate::{self, Invalid, Path};
 
 /// The field that an error names when the wildcard asks.
@@ -40,14 +41,22 @@ impl Question {
         view.check(&self.resource, &self.permission, &self.subject, self.context.as_ref())
     }
 
-    fn trace(&self, view: &View) -> Result<DebugInformation, Status> {
-        let request = CheckRequest {
+    fn request(&self) -> CheckRequest<'_> {
+        CheckRequest {
             resource: &self.resource,
             permission: &self.permission,
             subject: &self.subject,
             context: self.context.as_ref(),
-        };
-        Tracing::new(view, 1).trace(&request).map_err(|error| errors::query(&error))
+        }
+    }
+
+    fn trace(&self, view: &View) -> Result<DebugInformation, Status> {
+        Tracing::new(view, 1).trace(&self.request()).map_err(|error| errors::query(&error))
+    }
+
+    /// An error with the trace of what has no answer, as far as it has room.
+    fn explained(&self, status: Status, view: &View) -> Status {
+        explained(status, &mut Tracing::new(view, 1), &self.request())
     }
 }
 
@@ -89,7 +98,13 @@ pub(super) async fn answer(
     let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
         Err(QueryError::TooManySteps { .. }) => {
             let (question, view) = (Arc::clone(&question), view.clone());
-            state.queries.run(move || question.ask(&view).map_err(|error| errors::query(&error))).await?
+            let ask = move || {
+                question.ask(&view).map_err(|error| match (errors::query(&error), is_traced) {
+                    (status, true) => question.explained(status, &view),
+                    (status, false) => status,
+                })
+            };
+            state.queries.run(ask).await?
         }
         answer => answer.map_err(|error| errors::query(&error))?,
     };
@@ -103,6 +118,17 @@ pub(super) async fn answer(
         optional_expires_at: expires_at(answer.permissionship, answer.valid_until),
     };
     Ok((answer, Told::default()))
+}
+
+/// The same error; with the trace of the question, as far as an error has room for it, if it took too many steps.
+pub(super) fn explained(status: Status, tracing: &mut Tracing<'_>, request: &CheckRequest<'_>) -> Status {
+    if !is_unanswered(&status) {
+        return status;
+    }
+    match tracing.unanswered(request, TEXT_MAX_BYTES) {
+        Some(trace) => with_metadata(&status, TRACE_KEY, trace),
+        None => status,
+    }
 }
 
 /// The answer for a chain: the one presented, or the subject alone.
@@ -129,7 +155,12 @@ async fn decided(
         values: context.clone(),
         brought: Vec::new(),
     });
-    let decision = case.decide_soon(state, &basis).await?;
+    let decision = match case.decide_soon(state, &basis).await {
+        Err(status) if is_traced => {
+            return Err(state.queries.run(move || Ok(question.explained(status, &basis.view))).await?);
+        }
+        decided => decided?,
+    };
     let granted = granted(decision.outcome);
     let checked_at = Some(encode(basis.view.token()));
     let debug_trace =

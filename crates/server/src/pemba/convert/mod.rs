@@ -46,7 +46,7 @@ pub(crate) fn missing(path: Path<'_>) -> Refused {
 }
 
 fn of_invalid(error: Invalid) -> Refused {
-    Refused::new(Reason::InvalidValue, error.field, error.description)
+    Refused::new(Reason::InvalidValue, error.first.field, error.first.description)
 }
 
 /// An object that must be given.
