@@ -359,8 +359,8 @@ fn an_import_is_all_or_nothing() {
 
     let conflict = |relationships: Vec<&str>| {
         let mut import = database.import();
-        import.push(relationships.into_iter().map(rel).collect()).unwrap();
-        import.finish().wait().unwrap_err()
+        let pushed = import.push(relationships.into_iter().map(rel).collect());
+        pushed.and_then(|()| import.finish().wait()).unwrap_err()
     };
     let before = database.head();
     for conflicting in
