@@ -117,7 +117,7 @@ fn commit(shared: &Arc<Shared>, requests: Vec<Request>, started: Instant) {
             _ => apply(&mut group, request),
         }
     }
-    let writes = group.commit();
+    let writes = group.finish().commit(shared);
     shared.counters.count_group(size, writes, started.elapsed());
 }
 
