@@ -107,17 +107,6 @@ impl Names {
         }
     }
 
-    /// Asks the processor for the memory that a lookup by this hash touches next, the name: worth it when what `prefetch`
-    /// asked for has come.
-    fn prefetch_name(&self, object_type: TypeId, hash: NameHash) {
-        if let Some(names) = self.types.get(object_type.0) {
-            names.table.find(hash.0, |place| {
-                names.arena.prefetch(place);
-                Some(())
-            });
-        }
-    }
-
     /// The ordinals of several objects, in their order, as `ordinal` says of each. The memory of all is asked for before
     /// any of it is read.
     pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
@@ -127,11 +116,19 @@ impl Names {
             hash
         };
         let hashes: SmallVec<[NameHash; 64]> = asked.iter().map(hash).collect();
-        for ((object_type, _), hash) in asked.iter().zip(&hashes) {
-            self.prefetch_name(*object_type, *hash);
-        }
-        for (((object_type, object_id), hash), found) in asked.iter().zip(&hashes).zip(found) {
-            *found = self.ordinal_hashed(*object_type, *hash, object_id);
+        let candidate = |((object_type, _), hash): (&(TypeId, &str), &NameHash)| {
+            self.types.get(object_type.0)?.candidate(*hash)
+        };
+        let candidates: SmallVec<[Option<Place>; 64]> = asked.iter().zip(&hashes).map(candidate).collect();
+        for ((((object_type, object_id), hash), candidate), found) in
+            asked.iter().zip(&hashes).zip(candidates).zip(found)
+        {
+            let names = self.types.get(object_type.0).zip(candidate);
+            let first = names.and_then(|(names, place)| names.at(place, object_id));
+            *found = match first {
+                Some((_, ordinal)) => Some(Ordinal(ordinal)),
+                None => self.ordinal_hashed(*object_type, *hash, object_id),
+            };
         }
     }
 
@@ -247,11 +244,21 @@ impl TypeNames {
 
     /// The record of a name's newest incarnation: its place and its ordinal.
     fn find(&self, hash: NameHash, name: &str) -> Option<(Place, u32)> {
-        self.table.find(hash.0, |place| {
-            // SAFETY: the table holds only places of this arena, each stored with a release after its push.
-            let record: Record<'_> = unsafe { self.arena.record(place) }?;
-            (record.name == name).then_some((place, record.ordinal))
-        })
+        self.table.find(hash.0, |place| self.at(place, name))
+    }
+
+    /// The place that `find` looks at first; asks the processor for the record there.
+    fn candidate(&self, hash: NameHash) -> Option<Place> {
+        let place = self.table.find(hash.0, Some)?;
+        self.arena.prefetch(place);
+        Some(place)
+    }
+
+    /// The record at a place that the table had, if it is of this name.
+    fn at(&self, place: Place, name: &str) -> Option<(Place, u32)> {
+        // SAFETY: the table holds only places of this arena, each stored with a release after its push.
+        let record: Record<'_> = unsafe { self.arena.record(place) }?;
+        (record.name == name).then_some((place, record.ordinal))
     }
 
     /// Adds a name, in the place of the record that has it.
