@@ -156,6 +156,21 @@ pub(super) fn plain(asked: &Asked<'_>, step: &Step, ours: &Answer, theirs: &Answ
     }
 }
 
+/// Whether a schema that was refused for a relationship with a wildcard allows that wildcard: only the type without it
+/// is removed from the relation.
+fn keeps_wildcard(schema: &str, theirs: &Fault) -> bool {
+    let told = |name: &str| theirs.metadata.get(name).map_or("", String::as_str);
+    let wildcard = format!("{}:*", told("allowed_type"));
+    let (definition, relation) =
+        (format!("{} {{", told("resource_type")), format!("relation {}:", told("relation")));
+    let definition = schema.split("definition ").find(|text| text.starts_with(&definition));
+    let allowed = definition
+        .and_then(|text| text.lines().find_map(|line| line.trim_start().strip_prefix(relation.as_str())));
+    told("operation") == "remove_allowed_type"
+        && told("relationship").ends_with(&format!("@{wildcard}"))
+        && allowed.is_some_and(|allowed| allowed.split('|').any(|kind| kind.trim() == wildcard))
+}
+
 /// SpiceDB refuses, Pemba answers.
 fn only_theirs(asked: &Asked<'_>, step: &Step, theirs: &Fault) -> Option<Meant> {
     let case = asked.case;
@@ -188,6 +203,9 @@ fn only_theirs(asked: &Asked<'_>, step: &Step, theirs: &Fault) -> Option<Meant> 
     match step {
         Step::Schema(_) if theirs.message.contains(brace) => {
             Some(Meant { rule: "a-brace-may-end-a-statement", ends: true })
+        }
+        Step::Schema(text) if keeps_wildcard(text, theirs) => {
+            Some(Meant { rule: "a-wildcard-is-no-relationship-of-its-type", ends: true })
         }
         Step::Write { updates, .. }
             if theirs.code == Code::AlreadyExists && updates.iter().any(over_expired) =>

@@ -11,7 +11,7 @@ pub type Broken = (Row, &'static [&'static str]);
 
 /// Requests with several bad fields, one for each call that has rules.
 pub fn rows() -> Vec<Broken> {
-    [questions(), relationships(), others()].concat()
+    [questions(), lookups(), reads(), relationships(), others()].concat()
 }
 
 fn row(name: &'static str, call: Call, broken: &'static [&'static str]) -> Broken {
@@ -32,20 +32,6 @@ fn bad_check() -> wire::CheckPermissionRequest {
 }
 
 fn questions() -> Vec<Broken> {
-    let empty = wire::SubjectReference::default();
-    let lookup = wire::LookupResourcesRequest {
-        resource_object_type: "d/document".into(),
-        permission: String::new(),
-        subject: Some(empty),
-        ..lookup_resources("view", "user:ada")
-    };
-    let subjects = wire::LookupSubjectsRequest {
-        resource: None,
-        permission: "x".into(),
-        subject_object_type: ["abcdefgh"; 20].join("/"),
-        optional_subject_relation: "_member".into(),
-        ..lookup_subjects("a", "view")
-    };
     let mut items = bulk(bad_check());
     items.items.insert(0, bulk(check("document:a#view@user:ada")).items.remove(0));
     items.items.push(wire::CheckBulkPermissionsRequestItem::default());
@@ -92,6 +78,25 @@ fn questions() -> Vec<Broken> {
             }),
             &["resource.object_id string.max_bytes", "permission string.pattern"],
         ),
+    ]
+}
+
+fn lookups() -> Vec<Broken> {
+    let empty = wire::SubjectReference::default();
+    let lookup = wire::LookupResourcesRequest {
+        resource_object_type: "d/document".into(),
+        permission: String::new(),
+        subject: Some(empty),
+        ..lookup_resources("view", "user:ada")
+    };
+    let subjects = wire::LookupSubjectsRequest {
+        resource: None,
+        permission: "x".into(),
+        subject_object_type: ["abcdefgh"; 20].join("/"),
+        optional_subject_relation: "_member".into(),
+        ..lookup_subjects("a", "view")
+    };
+    vec![
         row(
             "lookup of resources: bad fields",
             Call::LookupResources(lookup),
@@ -124,6 +129,33 @@ fn bad_filter() -> wire::RelationshipFilter {
     }
 }
 
+fn reads() -> Vec<Broken> {
+    let from_nowhere = wire::ReadRelationshipsRequest {
+        optional_cursor: Some(wire::Cursor { token: String::new() }),
+        ..read(of_type("document"))
+    };
+    vec![
+        row(
+            "read: bad fields",
+            Call::ReadRelationships(read(bad_filter())),
+            &[
+                "relationship_filter.resource_type string.pattern",
+                "relationship_filter.optional_resource_id string.pattern",
+                "relationship_filter.optional_resource_id_prefix string.pattern",
+                "relationship_filter.optional_relation string.pattern",
+                "relationship_filter.optional_subject_filter.subject_type string.pattern",
+                "relationship_filter.optional_subject_filter.optional_subject_id string.pattern",
+                "relationship_filter.optional_subject_filter.optional_relation.relation string.pattern",
+            ],
+        ),
+        row(
+            "read: empty cursor",
+            Call::ReadRelationships(from_nowhere),
+            &["optional_cursor.token string.min_bytes"],
+        ),
+    ]
+}
+
 fn relationships() -> Vec<Broken> {
     let mut writing = write(wire::relationship_update::Operation::Touch, &["document:a#owner@user:ada"]);
     writing.updates.push(wire::RelationshipUpdate { operation: 9, relationship: None });
@@ -136,10 +168,6 @@ fn relationships() -> Vec<Broken> {
         }),
     });
     writing.optional_preconditions = vec![wire::Precondition::default()];
-    let from_nowhere = wire::ReadRelationshipsRequest {
-        optional_cursor: Some(wire::Cursor { token: String::new() }),
-        ..read(of_type("document"))
-    };
     let deletion = wire::DeleteRelationshipsRequest {
         optional_preconditions: vec![wire::Precondition { operation: 7, filter: Some(of_type("Q")) }],
         ..Default::default()
@@ -161,24 +189,6 @@ fn relationships() -> Vec<Broken> {
                 "optional_preconditions[0].operation enum.not_in",
                 "optional_preconditions[0].filter required",
             ],
-        ),
-        row(
-            "read: bad fields",
-            Call::ReadRelationships(read(bad_filter())),
-            &[
-                "relationship_filter.resource_type string.pattern",
-                "relationship_filter.optional_resource_id string.pattern",
-                "relationship_filter.optional_resource_id_prefix string.pattern",
-                "relationship_filter.optional_relation string.pattern",
-                "relationship_filter.optional_subject_filter.subject_type string.pattern",
-                "relationship_filter.optional_subject_filter.optional_subject_id string.pattern",
-                "relationship_filter.optional_subject_filter.optional_relation.relation string.pattern",
-            ],
-        ),
-        row(
-            "read: empty cursor",
-            Call::ReadRelationships(from_nowhere),
-            &["optional_cursor.token string.min_bytes"],
         ),
         row(
             "delete: bad fields",
