@@ -124,7 +124,7 @@ impl From<Invalid> for Status {
     /// Every fault, in both forms, as far as there is room; the message says how many there are.
     fn from(invalid: Invalid) -> Status {
         let message = faults_text(&invalid);
-        let faults = || std::iter::once(&invalid.first).chain(&invalid.others);
+        let faults = || std::iter::once(&*invalid.first).chain(&invalid.others);
         let violations = Violations {
             violations: fitting(faults().filter_map(|fault| fault.violation.clone()), VIOLATIONS_MAX_BYTES),
         };
@@ -166,7 +166,7 @@ fn fitting<M: Message>(messages: impl Iterator<Item = M>, max_bytes: usize) -> V
 
 /// Every fault in words, up to where there is no more room, and the count of the rest.
 fn faults_text(invalid: &Invalid) -> String {
-    let Fault { field, description, .. } = &invalid.first;
+    let Fault { field, description, .. } = &*invalid.first;
     let mut text = cut(format!("invalid `{field}`: {description}"));
     let mut left = invalid.others.len() + invalid.unnamed;
     for Fault { field, description, .. } in &invalid.others {

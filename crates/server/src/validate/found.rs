@@ -23,7 +23,7 @@ pub(crate) struct Fault {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Invalid {
     /// The first of them.
-    pub(crate) first: Fault,
+    pub(crate) first: Box<Fault>,
     /// The next, not all where there are many.
     pub(crate) others: Vec<Fault>,
     /// How many more there are.
@@ -34,7 +34,7 @@ impl Invalid {
     /// The value at `path` is wrong, by a rule that is no rule of one field.
     pub(crate) fn at(path: Path<'_>, description: impl Into<String>) -> Invalid {
         let first = Fault { field: path.to_string(), description: description.into(), violation: None };
-        Invalid { first, others: Vec::new(), unnamed: 0 }
+        Invalid { first: Box::new(first), others: Vec::new(), unnamed: 0 }
     }
 }
 
@@ -73,7 +73,9 @@ impl Found {
         let mut faults = self.faults.into_iter();
         match faults.next() {
             None => Ok(()),
-            Some(first) => Err(Invalid { first, others: faults.collect(), unnamed: self.unnamed }),
+            Some(first) => {
+                Err(Invalid { first: Box::new(first), others: faults.collect(), unnamed: self.unnamed })
+            }
         }
     }
 }
