@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     missing_docs,
     reason = "benchmarks"
 )]
@@ -45,7 +46,7 @@ fn relationships_wanted() -> u64 {
 struct Opened {
     database: Database,
     #[cfg(feature = "rocks")]
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn options() -> Options {
@@ -58,7 +59,7 @@ fn open() -> Opened {
     {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(Storage::Directory(folder.path().join("data")), options()).unwrap();
-        Opened { database, _folder: folder }
+        Opened { database, folder }
     }
     #[cfg(not(feature = "rocks"))]
     Opened { database: Database::open(Storage::Memory, options()).unwrap() }
@@ -104,7 +105,7 @@ fn commit_groups(criterion: &mut Criterion) {
 fn durable_ratios() {
     let opened = open();
     opened.database.write_schema(SCHEMA.to_owned()).wait().unwrap();
-    let mut file = std::fs::File::create(opened._folder.path().join("bare")).unwrap();
+    let mut file = std::fs::File::create(opened.folder.path().join("bare")).unwrap();
     let (mut number, rounds) = (0, if is_measured() { 12 } else { 1 });
     let (mut bare, mut lone) = (Vec::new(), Vec::new());
     let (mut lone_rate, mut many_rate) = (Vec::new(), Vec::new());
