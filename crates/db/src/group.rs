@@ -1,12 +1,12 @@
 //! A commit group in the making: what its requests change.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use pemba_engine::{Attributes, EdgeKey, Ordinal, PutError, Transaction, TypeId};
 use pemba_model::{DocumentChange, Ledger, Operation, Relationship, Revision, SmolStr, Timestamp, Update};
 
+use crate::counting::Register;
 use crate::errors::{DeleteError, Refusal, SchemaError, WriteError};
 use crate::history::{Head, Version};
 use crate::preconditions::{check_filters, check_hold};
@@ -17,18 +17,20 @@ use crate::requests::{Committed, Delete, Deleted, Write};
 use crate::sequencer::{Answer, Garbage, NewSchema};
 use crate::shared::Shared;
 use crate::store::Batch;
-use crate::storing::{Acknowledgement, Applied, Bulk, LOAD_ROWS_MIN};
+use crate::storing::{Acknowledgement, Applied, Bulk, Documents, LOAD_ROWS_MIN, Tip};
 use crate::validation::check_allowed;
 use crate::view::View;
-use crate::{counting, filters, schema_safety};
+use crate::{filters, schema_safety};
 
 pub(crate) struct Group<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) transaction: Transaction,
-    pub(crate) counters: counting::Changed,
+    pub(crate) counters: Arc<Register>,
     pub(crate) ledger: Arc<dyn Ledger>,
     /// The documents that the group changes, as they are after it.
-    pub(crate) documents: HashMap<Arc<[u8]>, Option<Arc<[u8]>>>,
+    pub(crate) documents: Documents,
+    /// Those of the group before, which the store may not have yet.
+    pub(crate) documents_before: Arc<Documents>,
     /// How many documents there are.
     documents_count: u64,
     /// The last revision given.
@@ -46,18 +48,19 @@ pub(crate) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// An empty group on top of the head.
-    pub(crate) fn begin(shared: &'a Arc<Shared>) -> Group<'a> {
-        let head = shared.history.head();
+    /// An empty group on top of the one before.
+    pub(crate) fn begin(shared: &'a Arc<Shared>, tip: &Tip) -> Group<'a> {
+        let head = &tip.head;
         Group {
             shared,
             transaction: head.version.snapshot.transaction(),
-            counters: counting::Changed::default(),
+            counters: Arc::clone(&tip.counters),
             ledger: Arc::clone(&head.version.ledger),
-            documents: HashMap::new(),
+            documents: Documents::new(),
+            documents_before: Arc::clone(&tip.documents),
             documents_count: head.documents,
             revision: head.version.revision(),
-            time: shared.now(&head),
+            time: shared.now(head),
             batch: Batch::new(),
             bulk: None,
             acknowledgements: Vec::new(),
@@ -309,9 +312,9 @@ impl<'a> Group<'a> {
         }
         let snapshot = Arc::new(self.transaction.finish(self.revision));
         let version = Version { snapshot, ledger: self.ledger };
+        let head = Arc::new(Head { version, time: self.time, documents: self.documents_count });
         Applied {
-            head: Head { version, time: self.time, documents: self.documents_count },
-            counters: self.counters,
+            tip: Tip { head, counters: self.counters, documents: Arc::new(self.documents) },
             batch: self.batch,
             objects,
             bulk: self.bulk,

@@ -9,6 +9,7 @@ mod blocking;
 mod caveats;
 mod clock;
 mod collecting;
+mod committer;
 mod consistency;
 mod context;
 mod counters;

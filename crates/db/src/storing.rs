@@ -1,11 +1,12 @@
 //! A commit group that is applied: what of it goes into the store, and what the store's answer means for everybody.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use pemba_engine::{Attributes, EdgeKey, Ordinal, TypeId};
 use pemba_model::{Revision, SmolStr};
 
-use crate::counting;
+use crate::counting::Register;
 use crate::errors::Refusal;
 use crate::history::Head;
 use crate::records::log::{LogEntry, Mutation};
@@ -30,10 +31,29 @@ pub(crate) struct Bulk {
     pub(crate) entry: LogEntry,
 }
 
+/// Documents that changed, as they are since.
+pub(crate) type Documents = HashMap<Arc<[u8]>, Option<Arc<[u8]>>>;
+
+/// What the next group begins with: the state after the last one that was applied, stored or not.
+#[derive(Clone)]
+pub(crate) struct Tip {
+    pub(crate) head: Arc<Head>,
+    pub(crate) counters: Arc<Register>,
+    /// What the last group changed, which the store may not have yet.
+    pub(crate) documents: Arc<Documents>,
+}
+
+impl Tip {
+    /// The tip while no group is on its way.
+    pub(crate) fn published(shared: &Shared) -> Tip {
+        let (head, counters) = (shared.history.head(), shared.registered.current());
+        Tip { head, counters, documents: Arc::default() }
+    }
+}
+
 /// A group as it goes to the store.
 pub(crate) struct Applied {
-    pub(crate) head: Head,
-    pub(crate) counters: counting::Changed,
+    pub(crate) tip: Tip,
     pub(crate) batch: Batch,
     /// The names of new objects, when they are many.
     pub(crate) objects: Vec<(TypeId, Ordinal, SmolStr)>,
@@ -68,8 +88,8 @@ impl Applied {
             _ => match self.store(shared) {
                 Ok(false) => Ok(()),
                 Ok(true) => {
-                    self.counters.publish(&shared.registered);
-                    shared.publish(self.head);
+                    shared.registered.publish(self.tip.counters);
+                    shared.publish(self.tip.head);
                     Ok(())
                 }
                 Err(reason) => {
