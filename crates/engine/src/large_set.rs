@@ -194,7 +194,7 @@ mod tests {
             let mut kept = vec![(set.clone(), model.clone())];
             for member in numbers(20_000, below) {
                 assert_eq!(set.insert(member), model.insert(member));
-                if model.len() % 5000 == 0 {
+                if model.len().is_multiple_of(5000) {
                     kept.push((set.clone(), model.clone()));
                 }
             }

@@ -65,7 +65,7 @@ impl Version {
     pub(super) fn own(version: &mut Option<Arc<Version>>) -> Option<&mut Version> {
         let alone = version.as_mut().and_then(Arc::get_mut);
         // Nobody else can begin a successor of a version that is held alone, so it stays the latest if it is.
-        if !alone.is_some_and(|own| own.chain.latest.load(Ordering::Acquire) == own.id) {
+        if alone.is_none_or(|own| own.chain.latest.load(Ordering::Acquire) != own.id) {
             let next = match version.as_ref() {
                 None => Version::first(),
                 Some(base) => Version::after(base),
