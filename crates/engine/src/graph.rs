@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::catalog::Catalog;
 use crate::ids::{KindId, Ordinal, TypeId};
+use crate::large_set::{LargeSet, LargeSetIter};
 
 /// What qualifies an edge: a caveat, an expiry or both, never neither.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +41,7 @@ pub enum Members<'a> {
     /// A few, ascending, without duplicates.
     Few(&'a [u32]),
     /// Many.
-    Many(&'a RoaringBitmap),
+    Many(&'a LargeSet),
 }
 
 impl<'a> Members<'a> {
@@ -87,7 +88,7 @@ impl<'a> Members<'a> {
                 MembersIter::Few(few.get(skipped..).unwrap_or(&[]).iter())
             }
             Members::One(one) => MembersIter::One(Some(one).filter(|one| *one >= first.0)),
-            Members::Many(many) if first.0 > 0 => MembersIter::Many(Box::new(many.range(first.0..))),
+            Members::Many(many) if first.0 > 0 => MembersIter::Many(Box::new(many.iter_from(first.0))),
             Members::Empty | Members::Many(_) => self.iter(),
         }
     }
@@ -100,7 +101,7 @@ impl<'a> Members<'a> {
                 bitmap.insert(one);
             }
             Members::Few(few) => bitmap.extend(few.iter().copied()),
-            Members::Many(many) => *bitmap |= many,
+            Members::Many(many) => many.add_to(bitmap),
         }
     }
 }
@@ -111,8 +112,8 @@ pub enum MembersIter<'a> {
     One(Option<u32>),
     /// From a sorted array.
     Few(std::slice::Iter<'a, u32>),
-    /// From a bitmap.
-    Many(Box<roaring::bitmap::Iter<'a>>),
+    /// From a large set.
+    Many(Box<LargeSetIter<'a>>),
 }
 
 impl Iterator for MembersIter<'_> {

@@ -23,7 +23,7 @@ const NEAR: usize = if cfg!(loom) { 1 } else { 4 };
 /// Most bits of the hash that choose a segment.
 const DEPTH_MAX: u32 = if cfg!(loom) { 3 } else { 24 };
 /// Slabs in which the segments lie: 1, 2, 4 segments and so on, then this many in each.
-const SLAB_SEGMENTS: u32 = 64;
+const SLAB_SEGMENTS: u32 = 16;
 
 /// One cache line of slots. A slot is 0, or the hash in the high half and the place in the low half.
 #[derive(Debug)]
@@ -273,7 +273,7 @@ mod tests {
         let mut expected = (0u32, 0u32);
         for segment in 0..1000 {
             assert_eq!(place_of(segment), expected);
-            let segments = 1 << expected.0.min(6);
+            let segments = 1 << expected.0.min(SLAB_SEGMENTS.ilog2());
             expected =
                 if expected.1 + 1 == segments { (expected.0 + 1, 0) } else { (expected.0, expected.1 + 1) };
         }

@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::check::qualified_edge;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
+use crate::large_set::LargeSet;
 use crate::names::TooManyObjects;
 use crate::slot_qualified::find;
 use crate::snapshot::attributes_of;
@@ -67,7 +68,7 @@ struct Rows {
 #[derive(Debug)]
 enum PlainRow {
     Few(Vec<u32>),
-    Many(RoaringBitmap),
+    Many(LargeSet),
 }
 
 impl<'a, G: Graph> Overlay<'a, G> {

@@ -9,13 +9,14 @@ use pemba_schema::{Schema, SubjectShape};
 use roaring::RoaringBitmap;
 
 use crate::catalog::Catalog;
+use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::Names;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
-use crate::table::{ArcTrie, EdgeTable};
+use crate::table::EdgeTable;
 use crate::table_kind::{KindTables, Tables};
 use crate::transaction::Transaction;
 
@@ -27,7 +28,7 @@ use crate::transaction::Transaction;
 /// granted is found by no question about the name, also at a revision at which it held. From the revision of the
 /// change on, no edge of the earlier one counts for anybody. A scan still shows these edges, under the name.
 #[derive(Debug, Clone)]
-pub struct Snapshot<T: EdgeTable = ArcTrie> {
+pub struct Snapshot<T: EdgeTable = EpochTrie> {
     pub(crate) revision: Revision,
     pub(crate) schema: Arc<Schema>,
     pub(crate) program: Arc<Program>,
@@ -294,7 +295,7 @@ pub fn attributes_of(relationship: &Relationship) -> Attributes {
 /// The one place where readers find the newest snapshot. Loading waits for nobody; whoever sees a snapshot sees its
 /// names and edges.
 #[derive(Debug)]
-pub struct Published<T: EdgeTable = ArcTrie>(Swap<Snapshot<T>>);
+pub struct Published<T: EdgeTable = EpochTrie>(Swap<Snapshot<T>>);
 
 impl<T: EdgeTable> Published<T> {
     /// Publishes a first snapshot.
