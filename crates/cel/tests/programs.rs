@@ -66,6 +66,17 @@ fn every_fault_is_told_with_its_place() {
 }
 
 #[test]
+fn a_number_begins_with_its_minus_wherever_that_stands() {
+    // What is no token may stand between the two, and be longer than a byte.
+    for text in ["-7", "-  7", "-\u{1cf30}7"] {
+        assert!(
+            findings("a int", text).contains(&("caveat-result-type".to_owned(), text.to_owned())),
+            "{text}"
+        );
+    }
+}
+
+#[test]
 fn near_names_are_proposed() {
     let help = |declared: &str, source: &str| {
         compile(source, &parameters(declared)).unwrap_err()[0].help.clone().unwrap_or_default()

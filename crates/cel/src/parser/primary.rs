@@ -37,10 +37,10 @@ impl Parser<'_, '_> {
     pub(super) fn primary(&mut self) -> Expr {
         let span = self.span();
         match self.peek() {
-            Token::Int | Token::Uint | Token::Double | Token::Text => self.literal(false),
+            Token::Int | Token::Uint | Token::Double | Token::Text => self.literal(None),
             Token::Mark("-") if self.is_negative_number() => {
-                self.bump();
-                self.literal(true)
+                let minus = self.bump();
+                self.literal(Some(minus))
             }
             Token::Mark("(") => self.parenthesis(),
             Token::Mark("[") => self.list(),
@@ -61,10 +61,11 @@ impl Parser<'_, '_> {
         }
     }
 
-    fn literal(&mut self, negative: bool) -> Expr {
+    /// A literal, behind the minus that belongs to it if there is one.
+    fn literal(&mut self, minus: Option<Span>) -> Expr {
         let token = self.peek();
         let span = self.bump();
-        let start = if negative { span.start - 1 } else { span.start };
+        let negative = minus.is_some();
         let source = span.text(self.source);
         let value = match token {
             Token::Int => literal::int(source, negative).ok_or("exceeds 64 bits, signed".to_owned()),
@@ -79,7 +80,10 @@ impl Parser<'_, '_> {
             }
         };
         match value {
-            Ok(value) => Expr { kind: Kind::Literal(value), span: Span::new(start, span.end), height: 0 },
+            Ok(value) => {
+                let whole = minus.map_or(span, |minus| minus.to(span));
+                Expr { kind: Kind::Literal(value), span: whole, height: 0 }
+            }
             Err(trouble) => {
                 let shown: String = source.chars().take(40).collect();
                 self.error("caveat-literal", span, format!("the literal `{shown}`: {trouble}"));
