@@ -43,9 +43,6 @@ STRICTER = {
 LAXER = {
     # A renewal may move the end within that of the hop before.
     "renewal that ends later",
-    # A renewal is compared with what the task had, and not with a hop above that was narrowed since: that hop is asked
-    # in every decision.
-    "renewal for more than a narrowed hop above",
 }
 
 
@@ -161,10 +158,7 @@ class Run:
         self.calls += 1
         ours, theirs = (self.answer(one, hook, arguments) for one in self.guards)
         if (ours is None) != (theirs is None):
-            is_renewal = hook == "before_delegation" and any(
-                one.task_id == arguments[2].task_id for one in self.envelopes
-            )
-            self.disagreement = (ours, kind_of(theirs, is_renewal))
+            self.disagreement = (ours, kind_of(theirs))
         return ours is None and theirs is None
 
     def answer(self, defense, hook, arguments):
@@ -183,14 +177,12 @@ class Run:
         return evaluate(self.trace, rules)
 
 
-def kind_of(theirs, is_renewal):
+def kind_of(theirs):
     """Why the reference blocks something, in few words."""
     if theirs is None:
         return None
     if "widens its effective expiry" in theirs:
         return "renewal that ends later"
-    if is_renewal and theirs.startswith("V1 authority expansion"):
-        return "renewal for more than a narrowed hop above"
     return theirs
 
 

@@ -22,7 +22,7 @@ use pemba_tests::differential::answer::Fault;
 use pemba_tests::differential::oracle::{Kind, Oracle};
 use pemba_tests::error_table::call::{Call, Caller, check, of_type, write};
 use pemba_tests::error_table::{
-    CHAIN, COUNTER, RELATIONSHIPS, Row, SCHEMA, STEPS_MAX, reads, schemas, writes,
+    CHAIN, COUNTER, RELATIONSHIPS, Row, SCHEMA, STEPS_MAX, fields, reads, schemas, writes,
 };
 use pemba_tests::process::{KEY, ServerProcess, binary, free_port};
 use pemba_tests::wire::{Wire, at_exact};
@@ -45,7 +45,7 @@ const UNPROVOKED: [(&str, &str); 9] = [
 ];
 
 /// Rows where the real SpiceDB says something else, and why Pemba does not.
-const DIFFERS: [(&str, &str); 10] = [
+const DIFFERS: [(&str, &str); 12] = [
     ("write: context of the wrong type", "UNKNOWN there; clients can tell what to mend"),
     ("write: context with a parameter that the caveat lacks", "UNKNOWN there; the same"),
     ("import: caveat context too large", "taken there; one bound for every way to write"),
@@ -55,11 +55,14 @@ const DIFFERS: [(&str, &str); 10] = [
     ("export: id and prefix of an id", "UNKNOWN there; the error of the other calls"),
     ("export: definition unknown", "an empty answer there; the error of the other calls"),
     ("lookup of resources: context too large", "taken there; one bound for all calls"),
+    ("read: empty cursor", "INTERNAL there; it is a bad field"),
+    ("write schema: too long", "RESOURCE_EXHAUSTED there, where no message may be longer; it is a bad field"),
     ("write schema: cycle of permissions", "UNKNOWN there; it is a fault of the schema"),
 ];
 
 fn rows() -> Vec<Row> {
-    [writes::rows(), reads::rows(), schemas::rows()].concat()
+    let bad = fields::rows().into_iter().map(|(row, _)| row).collect();
+    [writes::rows(), reads::rows(), schemas::rows(), bad].concat()
 }
 
 /// What is wrong with an error, if it is not the row's.
@@ -110,6 +113,12 @@ async fn error_table() {
     let mut failures = Vec::new();
     for row in &rows {
         failures.extend(wrong(row, caller.fault(&row.call).await.as_ref()));
+    }
+    for (row, broken) in fields::rows() {
+        let told = caller.fault(&row.call).await.map(|fault| fault.broken()).unwrap_or_default();
+        if told != broken {
+            failures.push(format!("{}: {told:#?} is told to be broken", row.name));
+        }
     }
     println!("{} errors were provoked, {} cannot be", rows.len() + 1, UNPROVOKED.len());
     assert!(failures.is_empty(), "{} of {}:\n{}", failures.len(), rows.len(), failures.join("\n"));

@@ -33,6 +33,9 @@ const ROOT_FILES: &[&str] = &[
     "pemba/v1/testing_service.proto",
 ];
 
+/// Messages that errors carry, which no file of a service imports.
+const DETAIL_FILES: &[&str] = &["buf/validate/validate.proto"];
+
 /// Imported for its options only, which no generated code refers to.
 const OPTIONS_ONLY_PREFIX: &str = "google/api/";
 
@@ -42,7 +45,8 @@ pub(crate) fn generate(out: &Path) -> anyhow::Result<()> {
     fs::create_dir_all(out).with_context(|| format!("cannot create `{}`", out.display()))?;
 
     let mut compiler = protox::Compiler::new([&include]).context("cannot read `proto/`")?;
-    compiler.include_imports(true).include_source_info(false).open_files(ROOT_FILES)?;
+    compiler.include_imports(true).include_source_info(false);
+    compiler.open_files(ROOT_FILES)?.open_files(DETAIL_FILES)?;
     // Encoded by the compiler itself: decoding it into prost types would drop the HTTP options.
     let descriptor = out.join(DESCRIPTOR_FILE);
     fs::write(&descriptor, compiler.encode_file_descriptor_set())

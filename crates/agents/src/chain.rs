@@ -3,8 +3,9 @@
 use std::sync::Arc;
 
 use pemba_model::{ObjectRef, Revision, SmolStr, SubjectRef, Timestamp};
+use smallvec::SmallVec;
 
-use crate::book::Book;
+use crate::book::{Book, Known};
 use crate::error::{Reason, Refused};
 use crate::id::{ApprovalId, DelegationId, SessionId};
 use crate::limits::AgentLimits;
@@ -102,6 +103,11 @@ impl Chain {
         std::iter::once(&self.root).chain(self.actors())
     }
 
+    /// Everyone with their records, the root first.
+    pub(crate) fn known<'a>(&'a self, book: &'a Book) -> SmallVec<[Known<'a>; 5]> {
+        self.principals().map(|principal| book.known(principal)).collect()
+    }
+
     /// The last hop's id.
     pub fn leaf(&self) -> Option<DelegationId> {
         self.hops.last().map(|hop| hop.delegation.id)
@@ -170,34 +176,27 @@ fn delegated(
     let last = book.delegation(leaf).ok_or_else(|| {
         Refused::new(Reason::DelegationNotFound, "delegation", format!("there is no delegation {leaf}"))
     })?;
-    let root = last.root.clone();
-    let mut records = vec![Arc::clone(last)];
+    let mut principal = match &last.to.relation {
+        None => last.to.object.clone(),
+        Some(_) => acting(claim, session.as_deref(), &last.to)?,
+    };
+    let mut hops = Vec::with_capacity(last.depth.min(WALK_MAX as u32) as usize);
     let mut is_cut = false;
-    let mut next = last.parent;
-    while let Some(id) = next {
-        match book.delegation(id).filter(|found| found.root == root && records.len() < WALK_MAX) {
-            Some(found) => {
-                next = found.parent;
-                records.push(Arc::clone(found));
-            }
-            None => {
-                is_cut = true;
-                next = None;
-            }
-        }
-    }
-    records.reverse();
-    let mut hops = Vec::with_capacity(records.len());
-    for (at, record) in records.iter().enumerate() {
-        let follower = records.get(at + 1).map(|next| &next.from);
-        let principal = match (&record.to.relation, follower) {
-            (None, _) => record.to.object.clone(),
-            (Some(_), Some(from)) => from.clone(),
-            (Some(_), None) => acting(claim, session.as_deref(), &record.to)?,
-        };
+    let mut record = last;
+    loop {
         hops.push(Hop { delegation: Arc::clone(record), principal });
+        let Some(id) = record.parent else { break };
+        let before = book.delegation(id).filter(|found| found.root == last.root && hops.len() < WALK_MAX);
+        let Some(before) = before else {
+            is_cut = true;
+            break;
+        };
+        // Who of a userset acts is who made the hop after.
+        principal = if before.to.relation.is_none() { &before.to.object } else { &record.from }.clone();
+        record = before;
     }
-    Ok(Chain { root, hops, session, is_cut })
+    hops.reverse();
+    Ok(Chain { root: last.root.clone(), hops, session, is_cut })
 }
 
 /// Who of a userset acts: the request must say.
@@ -324,21 +323,26 @@ pub fn delegation_over(
 
 /// The incarnation that something given to a principal is for.
 pub fn incarnation_of(book: &Book, principal: &ObjectRef) -> u32 {
-    book.agent(principal).map_or(1, |agent| agent.incarnation)
+    book.known(principal).incarnation()
 }
 
-/// Whether the hops follow from one another: who delegates is who the hop before ends with, nobody is twice in the
+/// Whether the hops follow from one another, given everyone with their records: who delegates is who the hop before ends with, nobody is twice in the
 /// chain, nobody is deeper than they may be, and no hop is followed by more than it allows.
-pub fn is_connected(book: &Book, limits: &AgentLimits, chain: &Chain) -> bool {
+pub(crate) fn is_connected(limits: &AgentLimits, chain: &Chain, known: &[Known<'_>]) -> bool {
     let mut before = &chain.root;
     for (at, hop) in chain.hops.iter().enumerate() {
         let depth = at + 1;
-        let depth_max = book
-            .agent(&hop.principal)
-            .and_then(|agent| agent.max_depth)
+        let depth_max = known
+            .get(depth)
+            .and_then(|known| known.agent?.max_depth)
             .unwrap_or(limits.depth_max)
             .min(limits.depth_max);
-        let is_twice = chain.principals().take(depth).any(|earlier| *earlier == hop.principal);
+        let who = &hop.principal;
+        // The ids first: types are mostly the same.
+        let is_twice = chain
+            .principals()
+            .take(depth)
+            .any(|earlier| earlier.object_id == who.object_id && earlier == who);
         let after = chain.hops.len().saturating_sub(depth);
         let is_deep = depth > depth_max as usize || after > hop.delegation.depth_left as usize;
         if hop.delegation.from != *before || is_twice || is_deep {

@@ -1,7 +1,7 @@
 //! Relationships that are not in the graph and count for one request: those it brings along and those of its session.
 
 use pemba_engine::{Overlay, OverlayError, Snapshot};
-use pemba_model::{Relationship, SmolStr, Timestamp};
+use pemba_model::{CaveatRef, Relationship, SmolStr, Timestamp};
 use pemba_schema::{Schema, SubjectShape};
 
 use crate::error::{Reason, Refused};
@@ -22,21 +22,26 @@ pub fn overlay<'a>(
     for (at, relationship) in contextual.iter().enumerate() {
         check_allowed(schema, relationship, &format!("contextual_relationships[{at}]"))?;
     }
-    if let Some(other) = contextual.iter().find(|relationship| clashes(snapshot, relationship, now)) {
-        let message = format!("`{other}` is stored under another caveat, which it cannot replace");
-        return Err(Refused::new(Reason::ContextualNotAllowed, "contextual_relationships", message));
-    }
+    let mut extra: Vec<Relationship> = Vec::new();
     let granted =
         session.filter(|session| session.closed.is_none()).map_or(&[][..], |session| &session.grants);
-    let extra: Vec<Relationship> = granted
-        .iter()
-        // A schema written since may no longer know what was granted; what is stored under another caveat holds.
-        .filter(|relationship| check_allowed(schema, relationship, "grants").is_ok())
-        .filter(|relationship| !clashes(snapshot, relationship, now))
-        .chain(contextual)
-        .filter(|relationship| relationship.expires_at.is_none_or(|at| now < at))
-        .cloned()
-        .collect();
+    // A schema written since may no longer know what was granted.
+    for grant in granted.iter().filter(|grant| check_allowed(schema, grant, "grants").is_ok()) {
+        if matches!(beside(snapshot, &extra, grant, now), Beside::Counts) {
+            extra.push(grant.clone());
+        }
+    }
+    for relationship in contextual {
+        match beside(snapshot, &extra, relationship, now) {
+            Beside::Counts => extra.push(relationship.clone()),
+            Beside::AddsNothing => {}
+            Beside::Clashes => {
+                let message =
+                    format!("`{relationship}` is there under another caveat, which it cannot replace");
+                return Err(Refused::new(Reason::ContextualNotAllowed, "contextual_relationships", message));
+            }
+        }
+    }
     if extra.is_empty() {
         return Ok(None);
     }
@@ -46,15 +51,50 @@ pub fn overlay<'a>(
     Overlay::new(snapshot, &extra).map(Some).map_err(not_allowed)
 }
 
-/// Whether the same edge is stored under another caveat: one of the two would have to give way, and where the edge
-/// excludes somebody, giving way would grant.
-fn clashes(snapshot: &Snapshot, relationship: &Relationship, now: Timestamp) -> bool {
-    let Some(caveat) = &relationship.caveat else { return false };
-    let stored = snapshot.edge_key(relationship).and_then(|key| snapshot.edge(key)).flatten();
-    stored.is_some_and(|qualifier| {
-        qualifier.expires_at.is_none_or(|at| now < at)
-            && qualifier.caveat.as_ref().is_some_and(|stored| stored != caveat)
-    })
+/// What a relationship does beside the same edge where that counts already.
+enum Beside {
+    /// It makes an edge, or strengthens the one that is there.
+    Counts,
+    /// It has expired, or the edge counts without any condition.
+    AddsNothing,
+    /// The edge is there under another caveat: one of the two would have to give way, and where the edge excludes
+    /// somebody, giving way would grant.
+    Clashes,
+}
+
+/// Compares a relationship with the same edge as `extra` or else the graph has it.
+fn beside(
+    snapshot: &Snapshot,
+    extra: &[Relationship],
+    relationship: &Relationship,
+    now: Timestamp,
+) -> Beside {
+    if relationship.expires_at.is_some_and(|at| at <= now) {
+        return Beside::AddsNothing;
+    }
+    let Some(caveat) = &relationship.caveat else { return Beside::Counts };
+    let there = match extra.iter().rfind(|other| other.same_identity(relationship)) {
+        Some(other) => Some(other.caveat.clone()),
+        None => stored_caveat(snapshot, relationship, now),
+    };
+    match there {
+        Some(None) => Beside::AddsNothing,
+        Some(Some(there)) if there != *caveat => Beside::Clashes,
+        Some(Some(_)) | None => Beside::Counts,
+    }
+}
+
+/// The caveat of the stored edge, if there is one that has not expired; `Some(None)` for one without a caveat.
+fn stored_caveat(
+    snapshot: &Snapshot,
+    relationship: &Relationship,
+    now: Timestamp,
+) -> Option<Option<CaveatRef>> {
+    let attributes = snapshot.edge(snapshot.edge_key(relationship)?)?;
+    match attributes {
+        None => Some(None),
+        Some(qualifier) => qualifier.expires_at.is_none_or(|at| now < at).then(|| qualifier.caveat.clone()),
+    }
 }
 
 /// Checks that the schema allows a relationship, with the caveat it has. It may expire wherever it is allowed at all:

@@ -5,9 +5,9 @@ use std::sync::Arc;
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
 
 use crate::answer::earlier;
-use crate::book::Book;
+use crate::book::{Book, Known};
 use crate::limits::AgentLimits;
-use crate::records::{Agent, HumanStatus, Kill, KillMode, KillSelector, PrincipalKind, Status, TypeMode};
+use crate::records::{Agent, HumanStatus, Kill, KillMode, KillSelector, Status, TypeMode, TypePolicy};
 
 /// The label of agents that get no grace when their last sponsor goes.
 const CRITICAL: &str = "critical";
@@ -79,7 +79,7 @@ pub struct Liveness {
 pub fn liveness(
     book: &Book,
     limits: &AgentLimits,
-    principal: &ObjectRef,
+    known: Known<'_>,
     incarnation: Option<u32>,
     now: Timestamp,
 ) -> Liveness {
@@ -87,19 +87,18 @@ pub fn liveness(
     if book.is_empty() {
         return standing;
     }
-    match book.agent(principal) {
+    match known.agent {
         Some(agent) => {
             standing.not_live = of_agent(book, limits, agent, incarnation, now, &mut standing.valid_until);
             standing.is_quarantined = agent.status == Status::Quarantined;
         }
         None => {
-            standing.not_live = of_unregistered(book, principal, incarnation);
-            standing.is_shadow =
-                standing.not_live.is_none() && book.is_of_kind(&principal.object_type, PrincipalKind::Agent);
+            standing.not_live = of_unregistered(known, incarnation);
+            standing.is_shadow = standing.not_live.is_none() && known.is_agent();
         }
     }
     if book.has_kills() {
-        apply_kills(book, principal, now, &mut standing);
+        apply_kills(book, known, now, &mut standing);
     }
     standing
 }
@@ -160,28 +159,28 @@ fn orphaned_at(book: &Book, limits: &AgentLimits, agent: &Agent) -> Option<Times
 pub fn is_live_human(book: &Book, human: &ObjectRef) -> bool {
     match book.human(human) {
         Some(record) => record.status == HumanStatus::Active,
-        None => !is_managed(book, &human.object_type),
+        None => !is_managed(book.type_policy(&human.object_type)),
     }
 }
 
-fn is_managed(book: &Book, object_type: &str) -> bool {
-    book.type_policy(object_type).is_some_and(|policy| policy.mode == TypeMode::Managed)
+fn is_managed(policy: Option<&TypePolicy>) -> bool {
+    policy.is_some_and(|policy| policy.mode == TypeMode::Managed)
 }
 
 /// What follows for a principal that is no registered agent.
-fn of_unregistered(book: &Book, principal: &ObjectRef, incarnation: Option<u32>) -> Option<NotLive> {
-    match book.human(principal) {
+fn of_unregistered(known: Known<'_>, incarnation: Option<u32>) -> Option<NotLive> {
+    match known.human {
         Some(human) if human.status == HumanStatus::Disabled => Some(NotLive::HumanDisabled),
         Some(_) => None,
-        None if is_managed(book, &principal.object_type) => Some(NotLive::Unregistered),
+        None if is_managed(known.type_policy) => Some(NotLive::Unregistered),
         None if incarnation.is_some_and(|given| given != 1) => Some(NotLive::OtherIncarnation),
         None => None,
     }
 }
 
 /// What the switches that select a principal do to it.
-fn apply_kills(book: &Book, principal: &ObjectRef, now: Timestamp, standing: &mut Liveness) {
-    each_kill(book, principal, &mut |kill| {
+fn apply_kills(book: &Book, known: Known<'_>, now: Timestamp, standing: &mut Liveness) {
+    each_kill(book, known, &mut |kill| {
         if kill.until.is_some_and(|until| now >= until) {
             return;
         }
@@ -201,14 +200,14 @@ fn apply_kills(book: &Book, principal: &ObjectRef, now: Timestamp, standing: &mu
 }
 
 /// Every switch that selects a principal, those that are over included.
-pub fn each_kill(book: &Book, principal: &ObjectRef, found: &mut dyn FnMut(&Arc<Kill>)) {
+fn each_kill(book: &Book, known: Known<'_>, found: &mut dyn FnMut(&Arc<Kill>)) {
     let mut select = |selector: KillSelector| book.kills_for(&selector).for_each(&mut *found);
-    select(KillSelector::Agent(principal.clone()));
-    if !book.is_agent(principal) {
+    select(KillSelector::Agent(known.principal.clone()));
+    if !known.is_agent() {
         return;
     }
     select(KillSelector::All);
-    let Some(agent) = book.agent(principal) else { return };
+    let Some(agent) = known.agent else { return };
     if let Some(blueprint) = &agent.blueprint {
         select(KillSelector::Blueprint(blueprint.clone()));
     }

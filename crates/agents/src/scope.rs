@@ -73,6 +73,21 @@ impl Scope {
         Ok(())
     }
 
+    /// Whether a clause without a condition lets a permission on an object through by what it says itself. Most do, and
+    /// then nothing needs to be evaluated.
+    pub fn surely_contains(&self, permission: &str, object: &ObjectRef) -> bool {
+        self.clauses.iter().any(|clause| {
+            clause.caveat.is_none()
+                && clause.resource_type == object.object_type
+                && clause.permissions.contains(permission)
+                && match &clause.selector {
+                    Selector::AllOfType => true,
+                    Selector::Objects(ids) => ids.contains(&object.object_id),
+                    Selector::Subtree { .. } => false,
+                }
+        })
+    }
+
     /// Whether a permission on an object is in scope.
     pub fn contains<G: Graph>(
         &self,

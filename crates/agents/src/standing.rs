@@ -29,11 +29,11 @@ pub fn is_alive(book: &Book, limits: &AgentLimits, delegation: &Delegation, now:
 }
 
 fn chain_holds(book: &Book, limits: &AgentLimits, chain: &Chain, leaf: &Delegation, now: Timestamp) -> bool {
-    if chain.is_cut || !is_connected(book, limits, chain) {
+    if chain.is_cut || !is_connected(limits, chain, &chain.known(book)) {
         return false;
     }
     let may_act = |principal: &ObjectRef, incarnation: u32| {
-        liveness(book, limits, principal, Some(incarnation), now).not_live.is_none()
+        liveness(book, limits, book.known(principal), Some(incarnation), now).not_live.is_none()
     };
     chain.hops.iter().all(|hop| {
         let record = &hop.delegation;

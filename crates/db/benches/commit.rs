@@ -1,20 +1,28 @@
 //! What a commit, an import and a recovery take.
 //!
 //! `PEMBA_BENCH_RELATIONSHIPS` sets the size of import and recovery, one million unless it is set; `cargo test` runs
-//! everything once and small. With the feature `rocks` commits are measured on disk, else in memory.
+//! everything once and small. With the feature `rocks` commits are measured on disk, else in memory. `-- ratios` prints what
+//! durable writes take compared with a bare fdatasync and with one another, and nothing else.
 
 #![allow(
     clippy::unwrap_used,
     clippy::expect_used,
     clippy::panic,
     clippy::indexing_slicing,
+    clippy::print_stdout,
     missing_docs,
     reason = "benchmarks"
 )]
 
+#[cfg(feature = "rocks")]
+use std::collections::VecDeque;
 use std::hint::black_box;
+#[cfg(feature = "rocks")]
+use std::io::Write as _;
 use std::sync::Arc;
 use std::time::Duration;
+#[cfg(feature = "rocks")]
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput};
 use pemba_db::store::{MemoryStore, Store};
@@ -38,7 +46,7 @@ fn relationships_wanted() -> u64 {
 struct Opened {
     database: Database,
     #[cfg(feature = "rocks")]
-    _folder: tempfile::TempDir,
+    folder: tempfile::TempDir,
 }
 
 fn options() -> Options {
@@ -51,7 +59,7 @@ fn open() -> Opened {
     {
         let folder = tempfile::tempdir().unwrap();
         let database = Database::open(Storage::Directory(folder.path().join("data")), options()).unwrap();
-        Opened { database, _folder: folder }
+        Opened { database, folder }
     }
     #[cfg(not(feature = "rocks"))]
     Opened { database: Database::open(Storage::Memory, options()).unwrap() }
@@ -89,6 +97,66 @@ fn commit_groups(criterion: &mut Criterion) {
         });
     }
     group.finish();
+}
+
+/// A few seconds of each in turn, so that whatever else the machine does meets all of them: a bare append with fdatasync
+/// beside the store, one write after the other, 64 writes on their way. What counts are the ratios.
+#[cfg(feature = "rocks")]
+fn durable_ratios() {
+    let opened = open();
+    opened.database.write_schema(SCHEMA.to_owned()).wait().unwrap();
+    let mut file = std::fs::File::create(opened.folder.path().join("bare")).unwrap();
+    let (mut number, rounds) = (0, if is_measured() { 12 } else { 1 });
+    let (mut bare, mut lone) = (Vec::new(), Vec::new());
+    let (mut lone_rate, mut many_rate) = (Vec::new(), Vec::new());
+    let turn = if is_measured() { Duration::from_millis(500) } else { Duration::from_millis(10) };
+    for _ in 0..rounds {
+        let begun = Instant::now();
+        while begun.elapsed() < turn {
+            let started = Instant::now();
+            file.write_all(&[7; 100]).unwrap();
+            file.sync_data().unwrap();
+            bare.push(started.elapsed());
+        }
+        let (begun, before) = (Instant::now(), number);
+        while begun.elapsed() < turn {
+            let started = Instant::now();
+            number += 1;
+            opened.database.write(write(number)).wait().unwrap();
+            lone.push(started.elapsed());
+        }
+        lone_rate.push((number - before) as f64 / begun.elapsed().as_secs_f64());
+        let (begun, before, mut pending) = (Instant::now(), number, VecDeque::new());
+        while begun.elapsed() < turn {
+            number += 1;
+            pending.push_back(opened.database.write(write(number)));
+            if pending.len() == 64 {
+                let oldest: Pending<Committed, WriteError> = pending.pop_front().unwrap();
+                oldest.wait().unwrap();
+            }
+        }
+        for one in pending {
+            one.wait().unwrap();
+        }
+        many_rate.push((number - before) as f64 / begun.elapsed().as_secs_f64());
+    }
+    let (bare, lone) = (median(bare).as_secs_f64() * 1e6, median(lone).as_secs_f64() * 1e6);
+    let sorted = |mut rates: Vec<f64>| {
+        rates.sort_by(f64::total_cmp);
+        rates[rates.len() / 2]
+    };
+    let (lone_rate, many_rate) = (sorted(lone_rate), sorted(many_rate));
+    println!("durable write p50 {lone:.0} us / bare fdatasync p50 {bare:.0} us: {:.2}", lone / bare);
+    println!(
+        "writes/s, 64 in flight {many_rate:.0} / 1 in flight {lone_rate:.0}: {:.1}",
+        many_rate / lone_rate
+    );
+}
+
+#[cfg(feature = "rocks")]
+fn median(mut times: Vec<Duration>) -> Duration {
+    times.sort_unstable();
+    times[times.len() / 2]
 }
 
 fn import(database: &Database, relationships: &[Relationship]) {
@@ -137,6 +205,10 @@ fn main() {
     let mut criterion = Criterion::default().configure_from_args();
     if is_measured() {
         criterion = criterion.measurement_time(Duration::from_secs(5));
+    }
+    #[cfg(feature = "rocks")]
+    if std::env::args().any(|argument| argument == "ratios") || !is_measured() {
+        durable_ratios();
     }
     commit_groups(&mut criterion);
     import_and_recover(&mut criterion);

@@ -21,9 +21,9 @@ use crate::store::Store;
 pub const COUNTERS_MAX: usize = 1000;
 
 /// The registered counters by name. A register of the head; older revisions have none of their own.
-type Register = BTreeMap<SmolStr, RelationshipFilter>;
+pub(crate) type Register = BTreeMap<SmolStr, RelationshipFilter>;
 
-/// The register as readers see it. Written by the sequencer alone, once a group is stored.
+/// The register as readers see it. Written once a group is stored.
 #[derive(Debug, Default)]
 pub(crate) struct Registered(RwLock<Arc<Register>>);
 
@@ -38,21 +38,16 @@ impl Registered {
         Ok(Registered(RwLock::new(Arc::new(register))))
     }
 
-    fn current(&self) -> Arc<Register> {
+    /// As readers see it now.
+    pub(crate) fn current(&self) -> Arc<Register> {
         Arc::clone(&self.0.read())
     }
 }
 
-/// The register as a commit group leaves it; nothing until the group changes it.
-#[derive(Debug, Default)]
-pub(crate) struct Changed(Option<Register>);
-
-impl Changed {
-    /// Makes the changes visible, once they are stored.
-    pub(crate) fn publish(self, registered: &Registered) {
-        if let Some(register) = self.0 {
-            *registered.0.write() = Arc::new(register);
-        }
+impl Registered {
+    /// Makes the register of a group visible, once it is stored.
+    pub(crate) fn publish(&self, register: Arc<Register>) {
+        *self.0.write() = register;
     }
 }
 
@@ -61,8 +56,7 @@ impl Group<'_> {
         if let Some(filter) = &change.filter {
             check_filter(self.transaction.schema(), filter)?;
         }
-        let shared = self.shared;
-        let register = self.counters.0.get_or_insert_with(|| (*shared.registered.current()).clone());
+        let register = &self.counters;
         let name = change.name.clone();
         match &change.filter {
             Some(filter) if register.contains_key(&name) => {
@@ -71,13 +65,12 @@ impl Group<'_> {
             Some(_) if register.len() >= COUNTERS_MAX => {
                 return Err(CounterError::TooMany { max: COUNTERS_MAX });
             }
+            None if !register.contains_key(&name) => return Err(CounterError::NotRegistered { name }),
             Some(filter) => {
-                register.insert(name, filter.clone());
+                Arc::make_mut(&mut self.counters).insert(name, filter.clone());
             }
             None => {
-                if register.remove(&name).is_none() {
-                    return Err(CounterError::NotRegistered { name });
-                }
+                Arc::make_mut(&mut self.counters).remove(&name);
             }
         }
         Ok(self.record_counter(change))

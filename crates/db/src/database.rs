@@ -26,7 +26,7 @@ use crate::token::{Token, TokenError};
 use crate::validation::check_updates;
 use crate::view::View;
 use crate::watch::Watch;
-use crate::{collecting, preconditions, recovery, sequencer};
+use crate::{collecting, committer, preconditions, recovery, sequencer};
 
 /// An open database. A clone is another handle on the same one; the last one closes it.
 #[derive(Clone)]
@@ -44,6 +44,8 @@ pub(crate) struct Handle {
 /// The threads; they end when their channels do.
 struct Running {
     sequencer: JoinHandle<()>,
+    /// Ends when the sequencer has.
+    committer: JoinHandle<()>,
     collector: JoinHandle<()>,
     stop_collector: Sender<()>,
 }
@@ -274,6 +276,7 @@ impl Handle {
         let _ = running.collector.join();
         let _ = self.requests.send(Request::Stop);
         let _ = running.sequencer.join();
+        let _ = running.committer.join();
     }
 }
 
@@ -306,15 +309,21 @@ fn start(
             .map_err(|error| OpenError::Thread(error.to_string()))
     };
     let (stop_collector, stop) = bounded(0);
+    let (to_committer, applied) = committer::committer();
     let state = Arc::clone(shared);
-    let sequencer = spawn("pemba-sequencer", Box::new(move || sequencer::run(&state, waiting)))?;
+    // Without a later thread the earlier ones end: their channels are dropped.
+    let committer = spawn("pemba-committer", Box::new(move || committer::run(&state, &applied)))?;
+    let state = Arc::clone(shared);
+    let body = Box::new(move || sequencer::run(&state, waiting, to_committer));
+    let sequencer = spawn("pemba-sequencer", body)?;
     let (to, state) = (requests.clone(), Arc::clone(shared));
-    match spawn("pemba-collector", Box::new(move || collecting::run(&state, &to, &stop))) {
-        Ok(collector) => Ok(Running { sequencer, collector, stop_collector }),
+    let collector = spawn("pemba-collector", Box::new(move || collecting::run(&state, &to, &stop)));
+    match collector {
+        Ok(collector) => Ok(Running { sequencer, committer, collector, stop_collector }),
         Err(error) => {
-            // Without the second thread the first must not stay behind.
             let _ = requests.send(Request::Stop);
             let _ = sequencer.join();
+            let _ = committer.join();
             Err(error)
         }
     }

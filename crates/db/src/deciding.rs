@@ -172,7 +172,7 @@ impl Group<'_> {
 
     /// A document as the group has it so far.
     fn document(&self, key: &[u8]) -> Result<Option<Arc<[u8]>>, DecideError> {
-        match self.documents.get(key) {
+        match self.documents.get(key).or_else(|| self.documents_before.get(key)) {
             Some(changed) => Ok(changed.clone()),
             None => records::documents::get(&*self.shared.store, key)
                 .map_err(|error| DecideError::Storage { reason: error.to_string() }),

@@ -1,38 +1,36 @@
-//! A commit group in the making: what its requests change, and its end in the store.
+//! A commit group in the making: what its requests change.
 
-use std::collections::HashMap;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
-use pemba_engine::{Attributes, EdgeKey, PutError, Transaction};
-use pemba_model::{DocumentChange, Ledger, Operation, Relationship, Revision, Timestamp, Update};
+use pemba_engine::{Attributes, EdgeKey, Ordinal, PutError, Transaction, TypeId};
+use pemba_model::{DocumentChange, Ledger, Operation, Relationship, Revision, SmolStr, Timestamp, Update};
 
-use crate::caveats::check_bound_values;
-use crate::errors::{DeleteError, ImportError, Refusal, SchemaError, WriteError};
+use crate::counting::Register;
+use crate::errors::{DeleteError, Refusal, SchemaError, WriteError};
 use crate::history::{Head, Version};
-use crate::import::Load;
 use crate::preconditions::{check_filters, check_hold};
 use crate::records::counters::CounterChange;
 use crate::records::log::{LogEntry, Mutation};
 use crate::records::{self, RecordError, meta};
-use crate::requests::{Committed, Delete, Deleted, Imported, Write};
+use crate::requests::{Committed, Delete, Deleted, Write};
 use crate::sequencer::{Answer, Garbage, NewSchema};
 use crate::shared::Shared;
 use crate::store::Batch;
+use crate::storing::{Acknowledgement, Applied, Bulk, Documents, LOAD_ROWS_MIN, Tip};
 use crate::validation::check_allowed;
 use crate::view::View;
-use crate::{counting, filters, schema_safety};
-
-/// Tells an asker its answer, once it is known whether the group is stored.
-type Acknowledgement = Box<dyn FnOnce(Result<(), Refusal>)>;
+use crate::{filters, schema_safety};
 
 pub(crate) struct Group<'a> {
     pub(crate) shared: &'a Arc<Shared>,
     pub(crate) transaction: Transaction,
-    pub(crate) counters: counting::Changed,
+    pub(crate) counters: Arc<Register>,
     pub(crate) ledger: Arc<dyn Ledger>,
     /// The documents that the group changes, as they are after it.
-    pub(crate) documents: HashMap<Arc<[u8]>, Option<Arc<[u8]>>>,
+    pub(crate) documents: Documents,
+    /// Those of the group before, which the store may not have yet.
+    pub(crate) documents_before: Arc<Documents>,
     /// How many documents there are.
     documents_count: u64,
     /// The last revision given.
@@ -40,6 +38,8 @@ pub(crate) struct Group<'a> {
     /// The instant of the whole group.
     pub(crate) time: Timestamp,
     batch: Batch,
+    /// What is stored as a load instead.
+    bulk: Option<(Revision, Bulk)>,
     acknowledgements: Vec<Acknowledgement>,
     /// Revisions given.
     writes: u64,
@@ -48,19 +48,21 @@ pub(crate) struct Group<'a> {
 }
 
 impl<'a> Group<'a> {
-    /// An empty group on top of the head.
-    pub(crate) fn begin(shared: &'a Arc<Shared>) -> Group<'a> {
-        let head = shared.history.head();
+    /// An empty group on top of the one before.
+    pub(crate) fn begin(shared: &'a Arc<Shared>, tip: &Tip) -> Group<'a> {
+        let head = &tip.head;
         Group {
             shared,
             transaction: head.version.snapshot.transaction(),
-            counters: counting::Changed::default(),
+            counters: Arc::clone(&tip.counters),
             ledger: Arc::clone(&head.version.ledger),
-            documents: HashMap::new(),
+            documents: Documents::new(),
+            documents_before: Arc::clone(&tip.documents),
             documents_count: head.documents,
             revision: head.version.revision(),
-            time: shared.now(&head),
+            time: shared.now(head),
             batch: Batch::new(),
+            bulk: None,
             acknowledgements: Vec::new(),
             writes: 0,
             failure: None,
@@ -70,14 +72,14 @@ impl<'a> Group<'a> {
     /// Remembers an answer, right or wrong: a refusal too may rest on what the group has not stored yet.
     pub(crate) fn answer<T, E>(&mut self, answer: Answer<T, E>, result: Result<T, E>)
     where
-        T: 'static,
-        E: From<Refusal> + 'static,
+        T: Send + 'static,
+        E: From<Refusal> + Send + 'static,
     {
         self.answer_with(answer, result, E::from);
     }
 
     /// As `answer`; `refused` makes the error when the group is not stored.
-    pub(crate) fn answer_with<T: 'static, E: 'static>(
+    pub(crate) fn answer_with<T: Send + 'static, E: Send + 'static>(
         &mut self,
         answer: Answer<T, E>,
         result: Result<T, E>,
@@ -217,67 +219,6 @@ impl<'a> Group<'a> {
         Ok(self.record(entry, Vec::new()))
     }
 
-    pub(crate) fn import(&mut self, load: Load) -> Result<Imported, ImportError> {
-        let mut edges = self.edges_of(load)?;
-        // Tables, store and log take edges that lie side by side faster, and equal ones stand next to each other.
-        edges.sort_unstable_by_key(|(key, _)| *key);
-        let twice = edges.windows(2).find_map(|pair| match pair {
-            [(one, attributes), (other, _)] if one == other => Some((*one, attributes)),
-            _ => None,
-        });
-        if let Some((key, attributes)) = twice {
-            return Err(self.exists(key, attributes));
-        }
-        let mut mutations = Vec::with_capacity(edges.len());
-        for (key, attributes) in edges {
-            let before = self.transaction.put_edge(key, attributes.clone());
-            let existed = before.as_ref().is_some_and(|before| is_live(before, self.time));
-            mutations.push(Mutation { key, before, after: Some(attributes) });
-            if existed {
-                let error = self.exists(key, &None);
-                self.undo(mutations);
-                return Err(error);
-            }
-        }
-        let count = u64::try_from(mutations.len()).unwrap_or(u64::MAX);
-        let time = self.time;
-        let entry = LogEntry { time, metadata: None, schema_changed: false, documents: Vec::new() };
-        let Committed { revision, token } = self.record(entry, mutations);
-        Ok(Imported { count, revision, token })
-    }
-
-    /// The edges of a load, in numbers. Its parts are given up one by one, so that the load is never there twice.
-    fn edges_of(&mut self, load: Load) -> Result<Vec<(EdgeKey, Attributes)>, ImportError> {
-        let schema = Arc::clone(self.transaction.schema());
-        let mut kinds = Vec::with_capacity(load.shapes.len());
-        for shape in &load.shapes {
-            check_allowed(&schema, shape, Operation::Create)?;
-            let kind = self.transaction.state().kind_of(shape);
-            let unknown = || not_put(PutError::UnknownKind { relationship: shape.to_string() });
-            kinds.push(kind.ok_or_else(unknown)?);
-        }
-        let mut edges = Vec::with_capacity(load.len());
-        for row in load.parts.into_iter().flatten() {
-            let at = row.shape as usize;
-            let (Some(shape), Some(kind)) = (load.shapes.get(at), kinds.get(at)) else { continue };
-            if let Some(caveat) = row.attributes.as_deref().and_then(|qualifier| qualifier.caveat.as_ref()) {
-                check_bound_values(&schema, caveat, &row.relationship(shape))?;
-            }
-            let key = self.transaction.key(*kind, &row.resource_id, &row.subject_id).map_err(not_put)?;
-            edges.push((key, row.attributes));
-        }
-        Ok(edges)
-    }
-
-    /// The error for an edge that was there.
-    fn exists(&self, key: EdgeKey, attributes: &Attributes) -> ImportError {
-        match self.transaction.relationship(key, attributes) {
-            Some(relationship) => WriteError::AlreadyExists { relationship: Box::new(relationship) }.into(),
-            // The key was made from names of this very transaction.
-            None => Refusal::Stopped.into(),
-        }
-    }
-
     /// Forgets the log up to a revision and relationships that nobody can see any more. Takes no revision.
     pub(crate) fn collect(&mut self, garbage: Garbage, done: Sender<()>) {
         self.shared.history.raise_horizon(garbage.horizon);
@@ -315,6 +256,18 @@ impl<'a> Group<'a> {
         self.committed()
     }
 
+    /// Gives many new edges a revision and records them.
+    pub(crate) fn record_bulk(&mut self, bulk: Bulk) -> Committed {
+        if bulk.edges.len() < LOAD_ROWS_MIN || self.bulk.is_some() {
+            let mutations = Bulk::mutations(bulk.edges, bulk.replaced).collect();
+            return self.record(bulk.entry, mutations);
+        }
+        self.revision = self.revision.next();
+        self.writes += 1;
+        self.bulk = Some((self.revision, bulk));
+        self.committed()
+    }
+
     /// The last revision given as an answer.
     pub(crate) fn committed(&self) -> Committed {
         Committed { revision: self.revision, token: self.shared.token(self.revision) }
@@ -345,34 +298,36 @@ impl<'a> Group<'a> {
         records::log::append(&mut self.batch, self.revision, entry, mutations)
     }
 
-    /// Stores the group, publishes it and answers everybody; the number of revisions it has.
-    pub(crate) fn commit(mut self) -> u64 {
-        let outcome = self.store();
-        let Group { shared, transaction, counters, ledger, revision, time, acknowledgements, writes, .. } =
-            self;
-        let stored = match outcome {
-            Ok(false) => Ok(()),
-            Ok(true) => {
-                counters.publish(&shared.registered);
-                let version = Version { snapshot: Arc::new(transaction.finish(revision)), ledger };
-                shared.publish(Head { version, time, documents: self.documents_count });
-                Ok(())
+    /// Ends the group: what is to be stored, published and answered.
+    pub(crate) fn finish(mut self) -> Applied {
+        let objects = self.put_names();
+        // A group without a revision leaves the head as it is, but for the relationships that were collected.
+        if self.writes > 0 || !self.batch.is_empty() || !objects.is_empty() {
+            let relationships = self.transaction.state().len();
+            let (revision, time, documents) = (self.revision, self.time, self.documents_count);
+            let head = meta::Head { revision, time, relationships, documents };
+            if let Err(error) = meta::put_head(&mut self.batch, head) {
+                self.failure.get_or_insert(error);
             }
-            Err(reason) => {
-                shared.poison(&reason);
-                Err(Refusal::Poisoned { reason })
-            }
-        };
-        for acknowledge in acknowledgements {
-            acknowledge(stored.clone());
         }
-        if stored.is_ok() { writes } else { 0 }
+        let snapshot = Arc::new(self.transaction.finish(self.revision));
+        let version = Version { snapshot, ledger: self.ledger };
+        let head = Arc::new(Head { version, time: self.time, documents: self.documents_count });
+        Applied {
+            tip: Tip { head, counters: self.counters, documents: Arc::new(self.documents) },
+            batch: self.batch,
+            objects,
+            bulk: self.bulk,
+            acknowledgements: self.acknowledgements,
+            writes: self.writes,
+            failure: self.failure,
+        }
     }
 
-    /// Whether there was anything to store, and is now durable.
-    fn store(&mut self) -> Result<bool, String> {
+    /// Records the names that got numbers; those of objects are returned if they are many. Numbers given by a refused
+    /// request are stored too: no later transaction hands them over again.
+    fn put_names(&mut self) -> Vec<(TypeId, Ordinal, SmolStr)> {
         let transaction = &self.transaction;
-        // Numbers given by a refused request are stored too: no later transaction hands them over again.
         for (id, name) in transaction.new_types() {
             records::catalog::put_type(&mut self.batch, *id, name);
         }
@@ -381,23 +336,14 @@ impl<'a> Group<'a> {
                 self.failure.get_or_insert(error);
             }
         }
-        for (object_type, ordinal, name) in transaction.new_objects() {
+        let objects = transaction.new_objects();
+        if objects.len() >= LOAD_ROWS_MIN || self.bulk.is_some() {
+            return objects.to_vec();
+        }
+        for (object_type, ordinal, name) in objects {
             records::objects::put(&mut self.batch, *object_type, *ordinal, name);
         }
-        if self.writes == 0 && self.batch.is_empty() {
-            return Ok(false);
-        }
-        let relationships = transaction.state().len();
-        let (revision, time, documents) = (self.revision, self.time, self.documents_count);
-        let head = meta::Head { revision, time, relationships, documents };
-        if let Err(error) = meta::put_head(&mut self.batch, head) {
-            self.failure.get_or_insert(error);
-        }
-        if let Some(error) = self.failure.take() {
-            return Err(error.to_string());
-        }
-        let batch = std::mem::take(&mut self.batch);
-        self.shared.store.write(batch).map(|()| true).map_err(|error| error.to_string())
+        Vec::new()
     }
 }
 
@@ -411,6 +357,6 @@ fn put(transaction: &mut Transaction, relationship: &Relationship) -> Result<Mut
 }
 
 /// Whether an edge counts at an instant.
-fn is_live(attributes: &Attributes, now: Timestamp) -> bool {
+pub(crate) fn is_live(attributes: &Attributes, now: Timestamp) -> bool {
     attributes.as_deref().and_then(|qualifier| qualifier.expires_at).is_none_or(|at| at > now)
 }

@@ -44,7 +44,7 @@ struct Superseded {
 /// What is known of revisions without asking the store.
 pub(crate) struct History {
     head: ArcSwap<Head>,
-    /// Ascending by revision, without the head. Written by the sequencer; readers of old revisions share it.
+    /// Ascending by revision, without the head. Written as groups are published; readers of old revisions share it.
     retained: RwLock<VecDeque<Superseded>>,
     retained_max: usize,
     /// Least recently used first.
@@ -72,7 +72,7 @@ impl History {
     }
 
     /// Makes a version the head, in one step. A head of the same revision is replaced, since both say the same.
-    pub(crate) fn publish(&self, head: Head) {
+    pub(crate) fn publish(&self, head: Arc<Head>) {
         let before = self.head.load_full();
         if before.version.revision() != head.version.revision() {
             let mut retained = self.retained.write();
@@ -81,7 +81,7 @@ impl History {
                 retained.pop_front();
             }
         }
-        self.head.store(Arc::new(head));
+        self.head.store(head);
     }
 
     /// The version of a revision behind the head, if it is at hand, with the instant it stopped being the head.

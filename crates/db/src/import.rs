@@ -3,127 +3,144 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use pemba_engine::{Attributes, attributes_of};
-use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
+use pemba_engine::{Attributes, EdgeKey, Graph, KindId, Names, Ordinal, TypeId, attributes_of};
+use pemba_model::{Operation, Relationship, SmolStr, names};
 use pemba_schema::AllowedSubject;
 
 use crate::database::Handle;
-use crate::errors::ImportError;
+use crate::errors::{ImportError, WriteError};
+use crate::group::not_put;
 use crate::pending::Pending;
 use crate::requests::Imported;
 use crate::sequencer::Request;
-use crate::validation::{check_form, subject_kind};
+use crate::shared::Shared;
+use crate::validation::{check_allowed, check_form, subject_kind};
 
-/// An import in the making. It is held in memory until it is finished, and nothing of it is stored when it is dropped
-/// before.
+/// An import in the making. It is held in memory until it is finished, in numbers, and nothing of it is stored when it is
+/// dropped before; objects it was the first to mention keep their numbers all the same.
 pub struct Import {
     handle: Arc<Handle>,
     load: Load,
 }
 
-/// Relationships on their way to the sequencer. What many share is kept once, so that a million of them take little
-/// memory and the sequencer looks at each shape once.
+/// Relationships on their way to the sequencer, in numbers. What many share is looked at once.
 #[derive(Default)]
 pub(crate) struct Load {
-    /// The shapes, each with the first relationship that had it.
-    pub(crate) shapes: Vec<Relationship>,
-    /// The rows, in the parts they came in.
-    pub(crate) parts: Vec<Vec<Row>>,
-    numbers: HashMap<Shape, u32>,
-    len: usize,
+    pub(crate) shapes: Vec<Shape>,
+    pub(crate) edges: Vec<(EdgeKey, Attributes)>,
+    numbers: HashMap<ShapeKey, usize>,
+    last: usize,
 }
 
-/// A relationship without what its shape says.
-pub(crate) struct Row {
-    /// Which of the shapes.
-    pub(crate) shape: u32,
-    pub(crate) resource_id: SmolStr,
-    pub(crate) subject_id: SmolStr,
-    pub(crate) attributes: Attributes,
+/// What many relationships share.
+pub(crate) struct Shape {
+    /// The first relationship that had it.
+    pub(crate) first: Relationship,
+    kind: KindId,
+    resource_type: TypeId,
+    /// `None` for the wildcard, which has no number of its own.
+    subject_type: Option<TypeId>,
+    names: Arc<Names>,
 }
 
 /// What the schema allows or refuses as a whole.
 #[derive(PartialEq, Eq, Hash)]
-struct Shape {
+struct ShapeKey {
     resource_type: SmolStr,
     relation: SmolStr,
     subject: AllowedSubject,
 }
 
-impl Load {
-    fn push(&mut self, relationships: Vec<Relationship>) {
-        self.len += relationships.len();
-        let mut part = Vec::with_capacity(relationships.len());
-        let mut last: Option<u32> = None;
-        for relationship in relationships {
-            let shape = match last {
-                Some(shape) if self.has_shape(shape, &relationship) => shape,
-                _ => self.shape(&relationship),
-            };
-            last = Some(shape);
-            part.push(Row {
-                shape,
-                attributes: attributes_of(&relationship),
-                resource_id: relationship.resource.object_id,
-                subject_id: relationship.subject.object.object_id,
-            });
-        }
-        self.parts.push(part);
-    }
-
-    fn has_shape(&self, shape: u32, other: &Relationship) -> bool {
-        self.shapes.get(shape as usize).is_some_and(|one| {
-            one.resource.object_type == other.resource.object_type
-                && one.relation == other.relation
-                && one.subject.object.object_type == other.subject.object.object_type
-                && one.subject.relation == other.subject.relation
-                && one.subject.object.is_wildcard() == other.subject.object.is_wildcard()
-                && one.expires_at.is_some() == other.expires_at.is_some()
-                && one.caveat.as_ref().map(|caveat| &caveat.name)
-                    == other.caveat.as_ref().map(|caveat| &caveat.name)
-        })
-    }
-
-    fn shape(&mut self, relationship: &Relationship) -> u32 {
-        let shape = Shape {
-            resource_type: relationship.resource.object_type.clone(),
-            relation: relationship.relation.clone(),
-            subject: subject_kind(relationship),
+impl Shape {
+    /// The shape of a relationship, which must be one that the newest schema allows.
+    fn of(relationship: &Relationship, shared: &Shared) -> Result<Shape, ImportError> {
+        let snapshot = &shared.history.head().version.snapshot;
+        let kind = snapshot.kind_of(relationship);
+        let Some((kind, parts)) = kind.and_then(|kind| Some((kind, snapshot.catalog().kind(kind)?))) else {
+            check_allowed(snapshot.schema(), relationship, Operation::Create)?;
+            return Err(WriteError::unknown_kind(relationship).into());
         };
-        *self.numbers.entry(shape).or_insert_with(|| {
-            let number = u32::try_from(self.shapes.len()).unwrap_or(u32::MAX);
-            self.shapes.push(relationship.clone());
-            number
+        let is_wildcard = relationship.subject.object.is_wildcard();
+        Ok(Shape {
+            first: relationship.clone(),
+            kind,
+            resource_type: parts.resource_type,
+            subject_type: (!is_wildcard).then_some(parts.subject_type),
+            names: Arc::clone(snapshot.names()),
         })
     }
 
-    /// How many relationships.
-    pub(crate) fn len(&self) -> usize {
-        self.len
+    fn is_of(&self, other: &Relationship) -> bool {
+        let one = &self.first;
+        one.resource.object_type == other.resource.object_type
+            && one.relation == other.relation
+            && one.subject.object.object_type == other.subject.object.object_type
+            && one.subject.relation == other.subject.relation
+            && one.subject.object.is_wildcard() == other.subject.object.is_wildcard()
+            && one.expires_at.is_some() == other.expires_at.is_some()
+            && one.caveat.as_ref().map(|caveat| &caveat.name)
+                == other.caveat.as_ref().map(|caveat| &caveat.name)
+    }
+
+    /// The edge of a relationship of this shape; its objects get numbers.
+    fn key(&self, relationship: &Relationship) -> Result<EdgeKey, WriteError> {
+        let number = |object_type, id: &str| {
+            self.names
+                .intern(object_type, id)
+                .map(|(ordinal, _)| ordinal)
+                .map_err(|error| not_put(error.into()))
+        };
+        let resource = number(self.resource_type, &relationship.resource.object_id)?;
+        let subject = match self.subject_type {
+            Some(subject_type) => number(subject_type, &relationship.subject.object.object_id)?,
+            None => Ordinal::WILDCARD,
+        };
+        Ok(EdgeKey { kind: self.kind, resource, subject })
     }
 }
 
-impl Row {
-    /// The relationship, given one of its shape.
-    pub(crate) fn relationship(&self, shape: &Relationship) -> Relationship {
-        let qualifier = self.attributes.as_deref();
-        Relationship {
-            resource: ObjectRef {
-                object_type: shape.resource.object_type.clone(),
-                object_id: self.resource_id.clone(),
-            },
-            relation: shape.relation.clone(),
-            subject: SubjectRef {
-                object: ObjectRef {
-                    object_type: shape.subject.object.object_type.clone(),
-                    object_id: self.subject_id.clone(),
-                },
-                relation: shape.subject.relation.clone(),
-            },
-            caveat: qualifier.and_then(|qualifier| qualifier.caveat.clone()),
-            expires_at: qualifier.and_then(|qualifier| qualifier.expires_at),
+impl Load {
+    fn push(&mut self, relationships: Vec<Relationship>, shared: &Shared) -> Result<(), ImportError> {
+        self.edges.reserve(relationships.len());
+        for relationship in relationships {
+            let key = self.shape(&relationship, shared)?.key(&relationship)?;
+            self.edges.push((key, attributes_of(&relationship)));
         }
+        Ok(())
     }
+
+    /// The shape of a relationship, once its form is checked.
+    fn shape(&mut self, relationship: &Relationship, shared: &Shared) -> Result<&Shape, ImportError> {
+        let same = self.shapes.get(self.last).is_some_and(|shape| shape.is_of(relationship));
+        // The names of a shape are checked once, so most relationships have only their ids to check.
+        let checked = same && relationship.caveat.is_none() && has_valid_ids(relationship);
+        if !checked {
+            check_form(relationship, &shared.limits)?;
+        }
+        if !same {
+            let key = ShapeKey {
+                resource_type: relationship.resource.object_type.clone(),
+                relation: relationship.relation.clone(),
+                subject: subject_kind(relationship),
+            };
+            self.last = match self.numbers.get(&key) {
+                Some(number) => *number,
+                None => {
+                    self.shapes.push(Shape::of(relationship, shared)?);
+                    self.numbers.insert(key, self.shapes.len() - 1);
+                    self.shapes.len() - 1
+                }
+            };
+        }
+        self.shapes.get(self.last).ok_or_else(|| WriteError::unknown_kind(relationship).into())
+    }
+}
+
+fn has_valid_ids(relationship: &Relationship) -> bool {
+    let subject = &relationship.subject.object;
+    !relationship.resource.is_wildcard()
+        && names::check_object_id(&relationship.resource.object_id).is_ok()
+        && (subject.is_wildcard() || names::check_object_id(&subject.object_id).is_ok())
 }
 
 impl Import {
@@ -131,29 +148,25 @@ impl Import {
         Import { handle, load: Load::default() }
     }
 
-    /// Adds relationships, each to be created. Refuses those outside a grammar or limit, and more than
-    /// `import_relationships_max` in all; after an error the import is to be dropped.
+    /// Adds relationships, each to be created. Refuses those outside a grammar or limit or of a kind that no schema has
+    /// allowed, and more than `import_relationships_max` in all; after an error the import is to be dropped.
     pub fn push(&mut self, relationships: Vec<Relationship>) -> Result<(), ImportError> {
-        let limits = &self.handle.shared.limits;
-        let max = limits.import_relationships_max;
-        if self.load.len().saturating_add(relationships.len()) > max {
+        let shared = &self.handle.shared;
+        let max = shared.limits.import_relationships_max;
+        if self.len().saturating_add(relationships.len()) > max {
             return Err(ImportError::TooManyRelationships { max });
         }
-        for relationship in &relationships {
-            check_form(relationship, limits)?;
-        }
-        self.load.push(relationships);
-        Ok(())
+        self.load.push(relationships, shared)
     }
 
     /// How many relationships were added so far.
     pub fn len(&self) -> usize {
-        self.load.len()
+        self.load.edges.len()
     }
 
     /// Whether none was added so far.
     pub fn is_empty(&self) -> bool {
-        self.load.len() == 0
+        self.load.edges.is_empty()
     }
 
     /// Stores all of them as one revision.

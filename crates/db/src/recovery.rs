@@ -3,8 +3,10 @@
 use std::collections::hash_map::RandomState;
 use std::hash::BuildHasher;
 use std::sync::Arc;
+use std::{mem, thread};
 
-use pemba_engine::{LoadError, Loader, Names, Snapshot};
+use crossbeam::channel::{Sender, bounded};
+use pemba_engine::{Attributes, EdgeKey, LoadError, Loader, Names, Snapshot};
 use pemba_model::{DocumentChange, Ledger, LedgerError, Revision, Timestamp};
 
 use crate::errors::OpenError;
@@ -20,6 +22,10 @@ pub(crate) struct Recovered {
     pub(crate) horizon: Revision,
 }
 
+/// Edges that the thread that reads them hands over at once, and how many times it may do so ahead of the one that loads
+/// them.
+const EDGES_AT_ONCE: usize = 4096;
+const PARTS_WAITING_MAX: usize = 256;
 /// Documents told to a ledger at once: at most this many, and no further one beyond this many bytes.
 const DOCUMENTS_AT_ONCE_MAX: usize = 1000;
 const DOCUMENTS_AT_ONCE_MAX_BYTES: usize = 4 * 1024 * 1024;
@@ -67,6 +73,29 @@ fn names() -> Names {
 /// The snapshot of the head, from what the store holds in key order.
 pub(crate) fn load(store: &dyn Store, meta: &Meta) -> Result<Snapshot, OpenError> {
     let mut loader: Loader = Loader::with_names(names());
+    let (to, parts) = bounded(PARTS_WAITING_MAX);
+    thread::scope(|scope| {
+        let reader = scope.spawn(move || read_edges(store, &to));
+        load_names(store, meta, &mut loader)?;
+        for (key, attributes) in parts.into_iter().flatten() {
+            loader.edge(key, attributes)?;
+        }
+        reader.join().map_err(|_| OpenError::Thread("the reader of relationships panicked".to_owned()))??;
+        Ok::<_, OpenError>(())
+    })?;
+    let snapshot = loader.finish(meta.head.revision)?;
+    if snapshot.len() != meta.head.relationships {
+        return Err(OpenError::Damaged(format!(
+            "{} relationships are stored and {} were counted",
+            snapshot.len(),
+            meta.head.relationships
+        )));
+    }
+    Ok(snapshot)
+}
+
+/// Everything that edges refer to, while they are read already.
+fn load_names(store: &dyn Store, meta: &Meta, loader: &mut Loader) -> Result<(), OpenError> {
     records::catalog::each_type(store, |id, name| loader.restore_type(id, name).map_err(OpenError::from))?;
     records::catalog::each_kind(store, |id, kind| loader.restore_kind(id, kind).map_err(OpenError::from))?;
     records::objects::each(store, |object_type, ordinal, name| {
@@ -78,18 +107,40 @@ pub(crate) fn load(store: &dyn Store, meta: &Meta) -> Result<Snapshot, OpenError
         })?;
         loader.restore_schema(Arc::new(compiled.schema));
     }
-    records::relationships::each(store, |key, attributes| {
-        loader.edge(key, attributes).map_err(OpenError::from)
-    })?;
-    let snapshot = loader.finish(meta.head.revision)?;
-    if snapshot.len() != meta.head.relationships {
-        return Err(OpenError::Damaged(format!(
-            "{} relationships are stored and {} were counted",
-            snapshot.len(),
-            meta.head.relationships
-        )));
+    Ok(())
+}
+
+/// Reads the edges in order, as long as anybody wants them.
+fn read_edges(store: &dyn Store, to: &Sender<Vec<(EdgeKey, Attributes)>>) -> Result<(), RecordError> {
+    let mut part = Vec::with_capacity(EDGES_AT_ONCE);
+    let read = records::relationships::each(store, |key, attributes| {
+        part.push((key, attributes));
+        if part.len() < EDGES_AT_ONCE {
+            return Ok(());
+        }
+        let full = mem::replace(&mut part, Vec::with_capacity(EDGES_AT_ONCE));
+        to.send(full).map_err(|_| Stopped::Unwanted)
+    });
+    match read {
+        Err(Stopped::Failed(error)) => Err(error),
+        // Who loads the edges has met an error of its own when it takes no more.
+        Ok(()) | Err(Stopped::Unwanted) => {
+            let _ = to.send(part);
+            Ok(())
+        }
     }
-    Ok(snapshot)
+}
+
+/// Why reading ended early.
+enum Stopped {
+    Failed(RecordError),
+    Unwanted,
+}
+
+impl From<RecordError> for Stopped {
+    fn from(error: RecordError) -> Stopped {
+        Stopped::Failed(error)
+    }
 }
 
 /// The ledger of the stored documents.

@@ -14,6 +14,10 @@ use crate::history::Version;
 use crate::records::{self, RecordError};
 use crate::shared::Shared;
 
+/// Most changed edges and documents that are held to undo them. A rebuilt version of more would cost memory for all of
+/// them at once, on behalf of one reader.
+const UNDONE_MAX: usize = if cfg!(test) { 100 } else { 1_000_000 };
+
 /// What lies between a revision and a newer one.
 #[derive(Default)]
 struct Undo {
@@ -28,7 +32,8 @@ struct Undo {
 
 impl Shared {
     /// The version of a revision behind the head, and the instant it stopped being the head. Takes time and memory
-    /// linear in the edges and documents changed since, up to the nearest version in memory.
+    /// linear in the edges and documents changed since, up to the nearest version in memory; at most
+    /// `UNDONE_MAX` of them.
     pub(crate) fn rebuild(&self, revision: Revision) -> Result<(Version, Timestamp), ViewError> {
         let _one_at_a_time = self.history.rebuilding.lock();
         if let Some(found) = self.history.at_hand(revision) {
@@ -63,6 +68,7 @@ impl Shared {
     fn read_undo(&self, revision: Revision, base: Revision) -> Result<Undo, ViewError> {
         let mut undo = Undo::default();
         let mut expected = revision.next();
+        let mut too_many = false;
         records::log::each(&*self.store, expected, Some(base.next()), |found, _, record| {
             if found != expected && found != expected.next() {
                 return Ok::<_, RecordError>(ControlFlow::Break(()));
@@ -80,9 +86,13 @@ impl Shared {
                     Entry::Occupied(earlier) => earlier.into_mut().after = change.after,
                 }
             }
-            Ok(ControlFlow::Continue(()))
+            too_many = undo.edges.len().saturating_add(undo.documents.len()) > UNDONE_MAX;
+            Ok(if too_many { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })
         .map_err(|error| self.rewind_error(revision, &error.to_string()))?;
+        if too_many {
+            return Err(ViewError::TooManyChanges { revision, max: UNDONE_MAX });
+        }
         if expected != base {
             return Err(self.rewind_error(revision, "the log has a gap"));
         }
@@ -107,5 +117,47 @@ impl Shared {
         } else {
             ViewError::Storage { reason: reason.to_owned() }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use pemba_model::text::parse_relationship;
+    use pemba_model::{Limits, Operation, Update};
+
+    use super::*;
+    use crate::{Consistency, Database, Options, Storage, Write};
+
+    fn write(database: &Database, from: usize, count: usize) -> crate::Token {
+        let update = |n: usize| Update {
+            operation: Operation::Touch,
+            relationship: parse_relationship(&format!("document:d{n}#viewer@user:x")).unwrap(),
+        };
+        let updates = (from..from + count).map(update).collect();
+        database.write(Write { updates, ..Write::default() }).wait().unwrap().token
+    }
+
+    #[test]
+    fn what_is_too_far_behind_is_an_error_that_says_so() {
+        let limits = Limits { snapshots_retained_max: 0, ..Limits::default() };
+        let database = Database::open(Storage::Memory, Options { limits, ..Options::default() }).unwrap();
+        let schema = "definition user {}\ndefinition document {\n\trelation viewer: user\n}\n";
+        database.write_schema(schema.to_owned()).wait().unwrap();
+        let far = write(&database, 0, 1);
+        let near = write(&database, 1, 1);
+        write(&database, 2, UNDONE_MAX);
+        let near = database.view(&Consistency::AtExactSnapshot(near));
+        assert_eq!(near.unwrap().revision(), Revision(3));
+        let refused = |token: crate::Token| {
+            write(&database, 200, UNDONE_MAX);
+            let fresh = Database::open(
+                Storage::Store(Arc::clone(&database.handle.shared.store)),
+                Options { limits: database.limits().clone(), ..Options::default() },
+            );
+            fresh.unwrap().view(&Consistency::AtExactSnapshot(token)).map(|_| ()).unwrap_err()
+        };
+        let error = refused(far);
+        assert_eq!(error, ViewError::TooManyChanges { revision: far.revision, max: UNDONE_MAX });
+        assert!(error.to_string().contains("revision 2 is no longer in memory"), "{error}");
     }
 }

@@ -1,22 +1,25 @@
-//! The one thread that orders everything: it takes waiting requests as a group, applies them one after the other,
-//! stores the group in one batch, publishes it and answers.
+//! The one thread that orders everything: it takes waiting requests as a group and applies them one after the other. The
+//! group goes on to the committer, which stores it in one batch, publishes it and answers.
 
 use std::panic::{self, AssertUnwindSafe};
 use std::sync::Arc;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender};
+use crossbeam::select;
 use pemba_engine::EdgeKey;
 use pemba_model::{Revision, Timestamp};
 use pemba_schema::Schema;
 use tokio::sync::oneshot;
 
+use crate::committer::{Committer, Work};
 use crate::errors::{CounterError, DeleteError, ImportError, Refusal, SchemaError, WriteError};
 use crate::group::Group;
 use crate::import::Load;
 use crate::records::counters::CounterChange;
 use crate::requests::{Committed, Delete, Deleted, Imported, Write};
 use crate::shared::Shared;
+use crate::storing::Tip;
 
 /// Where an answer goes.
 pub(crate) type Answer<T, E> = oneshot::Sender<Result<T, E>>;
@@ -54,15 +57,16 @@ pub(crate) struct Garbage {
 
 /// Runs until it is told to stop or nobody can ask any more. A panic, which would be a defect, closes the database for
 /// writes like a failed store does; who waits then is told that it is closed.
-pub(crate) fn run(shared: &Arc<Shared>, requests: Receiver<Request>) {
-    let outcome = panic::catch_unwind(AssertUnwindSafe(|| serve(shared, &requests)));
+pub(crate) fn run(shared: &Arc<Shared>, requests: Receiver<Request>, committer: Committer) {
+    let outcome = panic::catch_unwind(AssertUnwindSafe(|| serve(shared, &requests, committer)));
     if outcome.is_err() {
         shared.poison("the sequencer panicked");
     }
     drop(requests);
 }
 
-fn serve(shared: &Arc<Shared>, requests: &Receiver<Request>) {
+fn serve(shared: &Arc<Shared>, requests: &Receiver<Request>, mut committer: Committer) {
+    let mut tip = Tip::published(shared);
     let mut held_back = None;
     loop {
         let first = match held_back.take() {
@@ -76,49 +80,73 @@ fn serve(shared: &Arc<Shared>, requests: &Receiver<Request>) {
             return;
         }
         let started = Instant::now();
-        let taken = take_group(first, requests, shared.limits.commit_group_max);
-        held_back = taken.held_back;
-        commit(shared, taken.requests, started);
-    }
-}
-
-struct Taken {
-    requests: Vec<Request>,
-    held_back: Option<Request>,
-}
-
-/// The first request and those that wait behind it. One that takes long goes alone, so that the others are answered
-/// before it.
-fn take_group(first: Request, requests: &Receiver<Request>, group_max: usize) -> Taken {
-    let alone = |request: &Request| matches!(request, Request::Import(..) | Request::Stop);
-    let mut taken = Taken { requests: Vec::new(), held_back: None };
-    let first_is_alone = alone(&first);
-    taken.requests.push(first);
-    while !first_is_alone && taken.requests.len() < group_max {
-        match requests.try_recv() {
-            Ok(request) if alone(&request) => {
-                taken.held_back = Some(request);
-                break;
-            }
-            Ok(request) => taken.requests.push(request),
-            Err(_) => break,
+        let mut taking = Taking { group: Group::begin(shared, &tip), size: 0 };
+        let first_is_alone = is_alone(&first);
+        taking.take(first);
+        if !first_is_alone {
+            held_back = taking.fill(requests, &mut committer);
+        }
+        let Taking { group, size } = taking;
+        let applied = group.finish();
+        tip = applied.tip.clone();
+        let work = Work { applied, size, started };
+        // Nobody waits behind a single request, so there is nothing to do meanwhile: it is answered sooner from here.
+        if size == 1 && held_back.is_none() && requests.is_empty() && !committer.is_busy() {
+            work.commit(shared);
+        } else {
+            committer.hand_over(work);
         }
     }
-    taken
 }
 
-fn commit(shared: &Arc<Shared>, requests: Vec<Request>, started: Instant) {
-    let size = requests.len();
-    let mut group = Group::begin(shared);
-    for request in requests {
-        match shared.refusal() {
+/// One that takes long goes alone, so that the others are answered before it.
+fn is_alone(request: &Request) -> bool {
+    matches!(request, Request::Import(..) | Request::Stop)
+}
+
+/// A group that is being taken.
+struct Taking<'a> {
+    group: Group<'a>,
+    size: usize,
+}
+
+impl Taking<'_> {
+    /// Applies a request to the group.
+    fn take(&mut self, request: Request) {
+        self.size += 1;
+        match self.group.shared.refusal() {
             Some(refusal @ Refusal::Poisoned { .. }) => refuse(request, refusal),
             // What was queued before the database was closed is still served.
-            _ => apply(&mut group, request),
+            _ => apply(&mut self.group, request),
         }
     }
-    let writes = group.commit();
-    shared.counters.count_group(size, writes, started.elapsed());
+
+    /// Takes what waits, and what comes until the group before is committed. A request that goes alone ends it and is
+    /// returned.
+    fn fill(&mut self, requests: &Receiver<Request>, committer: &mut Committer) -> Option<Request> {
+        let size_max = self.group.shared.limits.commit_group_max;
+        loop {
+            if self.size >= size_max {
+                return None;
+            }
+            let next = match requests.try_recv() {
+                Ok(request) => Some(request),
+                Err(_) if !committer.is_busy() => return None,
+                Err(_) => select! {
+                    recv(requests) -> request => match request {
+                        Ok(request) => Some(request),
+                        Err(_) => return None,
+                    },
+                    recv(committer.done()) -> _ => None,
+                },
+            };
+            match next {
+                Some(request) if is_alone(&request) => return Some(request),
+                Some(request) => self.take(request),
+                None => committer.is_committed(),
+            }
+        }
+    }
 }
 
 fn apply(group: &mut Group<'_>, request: Request) {

@@ -96,7 +96,7 @@ impl Shared {
     }
 
     /// Publishes what was committed and wakes the watchers.
-    pub(crate) fn publish(&self, published: Head) {
+    pub(crate) fn publish(&self, published: Arc<Head>) {
         let head = published.version.revision();
         self.history.publish(published);
         self.progress.send_if_modified(|progress| std::mem::replace(&mut progress.head, head) != head);

@@ -127,6 +127,26 @@ impl View {
         })
     }
 
+    /// What `trace` would show of a check that takes too many steps to be answered: the same tree, whose answers say
+    /// nothing.
+    pub fn trace_unanswered(
+        &self,
+        request: &CheckRequest<'_>,
+        nodes_max: usize,
+    ) -> Result<Trace, QueryError> {
+        self.ask(request.context, |context| {
+            pemba_engine::trace_unanswered(
+                &*self.version.snapshot,
+                self.version.snapshot.program(),
+                request.resource,
+                request.permission,
+                request.subject,
+                nodes_max,
+                context,
+            )
+        })
+    }
+
     /// The answers to many questions, in their order; each has the bound of one query.
     pub fn check_bulk(&self, requests: &[CheckRequest<'_>]) -> Vec<Result<CheckAnswer, QueryError>> {
         let schema = self.version.snapshot.schema();

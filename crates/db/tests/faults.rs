@@ -486,6 +486,28 @@ fn every_failure_at_every_write_loses_nothing_acknowledged_and_halves_nothing() 
     }
 }
 
+/// An import so large that the store gets it as sorted rows, between small writes and once more.
+#[test]
+fn a_large_import_that_fails_at_any_write_is_whole_or_absent() {
+    let import = |name: &str| {
+        let text = |n: u32| format!("document:{name}{n}#viewer@user:u{}", n % 7);
+        Step::Import((0..6000).map(text).collect())
+    };
+    let touch = |text: &str| Step::Write(vec![(Operation::Touch, text.to_owned())]);
+    let steps = [
+        Step::Schema(0),
+        touch("document:d0#viewer@user:u0"),
+        import("i"),
+        touch("document:i5#viewer@user:other"),
+    ];
+    let writes = store_writes(&steps);
+    for number in 1..writes {
+        for fault in FAULTS {
+            fail_at(&steps, number, fault);
+        }
+    }
+}
+
 /// Writers at once, so that groups of several fail together: each write is of three relationships, all or none there.
 #[test]
 fn failing_groups_keep_every_acknowledged_write_whole() {
@@ -580,6 +602,71 @@ fn directory_copied_after_any_step_recovers() {
             let database = Database::open(Storage::Directory(torn.clone()), options(&clock)).unwrap();
             assert_recovered(&database, &run.points[..before], clock.now());
         }
+    }
+}
+
+#[cfg(feature = "rocks")]
+const IMPORTING: &str = "PEMBA_TEST_IMPORTING_DIRECTORY";
+#[cfg(feature = "rocks")]
+const IMPORT_ROWS: usize = 6000;
+
+/// Processes that import and are killed at any instant: each import is there as a whole or not at all, each acknowledged
+/// one is there.
+#[cfg(feature = "rocks")]
+#[test]
+fn an_importing_process_killed_at_any_instant_halves_nothing() {
+    if let Some(path) = std::env::var_os(IMPORTING) {
+        return import_until_killed(std::path::Path::new(&path));
+    }
+    let (directory, clock) = (tempfile::TempDir::new().unwrap(), clock());
+    let data = directory.path().join("data");
+    let mut numbers = Numbers(5);
+    let mut imports = 0;
+    for _ in 0..8 {
+        let mut child = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "an_importing_process_killed_at_any_instant_halves_nothing", "--nocapture"])
+            .env(IMPORTING, directory.path())
+            .stdout(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        std::thread::sleep(Duration::from_millis(60 + numbers.below(500)));
+        child.kill().unwrap();
+        child.wait().unwrap();
+        let acknowledged = std::fs::read(directory.path().join("acknowledged")).unwrap_or_default().len();
+        let database = Database::open(Storage::Directory(data.clone()), options(&clock)).unwrap();
+        let found = usize::try_from(database.statistics().relationships).unwrap();
+        assert_eq!(found % IMPORT_ROWS, 0, "half an import");
+        imports = found / IMPORT_ROWS;
+        assert!(imports >= acknowledged, "{imports} of {acknowledged} imports");
+        assert!(!data.join("incoming").exists(), "leftovers");
+        database.close();
+        if imports > 0 {
+            let report = pemba_db::verify(&data, Documents::none()).unwrap();
+            assert_eq!(report.log_mutations, u64::try_from(found).unwrap());
+        }
+    }
+    assert!(imports > 0, "no import was ever finished");
+}
+
+#[cfg(feature = "rocks")]
+fn import_until_killed(directory: &std::path::Path) {
+    use std::io::Write as _;
+    // Nothing is collected, so that the log tells of every import.
+    let storage = Storage::Directory(directory.join("data"));
+    let database =
+        Database::open(storage, Options { ledger: Documents::none(), ..Options::default() }).unwrap();
+    if database.read_schema().is_none() {
+        database.write_schema(SCHEMAS[0].to_owned()).wait().unwrap();
+    }
+    let path = directory.join("acknowledged");
+    let mut acknowledged = std::fs::OpenOptions::new().create(true).append(true).open(path).unwrap();
+    loop {
+        let number = database.head().0;
+        let mut import = database.import();
+        let text = |n: usize| format!("document:i{number}-{n}#viewer@user:u{}", n % 7);
+        import.push((0..IMPORT_ROWS).map(|n| parse_relationship(&text(n)).unwrap()).collect()).unwrap();
+        import.finish().wait().unwrap();
+        acknowledged.write_all(b"i").unwrap();
     }
 }
 

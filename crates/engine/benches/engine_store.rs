@@ -1,7 +1,10 @@
 //! Commits, point reads, scans and loading on support-desk data.
 //!
-//! `cargo bench -p pemba-engine --bench engine_store` runs on a million relationships; as a test it runs once on few.
+//! `cargo bench -p pemba-engine --bench engine_store` runs on a million relationships, or on as many as `RELATIONSHIPS`
+//! says; as a test it runs once on few. Both edge tables run in one process; memory, and the ratios of commits and cold
+//! reads measured in turn, are printed first.
 #![allow(
+    unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -11,12 +14,17 @@
 )]
 #![cfg(not(loom))]
 
+use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput};
-use pemba_engine::{Attributes, EdgeKey, Graph, Loader, Ordinal, Snapshot};
+use pemba_engine::{
+    ArcTrie, Attributes, EdgeKey, EdgeTable, EpochTrie, Graph, Loader, Names, Ordinal, Snapshot,
+};
 use pemba_model::{ObjectRef, Relationship, RelationshipFilter, Revision, SubjectRef};
 use pemba_schema::{AllowedSubject, Definition, Relation, Schema, SubjectShape};
 
@@ -109,14 +117,14 @@ fn relationship(numbers: &mut Numbers, size: u64) -> Relationship {
 }
 
 /// Rows as a store would return them.
-struct Rows {
-    snapshot: Snapshot,
+struct Rows<T: EdgeTable> {
+    snapshot: Snapshot<T>,
     objects: Vec<(pemba_engine::TypeId, Ordinal, String)>,
     edges: Vec<(EdgeKey, Attributes)>,
 }
 
-fn rows(size: u64) -> Rows {
-    let mut transaction = Snapshot::empty().transaction();
+fn rows<T: EdgeTable>(size: u64) -> Rows<T> {
+    let mut transaction = Snapshot::<T>::with_names(Names::new()).transaction();
     transaction.set_schema(schema());
     let mut numbers = Numbers(7);
     while transaction.state().len() < size {
@@ -137,8 +145,8 @@ fn rows(size: u64) -> Rows {
     Rows { snapshot, objects, edges }
 }
 
-fn load(rows: &Rows) -> Snapshot {
-    let mut loader = Loader::new();
+fn load<T: EdgeTable>(rows: &Rows<T>) -> Snapshot<T> {
+    let mut loader = Loader::with_names(Names::new());
     for (id, name) in rows.snapshot.catalog().types() {
         loader.restore_type(id, name).unwrap();
     }
@@ -156,7 +164,7 @@ fn load(rows: &Rows) -> Snapshot {
 }
 
 /// Adds the relationship, or removes it if it is there.
-fn toggle(transaction: &mut pemba_engine::Transaction, relationship: &Relationship) {
+fn toggle<T: EdgeTable>(transaction: &mut pemba_engine::Transaction<T>, relationship: &Relationship) {
     match transaction.edge_key(relationship).filter(|key| transaction.edge(*key).is_some()) {
         Some(key) => {
             transaction.remove(key);
@@ -167,8 +175,8 @@ fn toggle(transaction: &mut pemba_engine::Transaction, relationship: &Relationsh
     }
 }
 
-fn commits(criterion: &mut Criterion, rows: &Rows, size: u64) {
-    let mut group = criterion.benchmark_group("commit");
+fn commits<T: EdgeTable>(criterion: &mut Criterion, name: &str, rows: &Rows<T>, size: u64) {
+    let mut group = criterion.benchmark_group(format!("{name} commit"));
     let mut numbers = Numbers(11);
     let changes: Vec<Relationship> =
         (0..size.min(200_000)).map(|_| relationship(&mut numbers, size)).collect();
@@ -187,8 +195,8 @@ fn commits(criterion: &mut Criterion, rows: &Rows, size: u64) {
     group.finish();
 }
 
-fn reads(criterion: &mut Criterion, rows: &Rows) {
-    let mut group = criterion.benchmark_group("read");
+fn reads<T: EdgeTable>(criterion: &mut Criterion, name: &str, rows: &Rows<T>) {
+    let mut group = criterion.benchmark_group(format!("{name} read"));
     let snapshot = &rows.snapshot;
     let mut numbers = Numbers(13);
     let picked: Vec<EdgeKey> =
@@ -236,8 +244,8 @@ fn reads(criterion: &mut Criterion, rows: &Rows) {
     group.finish();
 }
 
-fn loads(criterion: &mut Criterion, rows: &Rows) {
-    let mut group = criterion.benchmark_group("load");
+fn loads<T: EdgeTable>(criterion: &mut Criterion, name: &str, rows: &Rows<T>) {
+    let mut group = criterion.benchmark_group(format!("{name} load"));
     group.sample_size(10).throughput(Throughput::Elements(rows.edges.len() as u64));
     group.bench_function("all", |bencher| {
         bencher.iter_batched(|| (), |()| load(rows), BatchSize::PerIteration)
@@ -245,29 +253,136 @@ fn loads(criterion: &mut Criterion, rows: &Rows) {
     group.finish();
 }
 
-/// Resident memory of this process, in bytes, where the system tells.
-fn resident_bytes() -> Option<u64> {
-    let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
-    Some(statm.split_whitespace().nth(1)?.parse::<u64>().ok()? * 4096)
+/// The system's allocator, counting what is live.
+struct Counting;
+
+static LIVE: AtomicUsize = AtomicUsize::new(0);
+
+// SAFETY: every call goes to the system's allocator as it came.
+unsafe impl GlobalAlloc for Counting {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.alloc(layout) }
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
+        // SAFETY: the caller's promise.
+        unsafe { System.dealloc(at, layout) }
+    }
+}
+
+#[global_allocator]
+static ALLOCATOR: Counting = Counting;
+
+fn live() -> usize {
+    LIVE.load(Ordering::Relaxed)
+}
+
+/// Bytes a relationship, by the allocator: of loaded tables and names together, and of names alone.
+fn weigh<T: EdgeTable>(name: &str, rows: &Rows<T>) {
+    let before = live();
+    let names = Names::new();
+    for (object_type, ordinal, object_id) in &rows.objects {
+        names.restore(*object_type, *ordinal, object_id).unwrap();
+    }
+    let of_names = live() - before;
+    drop(names);
+    let before = live();
+    let loaded = load(rows);
+    let all = live() - before;
+    let each = |bytes: usize| bytes as f64 / loaded.len() as f64;
+    eprintln!(
+        "{name}: {} relationships, {} objects: {:.1} bytes a relationship in tables, {:.1} in names",
+        loaded.len(),
+        rows.objects.len(),
+        each(all - of_names),
+        each(of_names)
+    );
+}
+
+/// Commits of 1, 64 and 1000 changes, the two tables in turn on the same changes; the median of the ratios.
+fn ratios(arc: &Rows<ArcTrie>, epoch: &Rows<EpochTrie>, size: u64) {
+    let mut numbers = Numbers(17);
+    for (count, rounds) in [(1, 2001), (64, 201), (1000, 31)] {
+        let (mut arc, mut epoch) = (arc.snapshot.clone(), epoch.snapshot.clone());
+        let mut pairs = Vec::new();
+        for _ in 0..rounds {
+            let changes: Vec<Relationship> = (0..count).map(|_| relationship(&mut numbers, size)).collect();
+            pairs.push((commit(&mut arc, &changes), commit(&mut epoch, &changes)));
+        }
+        let middle = |of: &dyn Fn(&(f64, f64)) -> f64| {
+            let mut all: Vec<f64> = pairs.iter().map(of).collect();
+            all.sort_by(f64::total_cmp);
+            all[all.len() / 2]
+        };
+        eprintln!(
+            "commit of {count}: arc {:.1} us, epoch {:.1} us, epoch / arc {:.2}",
+            middle(&|pair| pair.0),
+            middle(&|pair| pair.1),
+            middle(&|pair| pair.1 / pair.0)
+        );
+    }
+}
+
+/// Microseconds of one commit, by the numbers of its edges; the names are looked up before.
+fn commit<T: EdgeTable>(head: &mut Snapshot<T>, changes: &[Relationship]) -> f64 {
+    let mut transaction = head.transaction();
+    let keys: Vec<EdgeKey> = changes
+        .iter()
+        .map(|change| {
+            let kind = head.kind_of(change).unwrap();
+            transaction.key(kind, &change.resource.object_id, &change.subject.object.object_id).unwrap()
+        })
+        .collect();
+    let before = Instant::now();
+    for key in keys {
+        if transaction.remove(key).is_none() {
+            transaction.put_edge(key, None);
+        }
+    }
+    *head = transaction.finish(head.revision().next());
+    before.elapsed().as_secs_f64() * 1e6
+}
+
+/// Cold reads by number, the two tables in turn.
+fn read_ratio(arc: &Rows<ArcTrie>, epoch: &Rows<EpochTrie>) {
+    fn read<T: EdgeTable>(snapshot: &Snapshot<T>, keys: &[EdgeKey]) -> f64 {
+        let before = Instant::now();
+        let found = keys.iter().filter(|key| snapshot.subjects(key.kind, key.resource).contains(key.subject));
+        assert_eq!(black_box(found.count()), keys.len());
+        before.elapsed().as_secs_f64() * 1e9 / keys.len() as f64
+    }
+    let mut numbers = Numbers(19);
+    let pick = |_| arc.edges[numbers.below(arc.edges.len() as u64) as usize].0;
+    let keys: Vec<EdgeKey> = (0..400_000.min(arc.edges.len())).map(pick).collect();
+    let mut pairs: Vec<(f64, f64)> =
+        (0..9).map(|_| (read(&arc.snapshot, &keys), read(&epoch.snapshot, &keys))).collect();
+    pairs.sort_by(|(a, b), (c, d)| (b / a).total_cmp(&(d / c)));
+    let (arc, epoch) = pairs[4];
+    eprintln!("cold read: arc {arc:.1} ns, epoch {epoch:.1} ns, epoch / arc {:.2}", epoch / arc);
+}
+
+fn bench<T: EdgeTable>(criterion: &mut Criterion, name: &str, rows: &Rows<T>, size: u64) {
+    commits(criterion, name, rows, size);
+    reads(criterion, name, rows);
+    loads(criterion, name, rows);
 }
 
 fn main() {
-    let size = if std::env::args().any(|argument| argument == "--bench") { 1_000_000 } else { 5_000 };
-    let rows = rows(size);
-    let before = resident_bytes();
-    let loaded = load(&rows);
-    if let (Some(before), Some(after)) = (before, resident_bytes()) {
-        eprintln!(
-            "{} relationships, {} objects: {} resident bytes a relationship, names included",
-            loaded.len(),
-            rows.objects.len(),
-            after.saturating_sub(before) / loaded.len()
-        );
-    }
-    drop(loaded);
+    let size = if std::env::args().any(|argument| argument == "--bench") {
+        std::env::var("RELATIONSHIPS").map_or(1_000_000, |size| size.parse().unwrap())
+    } else {
+        5_000
+    };
+    let (arc, epoch) = (rows::<ArcTrie>(size), rows::<EpochTrie>(size));
+    weigh("arc", &arc);
+    weigh("epoch", &epoch);
+    read_ratio(&arc, &epoch);
+    ratios(&arc, &epoch, size);
     let mut criterion = Criterion::default().configure_from_args();
-    commits(&mut criterion, &rows, size);
-    reads(&mut criterion, &rows);
-    loads(&mut criterion, &rows);
+    bench(&mut criterion, "arc", &arc, size);
+    bench(&mut criterion, "epoch", &epoch, size);
     criterion.final_summary();
 }

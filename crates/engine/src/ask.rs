@@ -3,7 +3,8 @@
 use pemba_model::{ObjectRef, SubjectRef, Timestamp};
 use smol_str::SmolStr;
 
-use crate::check::{check, check_bulk};
+use crate::check::check;
+use crate::check_bulk::check_bulk;
 use crate::expand::expand;
 use crate::ids::Ordinal;
 use crate::lookup_missing::lookup_missing;

@@ -1,19 +1,18 @@
 //! Whether a subject has a permission: the quick walk first, the general solver where it gives up.
 
-use pemba_model::{ObjectRef, SubjectRef, Timestamp};
-use rustc_hash::FxHashMap;
+use pemba_model::{ObjectRef, SubjectRef};
 
 use crate::check_walk::{Stop, Walk};
 use crate::closure::Closure;
 use crate::edges::{EdgeState, Reading};
 use crate::graph::{Graph, QualifiedEdge};
 use crate::ground::{Domain, Grounding};
-use crate::ids::{KindId, Ordinal};
+use crate::ids::{KindId, Ordinal, TypeId};
 use crate::program::{PredicateId, Program, Question};
-use crate::query::{CheckAnswer, CheckItem, Permissionship, QueryContext, QueryError};
+use crate::query::{CheckAnswer, Permissionship, QueryContext, QueryError};
 use crate::reasons::{Reason, Summary};
 use crate::solve::solve;
-use crate::specialised::{RelationPlan, Specialised};
+use crate::specialised::{Ahead, RelationPlan, Specialised};
 
 /// An object never mentioned; above every ordinal, so it has no edges.
 const UNKNOWN_RESOURCE: Ordinal = Ordinal(Ordinal::MAX.0 + 1);
@@ -43,8 +42,12 @@ pub(crate) fn answer<G: Graph>(
     context: &QueryContext<'_>,
 ) -> Result<CheckAnswer, QueryError> {
     let (object, subject) = resolve(graph, question, resource, subject);
-    let mut closure = None;
-    Asked { graph, program, question, object, subject }.answer(&mut closure, context)
+    let asked = Asked { graph, program, question, object, subject };
+    // A single row is read at once anyway.
+    if let Some(ahead) = question.specialised.ahead(question.predicate).filter(|ahead| ahead.rows.len() > 1) {
+        asked.ask_ahead(ahead, true);
+    }
+    asked.answer(&mut None, context)
 }
 
 /// The answer of `check` by the general solver alone: the slow way, which the quick one must agree with.
@@ -62,28 +65,6 @@ pub fn check_general<G: Graph>(
     Asked { graph, program, question: &question, object, subject }.general(&mut Reading::new(context))
 }
 
-/// Many checks at one instant, answered in order, each within `steps_max` steps. What is found out about a subject's
-/// groups is shared among all its items.
-pub fn check_bulk<G: Graph>(
-    graph: &G,
-    program: &Program,
-    items: &[CheckItem<'_>],
-    now: Timestamp,
-    steps_max: u64,
-) -> Vec<Result<CheckAnswer, QueryError>> {
-    let mut closures: FxHashMap<&SubjectRef, Option<Closure>> = FxHashMap::default();
-    items
-        .iter()
-        .map(|item| {
-            let context = QueryContext { now, steps_max, caveats: item.caveats };
-            let question = program.question(item.resource, item.permission, item.subject)?;
-            let (object, subject) = resolve(graph, &question, item.resource, item.subject);
-            let closure = closures.entry(item.subject).or_default();
-            Asked { graph, program, question: &question, object, subject }.answer(closure, &context)
-        })
-        .collect()
-}
-
 /// The numbers of a resource and a subject. Objects never mentioned have numbers above all others.
 pub(crate) fn resolve<G: Graph>(
     graph: &G,
@@ -91,26 +72,41 @@ pub(crate) fn resolve<G: Graph>(
     resource: &ObjectRef,
     subject: &SubjectRef,
 ) -> (Ordinal, Ordinal) {
-    let object = graph.ordinal(question.resource_type, &resource.object_id);
-    if subject.object == *resource {
-        let object = object.unwrap_or(UNKNOWN_RESOURCE);
+    let asked = [
+        (question.resource_type, resource.object_id.as_str()),
+        (question.subject_type, subject.object.object_id.as_str()),
+    ];
+    let mut found = [None; 2];
+    graph.ordinals(&asked, &mut found);
+    ordinals_of(question, asked, found)
+}
+
+/// What `resolve` says, from what was found. A subject that is the resource has the resource's number, even if a name was
+/// given a number between the two.
+pub(crate) fn ordinals_of(
+    question: &Question<'_>,
+    [(_, resource_id), (_, subject_id)]: [(TypeId, &str); 2],
+    [object, subject]: [Option<Ordinal>; 2],
+) -> (Ordinal, Ordinal) {
+    let object = object.unwrap_or(UNKNOWN_RESOURCE);
+    if question.resource_type == question.subject_type && resource_id == subject_id {
         return (object, object);
     }
-    let subject = graph.ordinal(question.subject_type, &subject.object.object_id);
-    (object.unwrap_or(UNKNOWN_RESOURCE), subject.unwrap_or(UNKNOWN_SUBJECT))
+    (object, subject.unwrap_or(UNKNOWN_SUBJECT))
 }
 
 /// A check in numbers.
-struct Asked<'a, G> {
-    graph: &'a G,
-    program: &'a Program,
-    question: &'a Question<'a>,
-    object: Ordinal,
-    subject: Ordinal,
+pub(crate) struct Asked<'a, G> {
+    pub(crate) graph: &'a G,
+    pub(crate) program: &'a Program,
+    pub(crate) question: &'a Question<'a>,
+    pub(crate) object: Ordinal,
+    pub(crate) subject: Ordinal,
 }
 
 impl<G: Graph> Asked<'_, G> {
-    fn answer(
+    /// The answer; the subject's closure is put where it is kept for further checks, if it was needed.
+    pub(crate) fn answer(
         &self,
         closure: &mut Option<Closure>,
         context: &QueryContext<'_>,
@@ -122,8 +118,18 @@ impl<G: Graph> Asked<'_, G> {
                 let missing = walk.into_summary().into_missing()?;
                 Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
             }
-            Err(Stop::Refused(error)) => Err(error),
+            Err(Stop::Refused(error)) => Err(*error),
             Err(Stop::Exhausted) => self.general(&mut reading),
+        }
+    }
+
+    /// Asks for the rows that the walk reads first, and for those that the subject's closure begins with.
+    pub(crate) fn ask_ahead(&self, ahead: &Ahead, for_closure: bool) {
+        ahead.rows.iter().for_each(|kind| self.graph.prefetch_subjects(*kind, self.object));
+        if ahead.by_closure && for_closure {
+            for kind in self.question.specialised.closable.iter().filter_map(|closable| closable.direct) {
+                self.graph.prefetch_resources(kind, self.subject);
+            }
         }
     }
 
@@ -217,7 +223,35 @@ impl<G: Graph> Domain<G> for OneSubject {
 }
 
 /// What one subject has by its own and by the wildcard's edge. The reasons are added when it is conditional.
-pub(crate) fn single_edges<G: Graph>(
+fn single_edges<G: Graph>(
+    graph: &G,
+    plan: &RelationPlan,
+    object: Ordinal,
+    subject: Ordinal,
+    reading: &mut Reading<'_>,
+    reasons: &mut Vec<Reason>,
+) -> Result<Permissionship, QueryError> {
+    reading.charge(1)?;
+    if has_plain_edge(graph, plan, object, subject) {
+        return Ok(Permissionship::Yes);
+    }
+    qualified_edges(graph, plan, object, subject, reading, reasons)
+}
+
+/// Whether a plain edge gives it to the subject or to everybody.
+#[inline]
+pub(crate) fn has_plain_edge<G: Graph>(
+    graph: &G,
+    plan: &RelationPlan,
+    object: Ordinal,
+    subject: Ordinal,
+) -> bool {
+    plan.direct.is_some_and(|kind| graph.subjects(kind, object).contains(subject))
+        || plan.wildcard.is_some_and(|kind| graph.subjects(kind, object).contains(Ordinal::WILDCARD))
+}
+
+/// What the subject's own and the wildcard's qualified edges give. The reasons are added when it is conditional.
+pub(crate) fn qualified_edges<G: Graph>(
     graph: &G,
     plan: &RelationPlan,
     object: Ordinal,
@@ -227,15 +261,10 @@ pub(crate) fn single_edges<G: Graph>(
 ) -> Result<Permissionship, QueryError> {
     let direct = plan.direct.map(|kind| (kind, subject));
     let wildcard = plan.wildcard.map(|kind| (kind, Ordinal::WILDCARD));
-    let both = || direct.iter().chain(&wildcard);
-    reading.charge(1)?;
-    if both().any(|(kind, end)| graph.subjects(*kind, object).contains(*end)) {
-        return Ok(Permissionship::Yes);
-    }
     let start = reasons.len();
     let mut value = Permissionship::No;
-    for (kind, end) in both() {
-        let Some(edge) = qualified_edge(graph, *kind, object, *end) else { continue };
+    for (kind, end) in direct.into_iter().chain(wildcard) {
+        let Some(edge) = qualified_edge(graph, kind, object, end) else { continue };
         let state = reading.state(&edge.qualifier)?;
         value = value.max(state.value());
         match state {

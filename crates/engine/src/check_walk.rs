@@ -1,15 +1,18 @@
 //! The quick way to a check: a walk down the plan from the resource, with a bound on its length. It either gives the
 //! exact answer or gives up; it never guesses.
 
-use crate::check::single_edges;
-use crate::closure::Closure;
-use crate::edges::{EdgeState, Reading};
-use crate::graph::{Graph, Members};
+use smallvec::SmallVec;
+
+use crate::check::{has_plain_edge, qualified_edges};
+use crate::closure::{Closure, Held};
+use crate::edges::{EdgeState, Overrun, Reading};
+use crate::graph::{Graph, Members, QualifiedEdge};
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
 use crate::reasons::{Reason, Summary};
-use crate::specialised::{Lowered, Op, RelationPlan, Specialised, UsersetPlan};
+use crate::specialised::{Lowered, RelationPlan, Specialised, UsersetPlan};
 
 /// Deepest chain of predicates and operators that is walked.
 const DEPTH_MAX: u32 = 64;
@@ -18,17 +21,27 @@ const FUEL: u32 = 4096;
 /// Up to so many usersets without nested ones are asked one by one; beyond, the subject's closure is cheaper.
 const PROBES_MAX: usize = 4;
 
+/// The rows of so many objects are asked for ahead; where an edge leads to more, none.
+const AHEAD_MAX: usize = 2;
+
 /// Why a walk ended without an answer.
 pub(crate) enum Stop {
     /// It was too long.
     Exhausted,
-    /// The query has no answer.
-    Refused(QueryError),
+    /// The query has no answer. Boxed, so that what every step returns fits registers.
+    Refused(Box<QueryError>),
 }
 
 impl From<QueryError> for Stop {
     fn from(error: QueryError) -> Stop {
-        Stop::Refused(error)
+        Stop::Refused(Box::new(error))
+    }
+}
+
+impl From<Overrun> for Stop {
+    #[cold]
+    fn from(overrun: Overrun) -> Stop {
+        QueryError::from(overrun).into()
     }
 }
 
@@ -63,6 +76,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         Summary::of(self.reasons)
     }
 
+    #[inline]
     fn burn(&mut self) -> Result<(), Stop> {
         self.reading.charge(1)?;
         self.fuel = self.fuel.checked_sub(1).ok_or(Stop::Exhausted)?;
@@ -87,9 +101,16 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     }
 
     fn relation(&mut self, plan: &RelationPlan, object: Ordinal, depth: u32) -> Walked {
+        self.reading.charge(1)?;
+        if has_plain_edge(self.graph, plan, object, self.subject) {
+            return Ok(Permissionship::Yes);
+        }
         let start = self.reasons.len();
-        let mut value =
-            single_edges(self.graph, plan, object, self.subject, self.reading, &mut self.reasons)?;
+        let mut value = Permissionship::No;
+        if plan.direct.iter().chain(&plan.wildcard).any(|kind| self.graph.has_qualified(*kind)) {
+            let (graph, subject) = (self.graph, self.subject);
+            value = qualified_edges(graph, plan, object, subject, self.reading, &mut self.reasons)?;
+        }
         for userset in &plan.usersets {
             if value == Permissionship::Yes {
                 break;
@@ -100,23 +121,25 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     }
 
     /// Keeps the reasons added since `start` only if they still matter.
+    #[inline]
     fn settle(&mut self, value: Permissionship, start: usize) -> Permissionship {
-        if value != Permissionship::Conditional {
+        if value != Permissionship::Conditional && self.reasons.len() > start {
             self.reasons.truncate(start);
         }
         value
     }
 
     fn usersets(&mut self, plan: &UsersetPlan, object: Ordinal, depth: u32) -> Walked {
-        let plain = self.graph.subjects(plan.kind, object);
-        let has_qualified = self.graph.has_qualified(plan.kind)
-            && !self.graph.qualified_subjects(plan.kind, object).is_empty();
-        if plain.is_empty() && !has_qualified {
+        let graph = self.graph;
+        let plain = graph.subjects(plan.kind, object);
+        let qualified =
+            if graph.has_qualified(plan.kind) { graph.qualified_subjects(plan.kind, object) } else { &[] };
+        if plain.is_empty() && qualified.is_empty() {
             return Ok(Permissionship::No);
         }
         let is_cheap = plan.is_flat && plain.len() <= PROBES_MAX;
         match plan.closable.filter(|_| !is_cheap) {
-            Some(place) => self.by_closure(plan, place, plain, object, depth),
+            Some(place) => self.by_closure(plan, place, (plain, qualified), object, depth),
             None => self.step(plan.kind, plan.target, object, depth),
         }
     }
@@ -125,33 +148,25 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     fn by_closure(
         &mut self,
         plan: &UsersetPlan,
-        place: usize,
-        plain: Members<'_>,
+        place: u32,
+        (plain, qualified): (Members<'a>, &'a [QualifiedEdge]),
         object: Ordinal,
         depth: u32,
     ) -> Walked {
-        let (graph, subject) = (self.graph, self.subject);
-        if self.closure.is_none() {
-            *self.closure = Some(Closure::compute(graph, self.specialised, subject, self.reading)?);
-        }
-        let Some(groups) = self.closure.as_ref().and_then(|closure| closure.groups(place)) else {
-            return self.step(plan.kind, plan.target, object, depth);
+        let closure = match self.closure {
+            Some(closure) => closure,
+            None => self.closure.insert(Closure::compute(
+                self.graph,
+                self.specialised,
+                self.subject,
+                self.reading,
+            )?),
         };
-        if groups.definite.iter().any(|group| plain.contains(*group)) {
-            return Ok(Permissionship::Yes);
+        if closure.is_too_large() {
+            return self.step(plan.kind, plan.target, object, depth);
         }
-        // Only these can still hold the subject; each on conditions that must be looked at.
-        let possible: Vec<Ordinal> =
-            groups.possible.iter().copied().filter(|group| plain.contains(*group)).collect();
-        let mut qualified = Vec::new();
-        if graph.has_qualified(plan.kind) {
-            let edges = graph.qualified_subjects(plan.kind, object);
-            for group in groups.definite.iter().chain(&groups.possible) {
-                if let Ok(at) = edges.binary_search_by_key(group, |edge| edge.other) {
-                    qualified.extend(edges.get(at));
-                }
-            }
-        }
+        let Some(possible) = met(closure, place, plain) else { return Ok(Permissionship::Yes) };
+        let conditional = met_qualified(closure, place, qualified);
         let start = self.reasons.len();
         let mut value = Permissionship::No;
         for group in possible {
@@ -160,7 +175,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
             }
             value = value.max(self.atom(plan.target, group, depth + 1)?);
         }
-        for edge in qualified {
+        for edge in conditional {
             if value == Permissionship::Yes {
                 break;
             }
@@ -175,7 +190,15 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         let graph = self.graph;
         let start = self.reasons.len();
         let mut value = Permissionship::No;
-        for other in graph.subjects(kind, object).iter() {
+        let plain = graph.subjects(kind, object);
+        if plain.len() <= AHEAD_MAX
+            && let Some(ahead) = self.specialised.ahead(target).filter(|ahead| ahead.rows.len() > 1)
+        {
+            for other in plain.iter() {
+                ahead.rows.iter().for_each(|kind| graph.prefetch_subjects(*kind, other));
+            }
+        }
+        for other in plain.iter() {
             value = value.max(self.atom(target, other, depth + 1)?);
             if value == Permissionship::Yes {
                 return Ok(self.settle(value, start));
@@ -298,6 +321,44 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
     fn target(&mut self, target: Option<PredicateId>, object: Ordinal, depth: u32) -> Walked {
         target.map_or(Ok(Permissionship::No), |target| self.atom(target, object, depth + 1))
     }
+}
+
+/// The groups that can still hold the subject, each on conditions that must be looked at; `None` when one certainly
+/// does. Goes through whichever of the two sides is smaller.
+fn met(closure: &Closure, place: u32, plain: Members<'_>) -> Option<SmallVec<[Ordinal; 4]>> {
+    let mut possible = SmallVec::new();
+    let mut note = |group, held| match held {
+        Held::Certainly => None,
+        Held::Possibly => {
+            possible.push(group);
+            Some(())
+        }
+    };
+    if plain.len() <= closure.len() {
+        for group in plain.iter() {
+            if let Some(held) = closure.find(place, group) {
+                note(group, held)?;
+            }
+        }
+    } else {
+        for (group, held) in closure.of(place).filter(|(group, _)| plain.contains(*group)) {
+            note(group, held)?;
+        }
+    }
+    Some(possible)
+}
+
+/// The qualified edges to groups that can hold the subject.
+fn met_qualified<'a>(
+    closure: &Closure,
+    place: u32,
+    edges: &'a [QualifiedEdge],
+) -> SmallVec<[&'a QualifiedEdge; 4]> {
+    if edges.len() <= closure.len() {
+        return edges.iter().filter(|edge| closure.find(place, edge.other).is_some()).collect();
+    }
+    let at = |group: Ordinal| edges.binary_search_by_key(&group, |edge| edge.other).ok();
+    closure.of(place).filter_map(|(group, _)| edges.get(at(group)?)).collect()
 }
 
 fn negated(value: Permissionship) -> Permissionship {

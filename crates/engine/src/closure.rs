@@ -2,31 +2,59 @@
 //! the subject is in, not what the groups hold.
 //!
 //! A closure is computed for one query, or for all items of one subject in a bulk check, and dropped with it: it can
-//! never be stale.
+//! never be stale. For a few groups it allocates nothing.
 
-use crate::edges::Reading;
+use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
+
+use crate::edges::{Overrun, Reading};
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
-use crate::query::QueryError;
-use crate::specialised::{Lowered, Specialised};
+use crate::specialised::{Closable, Specialised};
 
 /// Most usersets in one closure; a subject in more is asked about from the object's side.
 const GROUPS_MAX: usize = 1024;
+/// So many groups are looked through one by one; with more there is a map.
+const SCANNED_MAX: usize = 16;
 
 /// The usersets that hold one subject.
 #[derive(Debug, Default)]
 pub(crate) struct Closure {
-    /// By place in `Specialised::closable`; empty when there were too many.
-    by_place: Vec<Groups>,
+    /// In the order found, each once: first those by plain edges alone, then the others.
+    groups: SmallVec<[Group; SCANNED_MAX]>,
+    /// Where each stands in `groups`, once there are more than `SCANNED_MAX`.
+    places: FxHashMap<Group, u32>,
+    /// How many of the groups hold the subject by plain edges alone.
+    definite: usize,
+    is_too_large: bool,
 }
 
-/// The objects whose userset of one relation holds the subject; both sorted, disjoint.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Groups {
+/// One userset that holds the subject: certainly, or, past the definite ones, by way of some qualified edge that has not
+/// expired, if its caveat holds. One word: the relation's place in `Specialised::closable` above the object.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Group(u64);
+
+impl Group {
+    fn new(place: u32, object: Ordinal) -> Group {
+        Group(u64::from(place) << 32 | u64::from(object.0))
+    }
+
+    fn place(self) -> u32 {
+        (self.0 >> 32) as u32
+    }
+
+    fn object(self) -> Ordinal {
+        Ordinal(self.0 as u32)
+    }
+}
+
+/// How a group holds the subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Held {
     /// By plain edges alone: certainly.
-    pub(crate) definite: Vec<Ordinal>,
-    /// By way of some qualified edge that has not expired: if its caveat holds.
-    pub(crate) possible: Vec<Ordinal>,
+    Certainly,
+    /// If some caveats hold.
+    Possibly,
 }
 
 impl Closure {
@@ -36,51 +64,108 @@ impl Closure {
         specialised: &Specialised,
         subject: Ordinal,
         reading: &mut Reading<'_>,
-    ) -> Result<Closure, QueryError> {
-        let by_place = vec![Groups::default(); specialised.closable.len()];
-        let mut search = Search { graph, specialised, by_place, open: Vec::new(), len: 0, reading };
-        Ok(match search.run(subject)? {
-            true => Closure { by_place: search.by_place },
-            false => Closure::default(),
-        })
+    ) -> Result<Closure, Overrun> {
+        let mut search = Search { graph, specialised, closure: Closure::default(), reading };
+        let is_complete = search.run(subject)?;
+        let mut closure = search.closure;
+        closure.is_too_large = !is_complete;
+        Ok(closure)
     }
 
-    /// The groups of one closable relation; `None` when the closure is too large to be of use.
-    pub(crate) fn groups(&self, place: usize) -> Option<&Groups> {
-        self.by_place.get(place)
+    /// Whether it is too large to be of use; what it holds then says nothing.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.is_too_large
+    }
+
+    /// How many groups there are, of all relations.
+    pub(crate) fn len(&self) -> usize {
+        self.groups.len()
+    }
+
+    /// The objects whose userset of a relation holds the subject, and how; the certain ones first.
+    pub(crate) fn of(&self, place: u32) -> impl Iterator<Item = (Ordinal, Held)> + '_ {
+        let groups = self.groups.iter().enumerate();
+        let of = groups.filter(move |(_, group)| group.place() == place);
+        of.map(|(at, group)| (group.object(), self.held(at)))
+    }
+
+    /// How an object's userset of a relation holds the subject; `None` when it certainly does not.
+    pub(crate) fn find(&self, place: u32, object: Ordinal) -> Option<Held> {
+        self.position(Group::new(place, object)).map(|at| self.held(at))
+    }
+
+    #[inline]
+    fn position(&self, group: Group) -> Option<usize> {
+        let groups = self.groups.as_slice();
+        if groups.len() <= SCANNED_MAX {
+            groups.iter().position(|other| *other == group)
+        } else {
+            self.places.get(&group).map(|at| *at as usize)
+        }
+    }
+
+    fn held(&self, at: usize) -> Held {
+        if at < self.definite { Held::Certainly } else { Held::Possibly }
+    }
+
+    /// Adds a group unless it is there.
+    #[inline]
+    fn add(&mut self, group: Group) {
+        if self.position(group).is_some() {
+            return;
+        }
+        self.groups.push(group);
+        if self.groups.len() > SCANNED_MAX {
+            self.map_last();
+        }
+    }
+
+    /// Puts the group added last into the map, and with it all others when it is the first too many to look through.
+    #[cold]
+    fn map_last(&mut self) {
+        let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
+        let unmapped = self.places.len();
+        for (place, group) in self.groups.iter().enumerate().skip(unmapped) {
+            self.places.insert(*group, at(place));
+        }
     }
 }
 
 struct Search<'a, 'b, G> {
     graph: &'a G,
     specialised: &'a Specialised,
-    by_place: Vec<Groups>,
-    open: Vec<(usize, Ordinal)>,
-    len: usize,
+    closure: Closure,
     reading: &'a mut Reading<'b>,
 }
 
 impl<G: Graph> Search<'_, '_, G> {
     /// False when there are too many.
-    fn run(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
-        Ok(self.definite(subject)? && self.possible(subject)?)
+    fn run(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
+        if !self.definite(subject)? {
+            return Ok(false);
+        }
+        self.closure.definite = self.closure.groups.len();
+        let is_qualified = |kind: &KindId| self.graph.has_qualified(*kind);
+        Ok(!self.specialised.closable_kinds.iter().any(is_qualified) || self.possible(subject)?)
     }
 
-    fn definite(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
-        for (place, closable) in self.specialised.closable.iter().enumerate() {
-            if self.specialised.own == Some(closable.predicate) {
-                self.add(place, subject, true);
+    fn definite(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
+        let specialised = self.specialised;
+        for (place, closable) in (0..).zip(&specialised.closable) {
+            if specialised.own == Some(closable.predicate) {
+                self.closure.add(Group::new(place, subject));
             }
-            for (kind, end) in self.base(place, subject) {
-                if !self.add_plain(place, kind, end, true)? {
+            for (kind, end) in base(closable, subject) {
+                if !self.add_plain(place, kind, end)? {
                     return Ok(false);
                 }
             }
         }
-        while let Some((place, object)) = self.open.pop() {
-            let specialised = self.specialised;
-            for (kind, owner) in parents(specialised, place) {
-                if !self.add_plain(*owner, *kind, object, true)? {
+        let mut at = 0;
+        while let Some(group) = self.closure.groups.get(at).copied() {
+            at += 1;
+            for (kind, owner) in parents(specialised, group.place()) {
+                if !self.add_plain(*owner, *kind, group.object())? {
                     return Ok(false);
                 }
             }
@@ -89,31 +174,23 @@ impl<G: Graph> Search<'_, '_, G> {
     }
 
     /// What lies behind at least one qualified edge.
-    fn possible(&mut self, subject: Ordinal) -> Result<bool, QueryError> {
+    fn possible(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
-        for place in 0..specialised.closable.len() {
-            for (kind, end) in self.base(place, subject) {
+        for (place, closable) in (0..).zip(&specialised.closable) {
+            for (kind, end) in base(closable, subject) {
                 if !self.add_qualified(place, kind, end)? {
                     return Ok(false);
                 }
             }
-            for at in 0.. {
-                let Some(object) =
-                    self.by_place.get(place).and_then(|groups| groups.definite.get(at)).copied()
-                else {
-                    break;
-                };
-                for (kind, owner) in parents(specialised, place) {
-                    if !self.add_qualified(*owner, *kind, object)? {
-                        return Ok(false);
-                    }
-                }
-            }
         }
-        while let Some((place, object)) = self.open.pop() {
-            for (kind, owner) in parents(specialised, place) {
-                if !self.add_plain(*owner, *kind, object, false)?
-                    || !self.add_qualified(*owner, *kind, object)?
+        let mut at = 0;
+        while let Some(group) = self.closure.groups.get(at).copied() {
+            let is_definite = at < self.closure.definite;
+            at += 1;
+            for (kind, owner) in parents(specialised, group.place()) {
+                // Plain edges from a definite group lead to definite ones, which are there.
+                if !(is_definite || self.add_plain(*owner, *kind, group.object())?)
+                    || !self.add_qualified(*owner, *kind, group.object())?
                 {
                     return Ok(false);
                 }
@@ -122,40 +199,24 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(true)
     }
 
-    /// The edges by which the subject itself is in usersets of one relation.
-    fn base(&self, place: usize, subject: Ordinal) -> impl Iterator<Item = (KindId, Ordinal)> + use<G> {
-        let predicate = self.specialised.closable.get(place).map(|closable| closable.predicate);
-        let plan = match predicate.and_then(|predicate| self.specialised.body(predicate)) {
-            Some(Lowered::Relation(plan)) => Some(plan),
-            _ => None,
-        };
-        let direct = plan.and_then(|plan| plan.direct).map(|kind| (kind, subject));
-        let wildcard = plan.and_then(|plan| plan.wildcard).map(|kind| (kind, Ordinal::WILDCARD));
-        direct.into_iter().chain(wildcard)
-    }
-
-    fn add_plain(
-        &mut self,
-        place: usize,
-        kind: KindId,
-        subject: Ordinal,
-        is_definite: bool,
-    ) -> Result<bool, QueryError> {
+    fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
         let resources = self.graph.resources(kind, subject);
-        if resources.len() > GROUPS_MAX {
+        if resources.is_empty() {
+            return Ok(true);
+        }
+        let len = resources.len();
+        if len > GROUPS_MAX {
             return Ok(false);
         }
-        self.reading.charge_len(resources.len())?;
+        self.reading.charge_len(len)?;
         let replaced = self.graph.replaced_resources(kind);
-        for resource in resources.iter() {
-            if !replaced.contains(resource) {
-                self.add(place, resource, is_definite);
-            }
+        for resource in resources.iter().filter(|resource| !replaced.contains(*resource)) {
+            self.closure.add(Group::new(place, resource));
         }
-        Ok(self.len <= GROUPS_MAX)
+        Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 
-    fn add_qualified(&mut self, place: usize, kind: KindId, subject: Ordinal) -> Result<bool, QueryError> {
+    fn add_qualified(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
         let graph = self.graph;
         if !graph.has_qualified(kind) {
             return Ok(true);
@@ -170,26 +231,20 @@ impl<G: Graph> Search<'_, '_, G> {
             // Not noted as looked at: what a check finds here it looks at again, and what it does not cannot matter.
             let is_live = edge.qualifier.expires_at.is_none_or(|expires_at| expires_at > self.reading.now);
             if is_live && !replaced.contains(edge.other) {
-                self.add(place, edge.other, false);
+                self.closure.add(Group::new(place, edge.other));
             }
         }
-        Ok(self.len <= GROUPS_MAX)
-    }
-
-    fn add(&mut self, place: usize, object: Ordinal, is_definite: bool) {
-        let Some(groups) = self.by_place.get_mut(place) else { return };
-        let Err(at) = groups.definite.binary_search(&object) else { return };
-        if is_definite {
-            groups.definite.insert(at, object);
-        } else {
-            let Err(at) = groups.possible.binary_search(&object) else { return };
-            groups.possible.insert(at, object);
-        }
-        self.len += 1;
-        self.open.push((place, object));
+        Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 }
 
-fn parents(specialised: &Specialised, place: usize) -> &[(KindId, usize)] {
-    specialised.closable.get(place).map_or(&[], |closable| closable.parents.as_slice())
+/// The edges by which the subject itself is in usersets of one relation.
+fn base(closable: &Closable, subject: Ordinal) -> impl Iterator<Item = (KindId, Ordinal)> + use<> {
+    let direct = closable.direct.map(|kind| (kind, subject));
+    let wildcard = closable.wildcard.map(|kind| (kind, Ordinal::WILDCARD));
+    direct.into_iter().chain(wildcard)
+}
+
+fn parents(specialised: &Specialised, place: u32) -> &[(KindId, u32)] {
+    specialised.closable.get(place as usize).map_or(&[], |closable| closable.parents.as_slice())
 }

@@ -31,6 +31,18 @@ impl EdgeState {
     }
 }
 
+/// A query took more steps than it may. Small, since it is asked about at every step.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Overrun {
+    steps_max: u64,
+}
+
+impl From<Overrun> for QueryError {
+    fn from(overrun: Overrun) -> QueryError {
+        QueryError::TooManySteps { steps_max: overrun.steps_max }
+    }
+}
+
 /// The running account of one query.
 pub(crate) struct Reading<'a> {
     /// The instant of the query.
@@ -43,6 +55,13 @@ pub(crate) struct Reading<'a> {
     /// Whether some caveat failed so far, whether or not it matters.
     pub(crate) has_faults: bool,
     memo: Option<Memo>,
+}
+
+/// An account at one moment of a query.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Mark {
+    steps: u64,
+    valid_until: Option<Timestamp>,
 }
 
 /// Most outcomes that a query keeps.
@@ -89,17 +108,30 @@ impl<'a> Reading<'a> {
         Reading { memo: Some(Memo::default()), ..Reading::new(context) }
     }
 
+    /// The account as it stands.
+    pub(crate) fn mark(&self) -> Mark {
+        Mark { steps: self.steps, valid_until: self.valid_until }
+    }
+
+    /// Takes back what an attempt counted and noted that came to nothing, given the account before it.
+    pub(crate) fn rewind(&mut self, before: Mark) {
+        self.steps = before.steps;
+        self.valid_until = before.valid_until;
+    }
+
     /// Counts steps; an error once there are too many.
-    pub(crate) fn charge(&mut self, steps: u64) -> Result<(), QueryError> {
+    #[inline]
+    pub(crate) fn charge(&mut self, steps: u64) -> Result<(), Overrun> {
         self.steps = self.steps.saturating_add(steps);
         if self.steps > self.steps_max {
-            return Err(QueryError::TooManySteps { steps_max: self.steps_max });
+            return Err(Overrun { steps_max: self.steps_max });
         }
         Ok(())
     }
 
     /// Counts steps, one for each of so many members.
-    pub(crate) fn charge_len(&mut self, len: usize) -> Result<(), QueryError> {
+    #[inline]
+    pub(crate) fn charge_len(&mut self, len: usize) -> Result<(), Overrun> {
         self.charge(u64::try_from(len).unwrap_or(u64::MAX))
     }
 

@@ -25,7 +25,7 @@ impl Gather {
             Members::Empty => {}
             Members::One(one) => self.few.push(one),
             Members::Few(few) => self.few.extend_from_slice(few),
-            Members::Many(many) => self.many |= many,
+            Members::Many(many) => many.add_to(&mut self.many),
         }
     }
 
@@ -79,7 +79,7 @@ mod tests {
                 gather.add(Members::One(*member));
             }
             gather.add(Members::Few(&members[..5]));
-            gather.add(Members::Many(&bitmap));
+            gather.add(Members::Many(&bitmap.iter().collect()));
             gather.add(Members::Empty);
             assert_eq!(gather.finish(), bitmap, "{count} by {stride}");
         }

@@ -8,6 +8,7 @@ use roaring::RoaringBitmap;
 
 use crate::catalog::Catalog;
 use crate::ids::{KindId, Ordinal, TypeId};
+use crate::large_set::{LargeSet, LargeSetIter};
 
 /// What qualifies an edge: a caveat, an expiry or both, never neither.
 #[derive(Debug, Clone, PartialEq)]
@@ -40,7 +41,7 @@ pub enum Members<'a> {
     /// A few, ascending, without duplicates.
     Few(&'a [u32]),
     /// Many.
-    Many(&'a RoaringBitmap),
+    Many(&'a LargeSet),
 }
 
 impl<'a> Members<'a> {
@@ -87,7 +88,7 @@ impl<'a> Members<'a> {
                 MembersIter::Few(few.get(skipped..).unwrap_or(&[]).iter())
             }
             Members::One(one) => MembersIter::One(Some(one).filter(|one| *one >= first.0)),
-            Members::Many(many) if first.0 > 0 => MembersIter::Many(Box::new(many.range(first.0..))),
+            Members::Many(many) if first.0 > 0 => MembersIter::Many(Box::new(many.iter_from(first.0))),
             Members::Empty | Members::Many(_) => self.iter(),
         }
     }
@@ -100,7 +101,7 @@ impl<'a> Members<'a> {
                 bitmap.insert(one);
             }
             Members::Few(few) => bitmap.extend(few.iter().copied()),
-            Members::Many(many) => *bitmap |= many,
+            Members::Many(many) => many.add_to(bitmap),
         }
     }
 }
@@ -111,8 +112,8 @@ pub enum MembersIter<'a> {
     One(Option<u32>),
     /// From a sorted array.
     Few(std::slice::Iter<'a, u32>),
-    /// From a bitmap.
-    Many(Box<roaring::bitmap::Iter<'a>>),
+    /// From a large set.
+    Many(Box<LargeSetIter<'a>>),
 }
 
 impl Iterator for MembersIter<'_> {
@@ -152,6 +153,13 @@ pub trait Graph {
     /// The ordinal of an object, if it was ever mentioned; of its newest incarnation. An ordinal newer than this revision
     /// has no edges in it.
     fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal>;
+    /// The ordinals of several objects, in their order, as `ordinal` says of each; what is past the shorter of the two
+    /// slices is left alone. A graph that has to wait for memory waits for all of them at once.
+    fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        for ((object_type, object_id), found) in asked.iter().zip(found) {
+            *found = self.ordinal(*object_type, object_id);
+        }
+    }
     /// The id of an object.
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;
     /// The objects of a type that lost their name to a later incarnation at this revision or before; `None` when there are
@@ -165,6 +173,10 @@ pub trait Graph {
     fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_>;
     /// Resources of the subject's plain edges of a kind.
     fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_>;
+    /// Asks for the memory that `subjects` reads, without waiting for it. No answer depends on it.
+    fn prefetch_subjects(&self, _kind: KindId, _resource: Ordinal) {}
+    /// Asks for the memory that `resources` reads, without waiting for it. No answer depends on it.
+    fn prefetch_resources(&self, _kind: KindId, _subject: Ordinal) {}
     /// The resource's qualified edges of a kind, ascending by subject.
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge];
     /// The subject's qualified edges of a kind, ascending by resource.

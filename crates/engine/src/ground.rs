@@ -6,10 +6,11 @@ use rustc_hash::FxHashMap;
 use crate::edges::{EdgeState, Reading};
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::QueryError;
 use crate::reasons::Reason;
-use crate::specialised::{Lowered, Op, RelationPlan, Specialised};
+use crate::specialised::{Lowered, RelationPlan, Specialised};
 use crate::value::Value;
 
 /// What the subjects of the question get from single edges.

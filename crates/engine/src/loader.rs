@@ -7,12 +7,13 @@ use pemba_schema::{Schema, SubjectShape};
 use smol_str::SmolStr;
 
 use crate::catalog::{Catalog, Kind};
+use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::{Names, RestoreError};
 use crate::program::Program;
 use crate::snapshot::Snapshot;
-use crate::table::{ArcTrie, EdgeTable};
+use crate::table::EdgeTable;
 use crate::table_kind::KindTables;
 use crate::transaction::allowed_subjects;
 
@@ -62,7 +63,7 @@ pub enum LoadError {
 
 /// Takes types, kinds and objects in order of their numbers, then edges in order of their keys.
 #[derive(Debug)]
-pub struct Loader<T: EdgeTable = ArcTrie> {
+pub struct Loader<T: EdgeTable = EpochTrie> {
     state: Snapshot<T>,
     last: Option<EdgeKey>,
     open: Open<T>,

@@ -68,7 +68,7 @@ impl<G: Graph> OneByOne<'_, G> {
             let mut walk = Walk::new(self.graph, self.specialised, self.subject, &mut closure, reading);
             match walk.atom(self.predicate, resource, 0) {
                 Ok(value) => answers.push((value, walk.into_summary())),
-                Err(Stop::Refused(error)) => return Err(error),
+                Err(Stop::Refused(error)) => return Err(*error),
                 Err(Stop::Exhausted) => {
                     places.push(answers.len());
                     hard.push((self.predicate, resource));

@@ -9,9 +9,10 @@ use crate::gather::Gather;
 use crate::graph::Graph;
 use crate::ids::{KindId, Ordinal};
 use crate::lookup_sets::{Plane, Sets};
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::QueryError;
-use crate::specialised::{Lowered, Op, RelationPlan};
+use crate::specialised::{Lowered, RelationPlan};
 
 /// One fixpoint.
 pub(crate) struct Recursion<'s, 'a, 'b, G> {
@@ -237,9 +238,7 @@ impl<'s, 'a, 'b, G: Graph> Recursion<'s, 'a, 'b, G> {
             Via::Edge(kind) | Via::AllEdges(kind) => (kind, self.plane),
         };
         let mut gather = Gather::default();
-        for object in fresh {
-            self.sets.behind(kind, Ordinal(*object), plane, &mut gather)?;
-        }
+        self.sets.through(kind, fresh.iter().copied(), plane, &mut gather)?;
         let found = gather.into_sorted();
         let Via::AllEdges(_) = via else { return Ok(found) };
         let steps = match self.nodes.get(node).map(|node| &node.part) {

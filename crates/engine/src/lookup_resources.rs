@@ -8,7 +8,7 @@ use crate::edges::Reading;
 use crate::graph::Graph;
 use crate::ids::{Ordinal, TypeId};
 use crate::lookup_missing::{OneByOne, first_fault};
-use crate::lookup_sets::{Negation, Plane, Sets};
+use crate::lookup_sets::{Negation, Sets};
 use crate::program::{PredicateId, Program, Question};
 use crate::query::{Permissionship, QueryContext, QueryError, ResourceSet};
 use crate::specialised::{Component, Specialised};
@@ -70,8 +70,12 @@ impl<G: Graph> Lookup<'_, G> {
         for component in order {
             sets.compute(component)?;
         }
-        let definite = self.take(&mut sets, Plane::Definite);
-        let conditional = self.take(&mut sets, Plane::Possible) - &definite;
+        let (mut definite, possible) = sets.take(self.predicate);
+        self.graph.keep_named(self.resource_type, &mut definite);
+        let conditional = possible.map_or_else(RoaringBitmap::new, |mut possible| {
+            self.graph.keep_named(self.resource_type, &mut possible);
+            possible - &definite
+        });
         // The sets take a caveat that failed for an open one; whether that matters only a check of each can say.
         if reading.has_faults {
             let Lookup { graph, program, specialised, subject, predicate, .. } = *self;
@@ -81,13 +85,6 @@ impl<G: Graph> Lookup<'_, G> {
         Ok(ResourceSet { resource_type: Some(self.resource_type), definite, conditional, valid_until: None })
     }
 
-    /// The resources found that an answer may name.
-    fn take(&self, sets: &mut Sets<'_, '_, G>, plane: Plane) -> RoaringBitmap {
-        let mut found = sets.take(plane, self.predicate);
-        self.graph.keep_named(self.resource_type, &mut found);
-        found
-    }
-
     /// Where a predicate can depend on its own absence: first every resource that could be found if nothing were
     /// excluded, then one system of equations for all of them.
     fn by_checks(&self, order: &[&Component], reading: &mut Reading<'_>) -> Result<ResourceSet, QueryError> {
@@ -95,7 +92,9 @@ impl<G: Graph> Lookup<'_, G> {
         for component in order {
             sets.compute(component)?;
         }
-        let candidates = self.take(&mut sets, Plane::Possible);
+        // With exclusions ignored there is one set, of all that is possible.
+        let (mut candidates, _) = sets.take(self.predicate);
+        self.graph.keep_named(self.resource_type, &mut candidates);
         let asked: Vec<(PredicateId, Ordinal)> =
             candidates.iter().map(|object| (self.predicate, Ordinal(object))).collect();
         let values = solve_checks(self.graph, self.program, self.specialised, self.subject, &asked, reading)?;

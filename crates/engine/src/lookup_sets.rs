@@ -3,17 +3,21 @@
 //! Two planes carry the three values: the resources it has certainly, and those it has at least conditionally. Each is
 //! computed by plain set algebra; what an exclusion takes away is read from the other plane.
 
+use std::rc::Rc;
+
 use roaring::RoaringBitmap;
 use rustc_hash::FxHashMap;
+use smallvec::SmallVec;
 
 use crate::edges::Reading;
 use crate::gather::Gather;
-use crate::graph::Graph;
+use crate::graph::{Graph, Replaced};
 use crate::ids::{KindId, Ordinal};
 use crate::lookup_recursion::Recursion;
+use crate::op::Op;
 use crate::program::PredicateId;
 use crate::query::{Permissionship, QueryError};
-use crate::specialised::{Component, Lowered, Op, RelationPlan, Specialised};
+use crate::specialised::{Component, Lowered, RelationPlan, Specialised};
 
 /// Which of the two sets is meant.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -50,6 +54,25 @@ impl Plane {
     }
 }
 
+/// So many rows are asked for ahead, before the first of them is read.
+const BATCH: usize = 32;
+
+/// What is the same for all edges of a kind.
+#[derive(Clone, Copy)]
+pub(crate) struct Edges<'a> {
+    kind: KindId,
+    replaced: Replaced<'a>,
+    is_qualified: bool,
+}
+
+impl<'a> Edges<'a> {
+    /// Of a kind.
+    pub(crate) fn of<G: Graph>(graph: &'a G, kind: KindId) -> Edges<'a> {
+        let (replaced, is_qualified) = (graph.replaced_resources(kind), graph.has_qualified(kind));
+        Edges { kind, replaced, is_qualified }
+    }
+}
+
 /// The sets computed so far.
 pub(crate) struct Sets<'a, 'b, G> {
     pub(crate) graph: &'a G,
@@ -57,10 +80,10 @@ pub(crate) struct Sets<'a, 'b, G> {
     subject: Ordinal,
     negation: Negation,
     pub(crate) reading: &'a mut Reading<'b>,
-    definite: FxHashMap<PredicateId, RoaringBitmap>,
+    definite: FxHashMap<PredicateId, Rc<RoaringBitmap>>,
     /// Only where it differs from `definite`.
-    possible: FxHashMap<PredicateId, RoaringBitmap>,
-    empty: RoaringBitmap,
+    possible: FxHashMap<PredicateId, Rc<RoaringBitmap>>,
+    empty: Rc<RoaringBitmap>,
 }
 
 impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
@@ -80,19 +103,20 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
             reading,
             definite: FxHashMap::default(),
             possible: FxHashMap::default(),
-            empty: RoaringBitmap::new(),
+            empty: Rc::default(),
         }
     }
 
     /// The set of a predicate.
-    pub(crate) fn set(&self, plane: Plane, id: PredicateId) -> &RoaringBitmap {
+    pub(crate) fn set(&self, plane: Plane, id: PredicateId) -> &Rc<RoaringBitmap> {
         let possible = || self.possible.get(&id).filter(|_| plane == Plane::Possible);
         possible().or_else(|| self.definite.get(&id)).unwrap_or(&self.empty)
     }
 
-    /// The set of a predicate, to keep.
-    pub(crate) fn take(&mut self, plane: Plane, id: PredicateId) -> RoaringBitmap {
-        self.set(plane, id).clone()
+    /// The definite and the possible set of a predicate, to keep; no possible one where it is the definite one.
+    pub(crate) fn take(&mut self, id: PredicateId) -> (RoaringBitmap, Option<RoaringBitmap>) {
+        let definite = self.definite.remove(&id).unwrap_or_default();
+        (Rc::unwrap_or_clone(definite), self.possible.remove(&id).map(Rc::unwrap_or_clone))
     }
 
     /// Computes the sets of a component; those it depends on must be there.
@@ -101,11 +125,11 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         let is_split = self.negation == Negation::Exact && self.is_conditional(component);
         let first = if self.negation == Negation::Exact { Plane::Definite } else { Plane::Possible };
         for (id, set) in self.component(component, first)? {
-            self.definite.insert(id, set);
+            self.definite.insert(id, Rc::new(set));
         }
         if is_split {
             for (id, set) in self.component(component, Plane::Possible)? {
-                self.possible.insert(id, set);
+                self.possible.insert(id, Rc::new(set));
             }
         }
         Ok(())
@@ -156,8 +180,8 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
                 let mut found = self.relation(plan, plane)?;
                 for userset in &plan.usersets {
                     let mut gather = Gather::default();
-                    let objects = self.set(plane, userset.target).clone();
-                    self.through(userset.kind, &objects, plane, &mut gather)?;
+                    let objects = Rc::clone(self.set(plane, userset.target));
+                    self.through(userset.kind, objects.iter(), plane, &mut gather)?;
                     found |= gather.finish();
                 }
                 found
@@ -179,12 +203,13 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         plan: &RelationPlan,
         plane: Plane,
     ) -> Result<RoaringBitmap, QueryError> {
+        let graph = self.graph;
         let mut gather = Gather::default();
         if let Some(kind) = plan.direct {
-            self.behind(kind, self.subject, plane, &mut gather)?;
+            self.behind(Edges::of(graph, kind), self.subject, plane, &mut gather)?;
         }
         if let Some(kind) = plan.wildcard {
-            self.behind(kind, Ordinal::WILDCARD, plane, &mut gather)?;
+            self.behind(Edges::of(graph, kind), Ordinal::WILDCARD, plane, &mut gather)?;
         }
         Ok(gather.finish())
     }
@@ -192,22 +217,21 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
     /// The resources of one object's edges of a kind.
     pub(crate) fn behind(
         &mut self,
-        kind: KindId,
+        edges: Edges<'a>,
         object: Ordinal,
         plane: Plane,
         gather: &mut Gather,
     ) -> Result<(), QueryError> {
-        let graph = self.graph;
-        let plain = graph.resources(kind, object);
+        let Edges { kind, replaced, is_qualified } = edges;
+        let plain = self.graph.resources(kind, object);
         self.reading.charge_len(plain.len() + 1)?;
-        let replaced = graph.replaced_resources(kind);
         if replaced.is_empty() {
             gather.add(plain);
         } else {
             plain.iter().filter(|one| !replaced.contains(*one)).for_each(|one| gather.add_one(one));
         }
-        if graph.has_qualified(kind) {
-            let edges = graph.qualified_resources(kind, object).iter();
+        if is_qualified {
+            let edges = self.graph.qualified_resources(kind, object).iter();
             for edge in edges.filter(|edge| !replaced.contains(edge.other)) {
                 self.reading.charge(1)?;
                 if plane.holds(self.reading.state(&edge.qualifier)?.value()) {
@@ -218,15 +242,23 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         Ok(())
     }
 
-    /// The resources of a set of objects' edges of a kind.
-    fn through(
+    /// The resources of many objects' edges of a kind.
+    pub(crate) fn through(
         &mut self,
         kind: KindId,
-        objects: &RoaringBitmap,
+        mut objects: impl Iterator<Item = u32>,
         plane: Plane,
         gather: &mut Gather,
     ) -> Result<(), QueryError> {
-        objects.iter().try_for_each(|object| self.behind(kind, Ordinal(object), plane, gather))
+        let edges = Edges::of(self.graph, kind);
+        loop {
+            let batch: SmallVec<[Ordinal; BATCH]> = objects.by_ref().take(BATCH).map(Ordinal).collect();
+            if batch.is_empty() {
+                return Ok(());
+            }
+            batch.iter().for_each(|object| self.graph.prefetch_resources(kind, *object));
+            batch.iter().try_for_each(|object| self.behind(edges, *object, plane, gather))?;
+        }
     }
 
     /// The resources of an expression that reads only complete sets.
@@ -235,12 +267,12 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         match op {
             Op::Never => Ok(RoaringBitmap::new()),
             Op::SelfObject => Ok(std::iter::once(self.subject.0).collect()),
-            Op::Reference(id) => Ok(self.set(plane, *id).clone()),
+            Op::Reference(id) => Ok(RoaringBitmap::clone(self.set(plane, *id))),
             Op::ArrowAny(steps) => {
                 let mut gather = Gather::default();
                 for (kind, target) in steps {
-                    let objects = self.set(plane, *target).clone();
-                    self.through(*kind, &objects, plane, &mut gather)?;
+                    let objects = Rc::clone(self.set(plane, *target));
+                    self.through(*kind, objects.iter(), plane, &mut gather)?;
                 }
                 Ok(gather.finish())
             }
@@ -312,8 +344,8 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
         let mut gather = Gather::default();
         for (kind, target) in steps {
             if let Some(target) = target {
-                let objects = self.set(plane, *target).clone();
-                self.through(*kind, &objects, plane, &mut gather)?;
+                let objects = Rc::clone(self.set(plane, *target));
+                self.through(*kind, objects.iter(), plane, &mut gather)?;
             }
         }
         Ok(gather.finish())

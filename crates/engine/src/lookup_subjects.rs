@@ -11,6 +11,7 @@ use crate::edges::Reading;
 use crate::graph::Graph;
 use crate::ground::{Domain, Grounding};
 use crate::ids::{KindId, Ordinal, TypeId};
+use crate::lookup_union::{plainly_named, subjects_of};
 use crate::program::{PredicateId, Program};
 use crate::query::{FoundSubject, Permissionship, QueryContext, QueryError, SubjectSet};
 use crate::reasons::{Reason, Summary};
@@ -32,23 +33,71 @@ pub fn lookup_subjects<G: Graph>(
     subject_relation: Option<&str>,
     context: &QueryContext<'_>,
 ) -> Result<SubjectSet, QueryError> {
+    let asked = (resource, permission, subject_type, subject_relation);
+    answer(graph, program, asked, context, subjects_of)
+}
+
+/// The answer of `lookup_subjects` by the equations alone: the slow way, which the quick one must agree with.
+#[doc(hidden)]
+pub fn lookup_subjects_general<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource: &ObjectRef,
+    permission: &str,
+    subject_type: &str,
+    subject_relation: Option<&str>,
+    context: &QueryContext<'_>,
+) -> Result<SubjectSet, QueryError> {
+    let asked = (resource, permission, subject_type, subject_relation);
+    answer(graph, program, asked, context, |_, _, _, _, _| Ok(None))
+}
+
+/// The answer to a lookup: the resource, its permission, the subjects' type and relation. By the quick way, or where that
+/// gives up by the equations.
+fn answer<G: Graph>(
+    graph: &G,
+    program: &Program,
+    (resource, permission, subject_type, subject_relation): (&ObjectRef, &str, &str, Option<&str>),
+    context: &QueryContext<'_>,
+    quick: impl FnOnce(
+        &G,
+        &Specialised,
+        PredicateId,
+        Ordinal,
+        &mut Reading<'_>,
+    ) -> Result<Option<Subjects>, QueryError>,
+) -> Result<SubjectSet, QueryError> {
     let (resource_type, predicate) = program.find(&resource.object_type, permission)?;
     let (type_id, specialised) = program.find_subject(subject_type, subject_relation)?;
     // An object never mentioned has no edges; what it may have is itself.
     let object = graph.ordinal(resource_type, &resource.object_id).unwrap_or(UNKNOWN_SUBJECT);
     let mut reading = Reading::remembering(context);
-    let mut grounding = Grounding::new(graph, specialised, AllSubjects, &mut reading);
-    let root = grounding.atom(predicate, object);
-    let (equations, _) = grounding.finish()?;
-    let solution = solve(equations, &[root], &mut reading)?;
-    let value =
-        solution.value(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
+    let value = match quick(graph, specialised, predicate, object, &mut reading)? {
+        Some(value) => value,
+        None => solved(graph, program, specialised, predicate, object, &mut reading)?,
+    };
     let faults = Summary::default();
     let mut asker = Asker { graph, program, specialised, predicate, object, reading, faults };
-    let mut answer = asker.report(value, type_id)?;
+    let mut answer = asker.report(&value, type_id)?;
     answer.subject_type = Some(type_id);
     answer.valid_until = asker.reading.valid_until;
     Ok(answer)
+}
+
+/// The value by the equations.
+fn solved<G: Graph>(
+    graph: &G,
+    program: &Program,
+    specialised: &Specialised,
+    predicate: PredicateId,
+    object: Ordinal,
+    reading: &mut Reading<'_>,
+) -> Result<Subjects, QueryError> {
+    let mut grounding = Grounding::new(graph, specialised, AllSubjects, reading);
+    let root = grounding.atom(predicate, object);
+    let (equations, reading) = grounding.finish()?;
+    let mut solution = solve(equations, &[root], reading)?;
+    solution.take(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))
 }
 
 /// The domain of a lookup of subjects.
@@ -119,6 +168,17 @@ struct Asker<'a, 'b, G> {
 
 impl<G: Graph> Asker<'_, '_, G> {
     fn report(&mut self, value: &Subjects, subject_type: TypeId) -> Result<SubjectSet, QueryError> {
+        if let Some(named) = plainly_named(value) {
+            let mut named = named.clone();
+            self.graph.keep_named(subject_type, &mut named);
+            self.reading.charge(named.len())?;
+            let concrete = named.iter().map(|point| FoundSubject {
+                ordinal: Ordinal(point),
+                permissionship: Permissionship::Yes,
+                missing: Vec::new(),
+            });
+            return Ok(SubjectSet { concrete: concrete.collect(), ..SubjectSet::default() });
+        }
         let wildcard = value.default_value();
         let mut points = &value.definite.exceptions | &value.possible.exceptions;
         points |= &value.named;
@@ -170,7 +230,7 @@ impl<G: Graph> Asker<'_, '_, G> {
         let mut walk = Walk::new(self.graph, self.specialised, subject, &mut closure, &mut self.reading);
         let summary = match walk.atom(self.predicate, self.object, 0) {
             Ok(_) => walk.into_summary(),
-            Err(Stop::Refused(error)) => return Err(error),
+            Err(Stop::Refused(error)) => return Err(*error),
             Err(Stop::Exhausted) => {
                 let asked = [(self.predicate, self.object)];
                 let mut answers = solve_checks(

@@ -1,31 +1,35 @@
 //! Object ids and their ordinals, both ways: append-only, shared by all snapshots, read without locks.
 //!
-//! Per type, names lie in pages by ordinal, and an open-addressing table of atomic words finds the ordinal. The writer
-//! puts the name in its page before it puts the ordinal in the table; whoever finds the ordinal finds the name.
+//! Per type, names lie end to end in an arena, a table finds the record of a name by its hash, and an index finds it by
+//! ordinal. The writer writes the record before it puts its place into either; whoever finds the place finds the name.
 //!
 //! A name can be given to another object: a later incarnation, with an ordinal of its own. The name then leads to the
 //! newest only, while every ordinal keeps its name.
+#![allow(
+    unsafe_code,
+    reason = "places of records are passed through atomic words, where no type vouches for them"
+)]
 
-use std::hash::BuildHasher;
-use std::sync::{Arc, PoisonError};
+use std::hash::{BuildHasher, Hasher};
+use std::sync::PoisonError;
 
 use foldhash::quality::FixedState;
-use smol_str::SmolStr;
+use smallvec::SmallVec;
 
 use crate::ids::{Ordinal, TypeId};
+use crate::names_arena::{Arena, Place, Record};
 use crate::names_spine::Spine;
-use crate::sync::{AtomicU32, AtomicU64, Mutex, OnceLock, Ordering, Swap};
+use crate::names_table::NameTable;
+use crate::sync::{AtomicU32, Mutex, Ordering};
 
-/// Names in one page.
-const PAGE: u32 = if cfg!(loom) { 2 } else { 256 };
-/// Slots of a type's first table; a power of two.
-const FIRST_SLOTS: usize = if cfg!(loom) { 2 } else { 16 };
+/// Ordinals in one page of the index.
+const PAGE: u32 = if cfg!(loom) { 2 } else { 1024 };
 
 /// A type has as many objects as it can have.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("an object type holds at most {max} different object ids")]
+#[error("an object type holds at most {max} objects with ids of this length")]
 pub struct TooManyObjects {
-    /// The limit, in objects.
+    /// How many objects of the type there are; 16 GiB of ids bound them, or the ordinals do.
     pub max: u32,
 }
 
@@ -45,14 +49,22 @@ pub enum RestoreError {
     TooMany(#[from] TooManyObjects),
 }
 
+/// The hash of a name, by the `Names` that made it; it means nothing to another.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct NameHash(u32);
+
 /// The names of all objects ever mentioned. Never shrinks; an ordinal never changes its name.
 #[derive(Debug)]
 pub struct Names {
     types: Spine<Box<TypeNames>>,
     /// Held while a name is added: there is one writer at a time.
-    writer: Mutex<()>,
+    writer: Mutex<Writer>,
     hash: FixedState,
 }
+
+/// Stands for the right to add names.
+#[derive(Debug)]
+struct Writer;
 
 impl Default for Names {
     fn default() -> Names {
@@ -68,22 +80,60 @@ impl Names {
 
     /// No names, with a hash of its own, so that nobody outside can choose ids that collide. No ordinal depends on it.
     pub fn with_hash_seed(seed: u64) -> Names {
-        Names { types: Spine::new(), writer: Mutex::new(()), hash: FixedState::with_seed(seed) }
+        Names { types: Spine::new(), writer: Mutex::new(Writer), hash: FixedState::with_seed(seed) }
     }
 
     /// The ordinal of an object, if it was ever mentioned; of its newest incarnation.
     pub fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
-        let names = self.types.get(object_type.0)?;
-        names.find(self.tag(object_id), object_id).map(Ordinal)
+        self.ordinal_hashed(object_type, self.hash(object_id), object_id)
+    }
+
+    /// As `ordinal`, with the id's hash.
+    fn ordinal_hashed(&self, object_type: TypeId, hash: NameHash, object_id: &str) -> Option<Ordinal> {
+        let (_, ordinal) = self.types.get(object_type.0)?.find(hash, object_id)?;
+        Some(Ordinal(ordinal))
+    }
+
+    fn hash(&self, object_id: &str) -> NameHash {
+        let mut hasher = self.hash.build_hasher();
+        hasher.write(object_id.as_bytes());
+        NameHash((hasher.finish() >> 32) as u32)
+    }
+
+    /// Asks the processor for the memory that a lookup by this hash touches first. Changes nothing but its speed.
+    fn prefetch(&self, object_type: TypeId, hash: NameHash) {
+        if let Some(names) = self.types.get(object_type.0) {
+            names.table.prefetch(hash.0);
+        }
+    }
+
+    /// The ordinals of several objects, in their order, as `ordinal` says of each. The memory of all is asked for before
+    /// any of it is read.
+    pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        let hash = |(object_type, object_id): &(TypeId, &str)| {
+            let hash = self.hash(object_id);
+            self.prefetch(*object_type, hash);
+            hash
+        };
+        let hashes: SmallVec<[NameHash; 64]> = asked.iter().map(hash).collect();
+        let candidate = |((object_type, _), hash): (&(TypeId, &str), &NameHash)| {
+            self.types.get(object_type.0)?.candidate(*hash)
+        };
+        let candidates: SmallVec<[Option<Place>; 64]> = asked.iter().zip(&hashes).map(candidate).collect();
+        for ((((object_type, object_id), hash), candidate), found) in
+            asked.iter().zip(&hashes).zip(candidates).zip(found)
+        {
+            let names = self.types.get(object_type.0).zip(candidate);
+            let first = names.and_then(|(names, place)| names.at(place, object_id));
+            *found = match first {
+                Some((_, ordinal)) => Some(Ordinal(ordinal)),
+                None => self.ordinal_hashed(*object_type, *hash, object_id),
+            };
+        }
     }
 
     /// The id behind an ordinal.
     pub fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {
-        self.types.get(object_type.0)?.name(ordinal.0).map(SmolStr::as_str)
-    }
-
-    /// As `object_id`, to keep.
-    pub(crate) fn shared_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&SmolStr> {
         self.types.get(object_type.0)?.name(ordinal.0)
     }
 
@@ -100,25 +150,27 @@ impl Names {
     /// The ordinal of an object, given one if it has none; with whether it is new. The type must be one of a
     /// catalog's: memory grows with the highest type number.
     pub fn intern(&self, object_type: TypeId, object_id: &str) -> Result<(Ordinal, bool), TooManyObjects> {
-        let tag = self.tag(object_id);
-        if let Some(ordinal) = self.types.get(object_type.0).and_then(|names| names.find(tag, object_id)) {
+        let hash = self.hash(object_id);
+        if let Some((_, ordinal)) =
+            self.types.get(object_type.0).and_then(|names| names.find(hash, object_id))
+        {
             return Ok((Ordinal(ordinal), false));
         }
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = self.type_names(object_type)?;
-        match names.find(tag, object_id) {
-            Some(ordinal) => Ok((Ordinal(ordinal), false)),
-            None => Ok((Ordinal(names.add(tag, object_id, None)?), true)),
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let names = self.type_names(&mut writer, object_type)?;
+        match names.find(hash, object_id) {
+            Some((_, ordinal)) => Ok((Ordinal(ordinal), false)),
+            None => Ok((Ordinal(names.add(&mut writer, hash, object_id, None)?), true)),
         }
     }
 
     /// Gives a name to another object and returns that object's ordinal; from then on `ordinal` finds only this one. A
     /// name that nobody has is given as by `intern`. The type as for `intern`.
     pub fn reincarnate(&self, object_type: TypeId, object_id: &str) -> Result<Ordinal, TooManyObjects> {
-        let tag = self.tag(object_id);
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let names = self.type_names(object_type)?;
-        names.add(tag, object_id, names.find(tag, object_id)).map(Ordinal)
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.hash(object_id);
+        let names = self.type_names(&mut writer, object_type)?;
+        names.add(&mut writer, hash, object_id, names.find(hash, object_id)).map(Ordinal)
     }
 
     /// The objects of a type that lost their name to another, each with the one that got it; ascending by the latter.
@@ -137,23 +189,19 @@ impl Names {
         ordinal: Ordinal,
         object_id: &str,
     ) -> Result<(), RestoreError> {
-        let _writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
-        let tag = self.tag(object_id);
-        let names = self.type_names(object_type)?;
+        let mut writer = self.writer.lock().unwrap_or_else(PoisonError::into_inner);
+        let hash = self.hash(object_id);
+        let names = self.type_names(&mut writer, object_type)?;
         let expected = names.count.load(Ordering::Relaxed);
         if ordinal.0 != expected {
             return Err(RestoreError::OutOfOrder { expected, found: ordinal.0 });
         }
-        names.add(tag, object_id, names.find(tag, object_id))?;
+        names.add(&mut writer, hash, object_id, names.find(hash, object_id))?;
         Ok(())
     }
 
-    fn tag(&self, object_id: &str) -> u32 {
-        (self.hash.hash_one(object_id) >> 32) as u32
-    }
-
-    /// The names of a type, made if missing. For the writer only.
-    fn type_names(&self, object_type: TypeId) -> Result<&TypeNames, TooManyObjects> {
+    /// The names of a type, made if missing.
+    fn type_names(&self, _writer: &mut Writer, object_type: TypeId) -> Result<&TypeNames, TooManyObjects> {
         if self.types.get(object_type.0).is_none() {
             self.types.set(object_type.0, Box::new(TypeNames::new()));
         }
@@ -164,8 +212,11 @@ impl Names {
 /// The names of one type.
 #[derive(Debug)]
 struct TypeNames {
-    table: Swap<NameTable>,
-    pages: Spine<Box<[OnceLock<SmolStr>]>>,
+    arena: Arena,
+    /// Places by hash. Only what `arena` returned.
+    table: NameTable,
+    /// Pages of places by ordinal; 0 where there is none yet. Only what `arena` returned.
+    index: Spine<Box<[AtomicU32]>>,
     count: AtomicU32,
     /// Ordinals that lost their name, with the ordinal that got it, in the order in which that happened.
     replaced: Spine<(u32, u32)>,
@@ -175,103 +226,72 @@ struct TypeNames {
 impl TypeNames {
     fn new() -> TypeNames {
         TypeNames {
-            table: Swap::new(Arc::new(NameTable::new(FIRST_SLOTS))),
-            pages: Spine::new(),
+            arena: Arena::new(),
+            table: NameTable::new(),
+            index: Spine::new(),
             count: AtomicU32::new(0),
             replaced: Spine::new(),
             replaced_len: AtomicU32::new(0),
         }
     }
 
-    fn name(&self, ordinal: u32) -> Option<&SmolStr> {
-        self.pages.get(ordinal / PAGE)?.get((ordinal % PAGE) as usize)?.get()
+    fn name(&self, ordinal: u32) -> Option<&str> {
+        let page = self.index.get(ordinal / PAGE)?;
+        let place = Place::new(page.get((ordinal % PAGE) as usize)?.load(Ordering::Acquire))?;
+        // SAFETY: the index holds only places of this arena, each stored with a release after its push.
+        unsafe { self.arena.record(place) }.map(|record| record.name)
     }
 
-    fn find(&self, tag: u32, name: &str) -> Option<u32> {
-        let table = self.table.load();
-        table.probe(tag).find(|ordinal| self.name(*ordinal).is_some_and(|found| found == name))
+    /// The record of a name's newest incarnation: its place and its ordinal.
+    fn find(&self, hash: NameHash, name: &str) -> Option<(Place, u32)> {
+        self.table.find(hash.0, |place| self.at(place, name))
     }
 
-    /// Adds a name, in the place of the ordinal that has it. For the writer only.
-    fn add(&self, tag: u32, name: &str, earlier: Option<u32>) -> Result<u32, TooManyObjects> {
-        let too_many = TooManyObjects { max: Ordinal::MAX.0 };
+    /// The place that `find` looks at first; asks the processor for the record there.
+    fn candidate(&self, hash: NameHash) -> Option<Place> {
+        let place = self.table.find(hash.0, Some)?;
+        self.arena.prefetch(place);
+        Some(place)
+    }
+
+    /// The record at a place that the table had, if it is of this name.
+    fn at(&self, place: Place, name: &str) -> Option<(Place, u32)> {
+        // SAFETY: the table holds only places of this arena, each stored with a release after its push.
+        let record: Record<'_> = unsafe { self.arena.record(place) }?;
+        (record.name == name).then_some((place, record.ordinal))
+    }
+
+    /// Adds a name, in the place of the record that has it.
+    fn add(
+        &self,
+        _writer: &mut Writer,
+        hash: NameHash,
+        name: &str,
+        earlier: Option<(Place, u32)>,
+    ) -> Result<u32, TooManyObjects> {
         let ordinal = self.count.load(Ordering::Relaxed);
+        let too_many = TooManyObjects { max: ordinal };
         if ordinal >= Ordinal::MAX.0 {
             return Err(too_many);
         }
+        // SAFETY: there is one `Writer`, behind a lock, and it is borrowed here.
+        let place = unsafe { self.arena.push(ordinal, name) }.ok_or(too_many)?;
         let page = ordinal / PAGE;
-        if self.pages.get(page).is_none() {
-            self.pages.set(page, (0..PAGE).map(|_| OnceLock::new()).collect());
+        if self.index.get(page).is_none() {
+            self.index.set(page, (0..PAGE).map(|_| AtomicU32::new(0)).collect());
         }
-        let cell =
-            self.pages.get(page).and_then(|page| page.get((ordinal % PAGE) as usize)).ok_or(too_many)?;
-        cell.set(SmolStr::new(name)).map_err(|_| too_many)?;
-        if let Some(earlier) = earlier {
+        let cell = self.index.get(page).and_then(|page| page.get((ordinal % PAGE) as usize));
+        cell.ok_or(too_many)?.store(place.get(), Ordering::Release);
+        if let Some((_, earlier)) = earlier {
             let at = self.replaced_len.load(Ordering::Relaxed);
             self.replaced.set(at, (earlier, ordinal));
             self.replaced_len.store(at + 1, Ordering::Release);
         }
-
-        let table = self.table.load();
-        // At most two thirds full, so that a probe ends soon.
-        if (ordinal as usize + 1) * 3 > table.slots.len() * 2 {
-            let grown = table.doubled();
-            grown.put(tag, ordinal, earlier);
-            drop(table);
-            self.table.store(Arc::new(grown));
-        } else {
-            table.put(tag, ordinal, earlier);
+        if !self.table.put(hash.0, place, earlier.map(|(place, _)| place)) {
+            return Err(too_many);
         }
         self.count.store(ordinal + 1, Ordering::Release);
         Ok(ordinal)
-    }
-}
-
-/// Open addressing with linear probing. A slot is 0 or a tag in the high half and an ordinal plus one in the low half.
-/// The tag alone places an entry, so a table grows without looking at names.
-#[derive(Debug)]
-struct NameTable {
-    slots: Box<[AtomicU64]>,
-}
-
-impl NameTable {
-    /// An empty table; `slots` is a power of two.
-    fn new(slots: usize) -> NameTable {
-        NameTable { slots: (0..slots).map(|_| AtomicU64::new(0)).collect() }
-    }
-
-    /// The slots an entry with this tag may be in, in the order they are tried.
-    fn places(&self, tag: u32) -> impl Iterator<Item = &AtomicU64> {
-        let mask = self.slots.len() - 1;
-        (0..self.slots.len()).filter_map(move |step| self.slots.get((tag as usize).wrapping_add(step) & mask))
-    }
-
-    /// The ordinals of entries that have the tag.
-    fn probe(&self, tag: u32) -> impl Iterator<Item = u32> {
-        self.places(tag)
-            .map(|slot| slot.load(Ordering::Acquire))
-            .take_while(|entry| *entry != 0)
-            .filter(move |entry| (*entry >> 32) as u32 == tag)
-            .map(|entry| (entry as u32).wrapping_sub(1))
-    }
-
-    /// Puts an entry in the place of an earlier one, or else into the first free place. For the writer only; there is
-    /// always one free.
-    fn put(&self, tag: u32, ordinal: u32, earlier: Option<u32>) {
-        let entry = |ordinal: u32| u64::from(tag) << 32 | (u64::from(ordinal) + 1);
-        let before = earlier.map_or(0, entry);
-        if let Some(slot) = self.places(tag).find(|slot| slot.load(Ordering::Relaxed) == before) {
-            // Pairs with the acquire in `probe`: who sees the entry sees the name.
-            slot.store(entry(ordinal), Ordering::Release);
-        }
-    }
-
-    fn doubled(&self) -> NameTable {
-        let larger = NameTable::new(self.slots.len() * 2);
-        for entry in self.slots.iter().map(|slot| slot.load(Ordering::Relaxed)).filter(|entry| *entry != 0) {
-            larger.put((entry >> 32) as u32, (entry as u32).wrapping_sub(1), None);
-        }
-        larger
     }
 }
 

@@ -16,6 +16,7 @@ use crate::catalog::Catalog;
 use crate::check::qualified_edge;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
+use crate::large_set::LargeSet;
 use crate::names::TooManyObjects;
 use crate::slot_qualified::find;
 use crate::snapshot::attributes_of;
@@ -67,7 +68,7 @@ struct Rows {
 #[derive(Debug)]
 enum PlainRow {
     Few(Vec<u32>),
-    Many(RoaringBitmap),
+    Many(LargeSet),
 }
 
 impl<'a, G: Graph> Overlay<'a, G> {
@@ -265,6 +266,14 @@ impl<G: Graph> Graph for Overlay<'_, G> {
     fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_> {
         let own = self.reverse.plain.get(&(kind, subject));
         own.map_or_else(|| self.base.resources(kind, subject), PlainRow::members)
+    }
+
+    fn prefetch_subjects(&self, kind: KindId, resource: Ordinal) {
+        self.base.prefetch_subjects(kind, resource);
+    }
+
+    fn prefetch_resources(&self, kind: KindId, subject: Ordinal) {
+        self.base.prefetch_resources(kind, subject);
     }
 
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge] {

@@ -162,6 +162,7 @@ impl Program {
 }
 
 /// The question of a check in numbers; for a lookup of resources the resource is left open.
+#[derive(Clone, Copy)]
 pub(crate) struct Question<'a> {
     pub(crate) resource_type: TypeId,
     pub(crate) predicate: PredicateId,

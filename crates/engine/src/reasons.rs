@@ -29,8 +29,11 @@ pub(crate) struct Summary {
 
 impl Summary {
     /// Puts reasons in order.
-    pub(crate) fn of(reasons: impl IntoIterator<Item = Reason>) -> Summary {
+    pub(crate) fn of(reasons: Vec<Reason>) -> Summary {
         let mut summary = Summary::default();
+        if reasons.is_empty() {
+            return summary;
+        }
         for reason in reasons {
             match reason {
                 Reason::Missing(name) => summary.missing.push(name),
@@ -97,9 +100,9 @@ mod tests {
             fault("one", "b"),
             Reason::Missing("pb".into()),
         ];
-        let mut turned = reasons.clone();
+        let mut turned = reasons.to_vec();
         turned.reverse();
-        let summary = Summary::of(reasons);
+        let summary = Summary::of(reasons.to_vec());
         assert_eq!(summary, Summary::of(turned));
         assert_eq!(summary.missing, ["pa", "pb"]);
         let first = QueryError::CaveatEvaluation { caveat: "one".into(), message: "b".into() };

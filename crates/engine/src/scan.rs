@@ -7,15 +7,16 @@ use pemba_model::{RelationFilter, RelationshipFilter, Timestamp, WILDCARD_ID};
 use pemba_schema::SubjectShape;
 
 use crate::catalog::Kind;
+use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, Members, MembersIter, QualifiedEdge};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::snapshot::Snapshot;
-use crate::table::{ArcTrie, EdgeTable, QualifiedEntries};
+use crate::table::{EdgeTable, QualifiedEntries};
 use crate::table_kind::KindTables;
 
 /// The relationships of a snapshot that match a filter, ascending by key. Ends when there are no more, or at the bound
 /// of `limit_steps`: `stopped` tells which.
-pub struct Scan<'a, T: EdgeTable = ArcTrie> {
+pub struct Scan<'a, T: EdgeTable = EpochTrie> {
     snapshot: &'a Snapshot<T>,
     filter: &'a RelationshipFilter,
     now: Option<Timestamp>,

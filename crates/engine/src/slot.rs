@@ -1,17 +1,17 @@
 //! A trie's leaf for plain edges: 64 sets of ordinals, each as small as its size allows.
 //!
-//! Nothing and one ordinal need no memory of their own; a few are a sorted array; many are a bitmap.
+//! Nothing and one ordinal need no memory of their own; a few are a sorted array; many are a set in pieces.
 
 use std::sync::Arc;
 
-use roaring::RoaringBitmap;
-
 use crate::graph::Members;
+use crate::large_set::LargeSet;
+use crate::prefetch::prefetch;
 use crate::trie::{FAN_OUT, Leaf};
 
-/// Most members of a sorted array; with one more it becomes a bitmap.
+/// Most members of a sorted array; with one more it becomes a large set.
 pub(crate) const FEW_MAX: usize = 256;
-/// A bitmap with no more members than this becomes an array again. Lower than `FEW_MAX`, so that a set whose size
+/// A large set with no more members than this becomes an array again. Lower than `FEW_MAX`, so that a set whose size
 /// swings around the border is not rebuilt at every change.
 pub(crate) const FEW_AGAIN: u64 = 192;
 
@@ -21,7 +21,7 @@ enum Set {
     /// Two to `FEW_MAX`, ascending.
     Few(Arc<[u32]>),
     /// More than `FEW_AGAIN`.
-    Many(Arc<RoaringBitmap>),
+    Many(Arc<LargeSet>),
 }
 
 /// 64 sets.
@@ -82,6 +82,15 @@ impl Slots {
         }
     }
 
+    /// Asks for the memory that `members` reads first.
+    pub(crate) fn prefetch(&self, at: u32) {
+        prefetch(&self.occupied);
+        prefetch(&self.sets);
+        if let Some(one) = self.ones.get(at as usize) {
+            prefetch(one);
+        }
+    }
+
     /// Adds a member to slot `at`; false when it was there.
     pub(crate) fn insert(&mut self, at: u32, member: u32) -> bool {
         if self.occupied & bit(at) == 0 {
@@ -136,7 +145,7 @@ impl Slots {
                 return self.set_one(at, *one);
             }
             few if few.len() <= FEW_MAX => Set::Few(Arc::from(few)),
-            many => Set::Many(Arc::new(bitmap(many))),
+            many => Set::Many(Arc::new(many.iter().copied().collect())),
         };
         self.occupied |= bit(at);
         insert_tight(&mut self.sets, rank(self.with_set, at), set);
@@ -148,11 +157,6 @@ impl Slots {
             *one = member;
         }
     }
-}
-
-fn bitmap(members: &[u32]) -> RoaringBitmap {
-    let members = members.iter().copied();
-    RoaringBitmap::from_sorted_iter(members.clone()).unwrap_or_else(|_| members.collect())
 }
 
 impl Set {
@@ -170,7 +174,7 @@ impl Set {
                 };
                 true
             }
-            // Looked up first: a bitmap that other snapshots share is copied only for a change.
+            // Looked up first: a set that other snapshots share is copied only for a change.
             Set::Many(many) => !many.contains(member) && Arc::make_mut(many).insert(member),
         }
     }

@@ -9,13 +9,14 @@ use pemba_schema::{Schema, SubjectShape};
 use roaring::RoaringBitmap;
 
 use crate::catalog::Catalog;
+use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::Names;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
-use crate::table::{ArcTrie, EdgeTable};
+use crate::table::EdgeTable;
 use crate::table_kind::{KindTables, Tables};
 use crate::transaction::Transaction;
 
@@ -27,7 +28,7 @@ use crate::transaction::Transaction;
 /// granted is found by no question about the name, also at a revision at which it held. From the revision of the
 /// change on, no edge of the earlier one counts for anybody. A scan still shows these edges, under the name.
 #[derive(Debug, Clone)]
-pub struct Snapshot<T: EdgeTable = ArcTrie> {
+pub struct Snapshot<T: EdgeTable = EpochTrie> {
     pub(crate) revision: Revision,
     pub(crate) schema: Arc<Schema>,
     pub(crate) program: Arc<Program>,
@@ -129,7 +130,7 @@ impl<T: EdgeTable> Snapshot<T> {
         let object = |object_type: TypeId, ordinal: Ordinal| {
             Some(ObjectRef {
                 object_type: self.catalog.type_name(object_type)?.clone(),
-                object_id: self.names.shared_id(object_type, ordinal)?.clone(),
+                object_id: self.names.object_id(object_type, ordinal)?.into(),
             })
         };
         let subject = match &kind.shape {
@@ -249,6 +250,22 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
             .map_or(Members::Empty, |tables| tables.reverse.get(subject.0))
     }
 
+    fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        self.names.ordinals(asked, found);
+    }
+
+    fn prefetch_subjects(&self, kind: KindId, resource: Ordinal) {
+        if let Some(tables) = self.tables.get(kind) {
+            tables.forward.prefetch(resource.0);
+        }
+    }
+
+    fn prefetch_resources(&self, kind: KindId, subject: Ordinal) {
+        if let Some(tables) = self.tables.get(kind) {
+            tables.reverse.prefetch(subject.0);
+        }
+    }
+
     fn qualified_subjects(&self, kind: KindId, resource: Ordinal) -> &[QualifiedEdge] {
         self.tables_of(kind, End::Resource(resource))
             .map_or(&[], |tables| tables.qualified_forward.row(resource.0))
@@ -278,7 +295,7 @@ pub fn attributes_of(relationship: &Relationship) -> Attributes {
 /// The one place where readers find the newest snapshot. Loading waits for nobody; whoever sees a snapshot sees its
 /// names and edges.
 #[derive(Debug)]
-pub struct Published<T: EdgeTable = ArcTrie>(Swap<Snapshot<T>>);
+pub struct Published<T: EdgeTable = EpochTrie>(Swap<Snapshot<T>>);
 
 impl<T: EdgeTable> Published<T> {
     /// Publishes a first snapshot.

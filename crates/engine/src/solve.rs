@@ -86,6 +86,12 @@ impl<V: Value> Solution<V> {
         self.high.get(&node).is_none_or(|high| high.agrees(low)).then_some(low)
     }
 
+    /// As `value`, to keep.
+    pub(crate) fn take(&mut self, node: u32) -> Option<V> {
+        self.value(node)?;
+        self.low.get_mut(node as usize).map(|value| std::mem::replace(value, V::bottom()))
+    }
+
     /// An object and predicate that depends on its own absence, if some node has no value.
     pub(crate) fn contradiction(&self) -> Option<(PredicateId, Ordinal)> {
         self.contradiction

@@ -5,6 +5,7 @@ use pemba_schema::plan::{Plan, Predicate as PredicateName, SubjectKind};
 
 use crate::components::{Components, Vertices, components};
 use crate::ids::KindId;
+use crate::op::Op;
 use crate::program::{Body, Predicate, PredicateId, Program, RelationKind};
 
 /// The programs of all predicates for one kind of subject.
@@ -17,8 +18,23 @@ pub(crate) struct Specialised {
     /// The relations whose members a closure can find from the subject's side, as their usersets are all such
     /// relations too.
     pub(crate) closable: Vec<Closable>,
+    /// The kinds of all edges that a closure walks.
+    pub(crate) closable_kinds: Vec<KindId>,
     /// The predicates by dependency, and what of it is recursive.
     order: Vec<Component>,
+    /// By predicate.
+    ahead: Vec<Ahead>,
+}
+
+/// What a predicate reads of an object first, whichever way the answer goes: worth asking for ahead.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Ahead {
+    /// The kinds of the object's own rows.
+    pub(crate) rows: Vec<KindId>,
+    /// Those of them that lead to other objects, with what is asked there.
+    pub(crate) steps: Vec<(KindId, PredicateId)>,
+    /// Whether the subject's closure may be needed.
+    pub(crate) by_closure: bool,
 }
 
 /// Predicates that depend on one another.
@@ -55,7 +71,7 @@ pub(crate) struct UsersetPlan {
     pub(crate) kind: KindId,
     pub(crate) target: PredicateId,
     /// The target's place in `Specialised::closable`, if it has one.
-    pub(crate) closable: Option<usize>,
+    pub(crate) closable: Option<u32>,
     /// Whether the target has only direct edges, so that asking it is one probe.
     pub(crate) is_flat: bool,
 }
@@ -64,29 +80,12 @@ pub(crate) struct UsersetPlan {
 #[derive(Debug, Clone)]
 pub(crate) struct Closable {
     pub(crate) predicate: PredicateId,
+    /// As in the relation's plan.
+    pub(crate) direct: Option<KindId>,
+    /// As in the relation's plan.
+    pub(crate) wildcard: Option<KindId>,
     /// Kinds of edges that hold this relation's usersets, each with the place of the relation that owns them.
-    pub(crate) parents: Vec<(KindId, usize)>,
-}
-
-/// A permission's program.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Op {
-    /// Nobody.
-    Never,
-    /// The resource itself.
-    SelfObject,
-    /// Another predicate of the same object.
-    Reference(PredicateId),
-    /// Any subject object of these edges has the target.
-    ArrowAny(Vec<(KindId, PredicateId)>),
-    /// There are subject objects and all have the target; `None` for a type that can never have it.
-    ArrowAll(Vec<(KindId, Option<PredicateId>)>),
-    /// Any operand.
-    Any(Vec<Op>),
-    /// Every operand.
-    All(Vec<Op>),
-    /// The first without the second.
-    Minus(Box<Op>, Box<Op>),
+    pub(crate) parents: Vec<(KindId, u32)>,
 }
 
 impl Specialised {
@@ -107,7 +106,45 @@ impl Specialised {
         specialised.prune();
         specialised.close();
         specialised.order = specialised.components();
+        specialised.ahead = (0..)
+            .map(PredicateId)
+            .zip(&specialised.bodies)
+            .map(|(id, _)| specialised.look_ahead(id))
+            .collect();
         specialised
+    }
+
+    /// What a predicate reads first.
+    pub(crate) fn ahead(&self, id: PredicateId) -> Option<&Ahead> {
+        self.ahead.get(id.0 as usize)
+    }
+
+    fn look_ahead(&self, id: PredicateId) -> Ahead {
+        let mut ahead = Ahead::default();
+        let (mut seen, mut open) = (vec![id], vec![id]);
+        while let Some(id) = open.pop() {
+            match self.body(id) {
+                None => {}
+                Some(Lowered::Relation(plan)) => {
+                    ahead.rows.extend(plan.direct.iter().chain(&plan.wildcard));
+                    for userset in &plan.usersets {
+                        ahead.rows.push(userset.kind);
+                        ahead.by_closure |= userset.closable.is_some() && !userset.is_flat;
+                    }
+                }
+                Some(Lowered::Permission(op)) => {
+                    op.each_kind(&mut |kind| ahead.rows.push(kind));
+                    op.each_step(&mut |step| ahead.steps.push(step));
+                    op.each_reference(&mut |id| {
+                        if !seen.contains(&id) {
+                            seen.push(id);
+                            open.push(id);
+                        }
+                    });
+                }
+            }
+        }
+        ahead
     }
 
     /// The program of a predicate; `None` when no subject of this kind can have it but by naming it.
@@ -195,7 +232,7 @@ impl Specialised {
 
     /// Numbers those closable relations that some userset names, and links them.
     fn number_closable(&mut self, closable: &[bool]) {
-        let mut places: Vec<Option<usize>> = vec![None; self.bodies.len()];
+        let mut places: Vec<Option<u32>> = vec![None; self.bodies.len()];
         let targets = self.bodies.iter().flatten().flat_map(|body| match body {
             Lowered::Relation(plan) => plan.usersets.iter().map(|userset| userset.target).collect(),
             Lowered::Permission(_) => Vec::new(),
@@ -203,8 +240,13 @@ impl Specialised {
         for target in targets.collect::<Vec<_>>() {
             let Some(place) = places.get_mut(target.0 as usize) else { continue };
             if place.is_none() && closable.get(target.0 as usize) == Some(&true) {
-                *place = Some(self.closable.len());
-                self.closable.push(Closable { predicate: target, parents: Vec::new() });
+                *place = Some(u32::try_from(self.closable.len()).unwrap_or(u32::MAX));
+                let (direct, wildcard) = match self.body(target) {
+                    Some(Lowered::Relation(plan)) => (plan.direct, plan.wildcard),
+                    _ => (None, None),
+                };
+                let closable = Closable { predicate: target, direct, wildcard, parents: Vec::new() };
+                self.closable.push(closable);
             }
         }
         let is_flat: Vec<bool> = self
@@ -219,12 +261,20 @@ impl Specialised {
                 userset.closable = places.get(target).copied().flatten();
                 userset.is_flat = is_flat.get(target) == Some(&true);
                 let owner = places.get(at).copied().flatten();
-                let target = userset.closable.and_then(|target| self.closable.get_mut(target));
+                let target = userset.closable.and_then(|target| self.closable.get_mut(target as usize));
                 if let (Some(owner), Some(target)) = (owner, target) {
                     target.parents.push((userset.kind, owner));
                 }
             }
         }
+        self.closable_kinds = self.kinds_of_closures();
+    }
+
+    fn kinds_of_closures(&self) -> Vec<KindId> {
+        let base =
+            self.closable.iter().flat_map(|closable| closable.direct.into_iter().chain(closable.wildcard));
+        let between = self.closable.iter().flat_map(|closable| &closable.parents).map(|(kind, _)| *kind);
+        base.chain(between).collect()
     }
 
     fn components(&self) -> Vec<Component> {
@@ -294,102 +344,6 @@ impl Lowered {
             },
         }
     }
-}
-
-impl Op {
-    /// Whether some data could make it hold, given the predicates for which that is so.
-    fn is_alive(&self, alive: &impl Fn(PredicateId) -> bool) -> bool {
-        match self {
-            Op::Never => false,
-            Op::SelfObject => true,
-            Op::Reference(id) => alive(*id),
-            Op::ArrowAny(steps) => steps.iter().any(|(_, target)| alive(*target)),
-            Op::ArrowAll(steps) => steps.iter().any(|(_, target)| target.is_some_and(alive)),
-            Op::Any(ops) => ops.iter().any(|op| op.is_alive(alive)),
-            Op::All(ops) => ops.iter().all(|op| op.is_alive(alive)),
-            Op::Minus(from, _) => from.is_alive(alive),
-        }
-    }
-
-    fn pruned(self, alive: &impl Fn(PredicateId) -> bool) -> Op {
-        if !self.is_alive(alive) {
-            return Op::Never;
-        }
-        match self {
-            Op::Never | Op::SelfObject | Op::Reference(_) => self,
-            Op::ArrowAny(mut steps) => {
-                steps.retain(|(_, target)| alive(*target));
-                Op::ArrowAny(steps)
-            }
-            Op::ArrowAll(mut steps) => {
-                for (_, target) in &mut steps {
-                    *target = target.filter(|target| alive(*target));
-                }
-                Op::ArrowAll(steps)
-            }
-            Op::Any(ops) => {
-                let mut ops: Vec<Op> =
-                    ops.into_iter().map(|op| op.pruned(alive)).filter(|op| *op != Op::Never).collect();
-                if ops.len() == 1 { ops.pop().unwrap_or(Op::Never) } else { Op::Any(ops) }
-            }
-            Op::All(ops) => Op::All(ops.into_iter().map(|op| op.pruned(alive)).collect()),
-            Op::Minus(from, without) => match without.pruned(alive) {
-                Op::Never => from.pruned(alive),
-                without => Op::Minus(Box::new(from.pruned(alive)), Box::new(without)),
-            },
-        }
-    }
-
-    /// Visits every predicate read, and whether it is read for its absence.
-    pub(crate) fn each_target(&self, negated: bool, visit: &mut impl FnMut(PredicateId, bool)) {
-        match self {
-            Op::Never | Op::SelfObject => {}
-            Op::Reference(id) => visit(*id, negated),
-            Op::ArrowAny(steps) => steps.iter().for_each(|(_, target)| visit(*target, negated)),
-            Op::ArrowAll(steps) => {
-                steps.iter().filter_map(|(_, target)| *target).for_each(|id| visit(id, negated))
-            }
-            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_target(negated, visit)),
-            Op::Minus(from, without) => {
-                from.each_target(negated, visit);
-                without.each_target(true, visit);
-            }
-        }
-    }
-
-    /// Visits every kind of edge walked.
-    pub(crate) fn each_kind(&self, visit: &mut impl FnMut(KindId)) {
-        match self {
-            Op::Never | Op::SelfObject | Op::Reference(_) => {}
-            Op::ArrowAny(steps) => steps.iter().for_each(|(kind, _)| visit(*kind)),
-            Op::ArrowAll(steps) => steps.iter().for_each(|(kind, _)| visit(*kind)),
-            Op::Any(ops) | Op::All(ops) => ops.iter().for_each(|op| op.each_kind(visit)),
-            Op::Minus(from, without) => {
-                from.each_kind(visit);
-                without.each_kind(visit);
-            }
-        }
-    }
-
-    /// How dear it is to ask, for putting the cheap operands first.
-    fn cost(&self, program: &Program) -> u32 {
-        match self {
-            Op::Never | Op::SelfObject => 0,
-            Op::Reference(id) => match program.predicate(*id).map(|predicate| &predicate.body) {
-                Some(Body::Relation(kinds)) if kinds.iter().all(|kind| !is_userset(&kind.shape)) => 1,
-                Some(Body::Relation(_)) => 2,
-                _ => 4,
-            },
-            Op::ArrowAny(_) => 5,
-            Op::ArrowAll(_) => 6,
-            Op::Any(ops) | Op::All(ops) => ops.iter().map(|op| op.cost(program)).max().unwrap_or(0),
-            Op::Minus(from, without) => from.cost(program).max(without.cost(program)),
-        }
-    }
-}
-
-fn is_userset(shape: &SubjectShape) -> bool {
-    matches!(shape, SubjectShape::Userset(_))
 }
 
 struct Lowering<'a> {

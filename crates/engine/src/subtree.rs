@@ -10,9 +10,10 @@ use smol_str::SmolStr;
 use crate::catalog::Catalog;
 use crate::graph::Graph;
 use crate::ids::TypeId;
+use crate::op::Op;
 use crate::program::{PredicateId, Program, Question};
 use crate::query::{CheckAnswer, QueryContext, QueryError, ResourceSet};
-use crate::specialised::{Lowered, Op, Specialised};
+use crate::specialised::{Lowered, Specialised};
 use crate::{check, lookup_resources};
 
 /// Whether an object is in the subtree of another: it is that object, or an edge of the relation leads directly from it

@@ -1,14 +1,14 @@
 //! The atomic types of this crate: the standard library's, or under `cfg(loom)` stand-ins that a model checker
 //! explores. Everything that two threads touch at once goes through here.
 
-pub use imp::{AtomicU32, AtomicU64, Loaded, Mutex, OnceLock, Ordering, Swap};
+pub use imp::{AtomicU32, AtomicU64, Loaded, Mutex, MutexGuard, OnceLock, Ordering, Swap};
 
 #[cfg(not(loom))]
 mod imp {
     use std::sync::Arc;
 
     pub use std::sync::atomic::{AtomicU32, AtomicU64, Ordering};
-    pub use std::sync::{Mutex, OnceLock};
+    pub use std::sync::{Mutex, MutexGuard, OnceLock};
 
     use arc_swap::{ArcSwap, Guard};
 
@@ -47,8 +47,8 @@ mod imp {
     use std::ops::Deref;
     use std::sync::{Arc, PoisonError};
 
-    pub use loom::sync::Mutex;
     pub use loom::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+    pub use loom::sync::{Mutex, MutexGuard};
 
     use loom::sync::atomic::AtomicBool;
 

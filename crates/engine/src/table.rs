@@ -19,6 +19,8 @@ pub trait EdgeTable: Clone + Default + Debug + Send + Sync + 'static {
 
     /// The members of a key.
     fn get(&self, key: u32) -> Members<'_>;
+    /// Asks for the memory that `get` reads, without waiting for it.
+    fn prefetch(&self, _key: u32) {}
     /// Adds a member; false when it was there.
     fn insert(&mut self, key: u32, member: u32) -> bool;
     /// Takes a member; false when it was not there.
@@ -38,6 +40,12 @@ impl EdgeTable for ArcTrie {
 
     fn get(&self, key: u32) -> Members<'_> {
         self.0.leaf(key).map_or(Members::Empty, |slots| slots.members(slot_of(key)))
+    }
+
+    fn prefetch(&self, key: u32) {
+        if let Some(slots) = self.0.leaf(key) {
+            slots.prefetch(slot_of(key));
+        }
     }
 
     fn insert(&mut self, key: u32, member: u32) -> bool {

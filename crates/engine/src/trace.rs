@@ -15,9 +15,10 @@ use crate::condition::{Condition, TracedCaveat};
 use crate::edges::Reading;
 use crate::graph::{Graph, Qualifier};
 use crate::ids::{KindId, Ordinal};
+use crate::op::Op;
 use crate::program::{Body, PredicateId, Program, Question};
 use crate::query::{CheckAnswer, QueryContext, QueryError};
-use crate::specialised::{Lowered, Op, RelationPlan};
+use crate::specialised::{Lowered, RelationPlan};
 
 /// Deepest tree, in nodes: protobuf decoders refuse messages nested deeper than 100, and a node is two messages.
 const DEPTH_MAX: usize = 45;
@@ -68,16 +69,7 @@ pub fn trace<G: Graph>(
     let question = program.question(resource, permission, subject)?;
     let (object, subject) = resolve(graph, &question, resource, subject);
     let mut reading = Reading::remembering(context);
-    let mut tracing = Tracing {
-        graph,
-        question: &question,
-        subject,
-        reading: &mut reading,
-        nodes_left: nodes_max.saturating_sub(1),
-        path: FxHashSet::default(),
-        shown: FxHashMap::default(),
-    };
-    let root = tracing.node(question.predicate, object)?;
+    let root = walk(graph, &question, (object, subject), nodes_max, &mut reading)?;
     let mut asked = Vec::new();
     root.each(&mut |draft| asked.push((draft.predicate, draft.object)));
     let answers = solve_each(graph, program, question.specialised, subject, &asked, &mut reading)?;
@@ -85,6 +77,43 @@ pub fn trace<G: Graph>(
     let until = reading.valid_until;
     let naming = Naming { graph, program, resource, at: (question.predicate, object), until };
     Ok(naming.finish(root, &mut answers.by_ref().map(|answer| answer.and_then(conclude))))
+}
+
+/// What `trace` would show of a check that takes too many steps to be answered: the same tree, whose answers say nothing.
+pub fn trace_unanswered<G: Graph>(
+    graph: &G,
+    program: &Program,
+    resource: &ObjectRef,
+    permission: &str,
+    subject: &SubjectRef,
+    nodes_max: usize,
+    context: &QueryContext<'_>,
+) -> Result<Trace, QueryError> {
+    let question = program.question(resource, permission, subject)?;
+    let (object, subject) = resolve(graph, &question, resource, subject);
+    let mut reading = Reading::remembering(context);
+    let root = walk(graph, &question, (object, subject), nodes_max, &mut reading)?;
+    let naming = Naming { graph, program, resource, at: (question.predicate, object), until: None };
+    Ok(naming.finish(root, &mut std::iter::empty()))
+}
+
+fn walk<G: Graph>(
+    graph: &G,
+    question: &Question<'_>,
+    (object, subject): (Ordinal, Ordinal),
+    nodes_max: usize,
+    reading: &mut Reading<'_>,
+) -> Result<Draft, QueryError> {
+    let mut tracing = Tracing {
+        graph,
+        question,
+        subject,
+        reading,
+        nodes_left: nodes_max.saturating_sub(1),
+        path: FxHashSet::default(),
+        shown: FxHashMap::default(),
+    };
+    tracing.node(question.predicate, object)
 }
 
 fn conclude(

@@ -7,13 +7,14 @@ use pemba_schema::{Schema, SubjectShape};
 use smol_str::SmolStr;
 
 use crate::catalog::Kind;
+use crate::epoch::EpochTrie;
 use crate::graph::Attributes;
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::TooManyObjects;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::snapshot::{Snapshot, attributes_of};
-use crate::table::{ArcTrie, EdgeTable};
+use crate::table::EdgeTable;
 
 /// A relationship that cannot be stored.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -47,7 +48,7 @@ pub struct Put {
 /// A successor of a snapshot. The snapshot stays as it is; dropping a transaction leaves nothing behind but names that
 /// no edge uses, and those are handed over by the next transaction that needs a later one.
 #[derive(Debug)]
-pub struct Transaction<T: EdgeTable = ArcTrie> {
+pub struct Transaction<T: EdgeTable = EpochTrie> {
     state: Snapshot<T>,
     new_types: Vec<(TypeId, SmolStr)>,
     new_kinds: Vec<(KindId, Kind)>,
@@ -210,8 +211,8 @@ impl<T: EdgeTable> Transaction<T> {
         }
         // A dropped transaction may have given out ordinals before this one: without gaps means with those.
         for new in known..=ordinal.0 {
-            if let Some(name) = self.state.names.shared_id(object_type, Ordinal(new)) {
-                self.new_objects.push((object_type, Ordinal(new), name.clone()));
+            if let Some(name) = self.state.names.object_id(object_type, Ordinal(new)) {
+                self.new_objects.push((object_type, Ordinal(new), name.into()));
             }
         }
         let handed_over = Arc::make_mut(&mut self.state.handed_over);

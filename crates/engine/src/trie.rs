@@ -8,7 +8,7 @@ use std::sync::Arc;
 /// Children of a node and slots of a leaf.
 pub(crate) const FAN_OUT: usize = 64;
 /// Bits of a key that one level takes.
-const BITS: u32 = FAN_OUT.ilog2();
+pub(crate) const BITS: u32 = FAN_OUT.ilog2();
 
 /// What a trie holds at its ends: 64 slots.
 pub(crate) trait Leaf: Clone + Default {
@@ -38,7 +38,7 @@ impl<L> Default for Trie<L> {
 }
 
 /// The digit of a key at a level.
-fn digit(key: u32, shift: u32) -> usize {
+pub(crate) fn digit(key: u32, shift: u32) -> usize {
     (key >> shift) as usize % FAN_OUT
 }
 

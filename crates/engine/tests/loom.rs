@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use loom::model::Builder;
 use loom::thread;
-use pemba_engine::{Names, Ordinal, Published, Snapshot, TypeId};
+use pemba_engine::sync::Swap;
+use pemba_engine::{EdgeTable, EpochTrie, Names, Ordinal, Published, Snapshot, TypeId};
 use pemba_model::{ObjectRef, Relationship, Revision, SubjectRef};
 use pemba_schema::{AllowedSubject, Definition, Relation, Schema, SubjectShape};
 
@@ -115,6 +116,85 @@ fn who_finds_an_incarnation_finds_its_name_and_never_an_earlier_one_again() {
         writer.join().unwrap();
         assert_eq!(names.ordinal(USER, "a"), Some(Ordinal(1)));
         assert_eq!(names.object_id(USER, Ordinal(0)), Some("a"));
+    });
+}
+
+/// A table with the members of key 5 that revision `n` has: 0 to `n`, without those below `n - 1`.
+fn assert_revision(table: &EpochTrie, n: u32) {
+    let members: Vec<u32> = table.get(5).iter().map(|member| member.0).collect();
+    assert_eq!(members, (n.saturating_sub(1)..=n).collect::<Vec<_>>());
+    assert_eq!(table.get(64).len(), 1);
+}
+
+/// What is freed is overwritten, and under loom stays allocated like that: who reads it sees no revision.
+#[test]
+fn who_holds_a_table_sees_one_revision_whoever_lets_go_first() {
+    const REVISIONS: u32 = 3;
+    let mut builder = Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(|| {
+        let mut first = EpochTrie::default();
+        assert!(first.insert(5, 0) && first.insert(64, 7));
+        let published = Arc::new(Swap::new(Arc::new((0, first))));
+        let writer = thread::spawn({
+            let published = Arc::clone(&published);
+            move || {
+                for n in 1..=REVISIONS {
+                    let (_, mut next) = (*published.load_full()).clone();
+                    assert!(next.insert(5, n));
+                    if n > 1 {
+                        assert!(next.remove(5, n - 2));
+                    }
+                    // One that is begun and given up leaves the latest as it was.
+                    if n == 2 {
+                        let mut dropped = next.clone();
+                        assert!(dropped.insert(5, 99) && dropped.remove(64, 7));
+                    }
+                    published.store(Arc::new((n, next)));
+                }
+            }
+        });
+        let reader = || {
+            let published = Arc::clone(&published);
+            thread::spawn(move || {
+                let held = published.load_full();
+                assert_revision(&held.1, held.0);
+                let later = published.load_full();
+                drop(held);
+                assert_revision(&later.1, later.0);
+            })
+        };
+        let readers = [reader(), reader()];
+        readers.into_iter().for_each(|reader| reader.join().unwrap());
+        writer.join().unwrap();
+        let last = published.load_full();
+        assert_revision(&last.1, REVISIONS);
+    });
+}
+
+/// A table that follows one that is not the latest shares its nodes and frees none of them.
+#[test]
+fn who_goes_on_from_an_earlier_table_keeps_it() {
+    loom::model(|| {
+        let mut first = EpochTrie::default();
+        assert!(first.insert(5, 0) && first.insert(64, 7));
+        let mut second = first.clone();
+        assert!(second.insert(5, 1));
+        let other = thread::spawn({
+            let mut fork = first.clone();
+            move || {
+                assert!(fork.remove(64, 7) && fork.insert(64, 8) && fork.insert(5, 1));
+                assert_revision(&fork, 1);
+            }
+        });
+        let holder = thread::spawn(move || {
+            assert_revision(&first, 0);
+            drop(first);
+        });
+        assert_revision(&second, 1);
+        drop(second);
+        holder.join().unwrap();
+        other.join().unwrap();
     });
 }
 

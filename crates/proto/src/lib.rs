@@ -64,6 +64,15 @@ pub mod pemba {
     }
 }
 
+/// The `buf` packages.
+pub mod buf {
+    /// Package `buf.validate`: what an error tells of the rules that a request breaks.
+    #[allow(missing_docs, clippy::all, rustdoc::all, reason = "generated")]
+    pub mod validate {
+        include!("generated/buf.validate.rs");
+    }
+}
+
 /// The `google` packages that `authzed.api.v1` uses and `prost_types` lacks.
 pub mod google {
     /// Package `google.rpc`.

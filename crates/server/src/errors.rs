@@ -159,7 +159,9 @@ pub(crate) fn token(error: &TokenError) -> Status {
 
 pub(crate) fn view(error: &ViewError) -> Status {
     let code = match error {
-        ViewError::Expired { .. } | ViewError::Future { .. } => Code::OutOfRange,
+        ViewError::Expired { .. } | ViewError::Future { .. } | ViewError::TooManyChanges { .. } => {
+            Code::OutOfRange
+        }
         ViewError::Foreign => Code::FailedPrecondition,
         ViewError::Storage { .. } => Code::Internal,
     };

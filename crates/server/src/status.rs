@@ -1,19 +1,22 @@
 //! A gRPC status with the details that clients of `authzed.api.v1` read.
 
 use pemba_proto::authzed::api::v1::ErrorReason;
+use pemba_proto::buf::validate::Violations;
 use pemba_proto::google::rpc;
 use prost::Message;
 use tonic::{Code, Status};
-use tonic_types::{ErrorDetails, StatusExt};
+use tonic_types::{ErrorDetails, StatusExt, pb};
 
-use crate::validate::Invalid;
+use crate::validate::{Fault, Invalid};
 
 /// The domain of a `google.rpc.ErrorInfo` whose reason is one of `authzed.api.v1`.
 pub(crate) const DOMAIN: &str = "authzed.com";
 /// The domain of reasons that only Pemba has.
 pub(crate) const OWN_DOMAIN: &str = "pemba";
+/// The name in the metadata of an error under which clients look for the trace of a check that has no answer.
+pub(crate) const TRACE_KEY: &str = "debug_trace_proto_text";
 /// Longest message or metadata value: details travel in HTTP headers, whose size clients bound.
-const TEXT_MAX_BYTES: usize = 2560;
+pub(crate) const TEXT_MAX_BYTES: usize = 2560;
 
 /// A status with an `ErrorInfo`.
 pub(crate) fn with_reason<'a>(
@@ -62,6 +65,22 @@ pub(crate) fn with_own_field(code: Code, reason: &'static str, field: &str, mess
     Status::with_error_details(code, text, details)
 }
 
+/// The same status, with one more value in the metadata of its `ErrorInfo` if it has one.
+pub(crate) fn with_metadata(status: &Status, key: &str, value: String) -> Status {
+    let mut details = status.get_error_details();
+    if let Some(mut info) = details.error_info().cloned() {
+        info.metadata.insert(key.to_owned(), cut(value));
+        details.set_error_info(info.reason, info.domain, info.metadata);
+    }
+    Status::with_error_details(status.code(), status.message(), details)
+}
+
+/// Whether a question had no answer within the work that a query may take.
+pub(crate) fn is_unanswered(status: &Status) -> bool {
+    let reason = ErrorReason::MaximumDepthExceeded.as_str_name();
+    status.get_details_error_info().is_some_and(|info| info.reason == reason && info.domain == DOMAIN)
+}
+
 /// A status without details.
 pub(crate) fn plain(code: Code, message: impl Into<String>) -> Status {
     Status::new(code, cut(message.into()))
@@ -94,12 +113,74 @@ pub(crate) fn to_wire(status: &Status) -> rpc::Status {
     }
 }
 
+/// Bytes that a status may spend on the rules that are broken, and on the same for clients that know `BadRequest`. With
+/// the message they stay well below the 8 KiB of headers that clients take.
+const VIOLATIONS_MAX_BYTES: usize = 2560;
+const BAD_REQUEST_MAX_BYTES: usize = 1280;
+/// Bytes of the message about several faults.
+const FAULTS_TEXT_MAX_BYTES: usize = 512;
+
 impl From<Invalid> for Status {
+    /// Every fault, in both forms, as far as there is room; the message says how many there are.
     fn from(invalid: Invalid) -> Status {
-        let message = format!("invalid `{}`: {}", invalid.field, invalid.description);
-        let details = ErrorDetails::with_bad_request_violation(cut(invalid.field), cut(invalid.description));
-        Status::with_error_details(Code::InvalidArgument, cut(message), details)
+        let message = faults_text(&invalid);
+        let faults = || std::iter::once(&*invalid.first).chain(&invalid.others);
+        let violations = Violations {
+            violations: fitting(faults().filter_map(|fault| fault.violation.clone()), VIOLATIONS_MAX_BYTES),
+        };
+        let bad_request = pb::BadRequest {
+            field_violations: fitting(
+                faults().map(|fault| pb::bad_request::FieldViolation {
+                    field: fault.field.clone(),
+                    description: cut(fault.description.clone()),
+                    ..Default::default()
+                }),
+                BAD_REQUEST_MAX_BYTES,
+            ),
+        };
+        let mut details = vec![any("google.rpc.BadRequest", &bad_request)];
+        if !violations.violations.is_empty() {
+            details.insert(0, any("buf.validate.Violations", &violations));
+        }
+        let code = Code::InvalidArgument;
+        let wire = rpc::Status { code: code.into(), message: message.clone(), details };
+        Status::with_details(code, message, wire.encode_to_vec().into())
     }
+}
+
+fn any(name: &str, message: &impl Message) -> prost_types::Any {
+    prost_types::Any { type_url: format!("type.googleapis.com/{name}"), value: message.encode_to_vec() }
+}
+
+/// As many from the start as have room, at least one.
+fn fitting<M: Message>(messages: impl Iterator<Item = M>, max_bytes: usize) -> Vec<M> {
+    let mut size = 0;
+    let mut is_first = true;
+    messages
+        .take_while(|message| {
+            size += message.encoded_len();
+            std::mem::take(&mut is_first) || size <= max_bytes
+        })
+        .collect()
+}
+
+/// Every fault in words, up to where there is no more room, and the count of the rest.
+fn faults_text(invalid: &Invalid) -> String {
+    let Fault { field, description, .. } = &*invalid.first;
+    let mut text = cut(format!("invalid `{field}`: {description}"));
+    let mut left = invalid.others.len() + invalid.unnamed;
+    for Fault { field, description, .. } in &invalid.others {
+        let next = format!("; `{field}`: {description}");
+        if text.len() + next.len() > FAULTS_TEXT_MAX_BYTES {
+            break;
+        }
+        text.push_str(&next);
+        left -= 1;
+    }
+    if left > 0 {
+        text.push_str(&format!("; and {left} more"));
+    }
+    text
 }
 
 #[cfg(test)]

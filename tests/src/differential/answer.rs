@@ -4,6 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fmt;
 
 use pemba_proto::authzed::api::v1 as wire;
+use pemba_proto::buf::validate::field_path_element::Subscript;
+use pemba_proto::buf::validate::{FieldPathElement, Violation, Violations};
 use prost::Message as _;
 use tonic::{Code, Status};
 
@@ -16,6 +18,8 @@ pub struct Fault {
     pub reason: String,
     /// The ErrorInfo's metadata.
     pub metadata: BTreeMap<String, String>,
+    /// Every rule of the request's message that was broken.
+    pub violations: Vec<Violation>,
     /// The message; never compared.
     pub message: String,
 }
@@ -75,30 +79,59 @@ pub const CONDITIONAL: i32 = 3;
 impl Fault {
     /// Takes an error apart.
     pub fn of(status: &Status) -> Fault {
-        let (reason, metadata) = error_info(status.details());
-        Fault { code: status.code(), reason, metadata, message: status.message().to_owned() }
+        Fault::with_details(status.code(), status.message(), status.details())
     }
 
     /// Takes the error of one bulk item apart.
     pub fn of_item(status: &pemba_proto::google::rpc::Status) -> Fault {
-        let (reason, metadata) = error_info(&status.encode_to_vec());
-        Fault { code: Code::from(status.code), reason, metadata, message: status.message.clone() }
+        Fault::with_details(Code::from(status.code), &status.message, &status.encode_to_vec())
+    }
+
+    fn with_details(code: Code, message: &str, details: &[u8]) -> Fault {
+        let (reason, metadata) = error_info(details);
+        Fault { code, reason, metadata, violations: violations(details), message: message.to_owned() }
+    }
+
+    /// The rules that were broken, as `updates[0].operation enum.not_in`.
+    pub fn broken(&self) -> Vec<String> {
+        let element = |element: &FieldPathElement| match element.subscript {
+            Some(Subscript::Index(index)) => format!("{}[{index}]", element.field_name()),
+            _ => element.field_name().to_owned(),
+        };
+        let text = |violation: &Violation| {
+            let path = violation.field.as_ref().map(|path| path.elements.iter().map(element).collect());
+            format!(
+                "{} {}",
+                path.map(|parts: Vec<_>| parts.join(".")).unwrap_or_default(),
+                violation.rule_id()
+            )
+        };
+        self.violations.iter().map(text).collect()
     }
 
     /// Whether Pemba's error `self` is what clients of `theirs` expect: the code, the reason, and every name in the
-    /// metadata. Pemba may name more. Of schemas' type errors no names but `definition_name` are promised.
+    /// metadata, and the same rules where any are named. Pemba may name more. Of schemas' type errors no names but `definition_name` are promised.
     pub fn same(&self, theirs: &Fault) -> bool {
         let expected = |name: &&String| theirs.reason != "SCHEMA_TYPE_ERROR" || *name == "definition_name";
         self.code == theirs.code
             && self.reason == theirs.reason
+            && (theirs.violations.is_empty() || self.violations == theirs.violations)
             && theirs.metadata.keys().filter(expected).all(|name| self.metadata.contains_key(name))
     }
 }
 
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{:?} {} {:?} ({})", self.code, self.reason, self.metadata, self.message)
+        write!(f, "{:?} {} {:?} ({})", self.code, self.reason, self.metadata, self.message)?;
+        self.broken().iter().try_for_each(|broken| write!(f, "\n    broken: {broken}"))
     }
+}
+
+/// The broken rules in a `google.rpc.Status`.
+fn violations(details: &[u8]) -> Vec<Violation> {
+    let status = tonic_types::pb::Status::decode(details).unwrap_or_default();
+    let found = status.details.iter().find(|detail| detail.type_url.ends_with("buf.validate.Violations"));
+    found.map(|detail| Violations::decode(&*detail.value).unwrap().violations).unwrap_or_default()
 }
 
 /// The reason and metadata of the ErrorInfo in a `google.rpc.Status`.

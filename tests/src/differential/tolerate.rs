@@ -6,7 +6,7 @@
 use tonic::Code;
 
 use super::agree::{as_second_opinion, bulk_item, resources_as_checked, subjects_as_checked};
-use super::answer::{Answer, Fault};
+use super::answer::{Answer, Fault, Verdict};
 use super::cycles::{has_cycle, names_itself};
 use super::generate::Case;
 use super::oracle::Kind;
@@ -82,9 +82,50 @@ pub async fn judge(
     }
 }
 
+/// Whether answers are alike but for parameters that are missing and only one of them names.
+fn names_some(ours: &Answer, theirs: &Answer) -> bool {
+    let some = |ours: &Verdict, theirs: &Verdict| {
+        ours.permissionship == theirs.permissionship
+            && !theirs.missing.is_empty()
+            && theirs.missing.iter().all(|name| ours.missing.contains(name))
+    };
+    let same = |ours: &Verdict, theirs: &Verdict| ours == theirs || some(ours, theirs);
+    match (ours, theirs) {
+        (Answer::Check(ours), Answer::Check(theirs)) => some(ours, theirs),
+        (Answer::Bulk(ours), Answer::Bulk(theirs)) => {
+            ours.len() == theirs.len()
+                && ours.iter().zip(theirs).all(|pair| match pair {
+                    (Ok(ours), Ok(theirs)) => same(ours, theirs),
+                    (Err(ours), Err(theirs)) => ours.same(theirs),
+                    _ => false,
+                })
+        }
+        (Answer::Resources { found: ours, .. }, Answer::Resources { found: theirs, .. }) => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(id, ours)| theirs.get(id).is_some_and(|theirs| same(ours, theirs)))
+        }
+        (Answer::Subjects { found: ours, .. }, Answer::Subjects { found: theirs, .. }) => {
+            ours.len() == theirs.len()
+                && ours.iter().all(|(id, (ours, excluded))| {
+                    theirs.get(id).is_some_and(|(theirs, without)| {
+                        same(ours, theirs)
+                            && excluded.len() == without.len()
+                            && excluded
+                                .iter()
+                                .all(|(id, ours)| without.get(id).is_some_and(|theirs| same(ours, theirs)))
+                    })
+                })
+        }
+        _ => false,
+    }
+}
+
 /// The rules that need no second question.
 pub(super) fn plain(asked: &Asked<'_>, step: &Step, ours: &Answer, theirs: &Answer) -> Option<Meant> {
     let meant = |rule| Some(Meant { rule, ends: false });
+    if asked.kind == Kind::Library && names_some(ours, theirs) {
+        return meant("library-names-some-parameters");
+    }
     match (ours, theirs) {
         (Answer::Fault(ours), Answer::Fault(theirs)) => {
             // The library gives the code of a unary call's error, and nothing else.
@@ -113,6 +154,21 @@ pub(super) fn plain(asked: &Asked<'_>, step: &Step, ours: &Answer, theirs: &Answ
         }
         _ => None,
     }
+}
+
+/// Whether a schema that was refused for a relationship with a wildcard allows that wildcard: only the type without it
+/// is removed from the relation.
+fn keeps_wildcard(schema: &str, theirs: &Fault) -> bool {
+    let told = |name: &str| theirs.metadata.get(name).map_or("", String::as_str);
+    let wildcard = format!("{}:*", told("allowed_type"));
+    let (definition, relation) =
+        (format!("{} {{", told("resource_type")), format!("relation {}:", told("relation")));
+    let definition = schema.split("definition ").find(|text| text.starts_with(&definition));
+    let allowed = definition
+        .and_then(|text| text.lines().find_map(|line| line.trim_start().strip_prefix(relation.as_str())));
+    told("operation") == "remove_allowed_type"
+        && told("relationship").ends_with(&format!("@{wildcard}"))
+        && allowed.is_some_and(|allowed| allowed.split('|').any(|kind| kind.trim() == wildcard))
 }
 
 /// SpiceDB refuses, Pemba answers.
@@ -147,6 +203,9 @@ fn only_theirs(asked: &Asked<'_>, step: &Step, theirs: &Fault) -> Option<Meant> 
     match step {
         Step::Schema(_) if theirs.message.contains(brace) => {
             Some(Meant { rule: "a-brace-may-end-a-statement", ends: true })
+        }
+        Step::Schema(text) if keeps_wildcard(text, theirs) => {
+            Some(Meant { rule: "a-wildcard-is-no-relationship-of-its-type", ends: true })
         }
         Step::Write { updates, .. }
             if theirs.code == Code::AlreadyExists && updates.iter().any(over_expired) =>

@@ -1,6 +1,7 @@
 //! The errors that clients of the interface know: each as a call that provokes it, with code, reason and metadata.
 
 pub mod call;
+pub mod fields;
 pub mod reads;
 pub mod schemas;
 pub mod writes;

@@ -4,7 +4,7 @@ use pemba_engine::{Graph, Permissionship, QueryError};
 use pemba_model::{ObjectRef, SubjectRef};
 
 use super::approvals::{self, Approved};
-use super::conjunct::{Limit, Part, principal_at};
+use super::conjunct::{Limit, Part};
 use super::decision::{Decision, Outcome};
 use super::evaluation::{Concluded, Evaluation};
 use super::gates::{self, Gated};
@@ -41,7 +41,7 @@ pub(super) fn evaluate<G: Graph>(
     // What the schema lacks is an error whatever else says no: nobody learns of a slip by being denied.
     let (resource_type, root) = (&question.resource.object_type, direct(&chain.root));
     ground.seen.program.check_names(resource_type, question.permission, &root)?;
-    let case = Case { ground: *ground, chain, permission: question.permission, values: question.values };
+    let case = Case::new(ground, chain, question.permission, question.values);
     let mut evaluation = Evaluation::new(whole);
     let gated = gates::take(&case, &question.resource.object_type, &mut evaluation)?;
     bounds(&case, question.resource, &mut evaluation)?;
@@ -57,8 +57,13 @@ fn bounds<G: Graph>(
 ) -> Result<(), QueryError> {
     let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
     for (at, hop) in case.chain.hops.iter().enumerate() {
+        let part = Part::Scope(at + 1);
+        if hop.delegation.scopes().all(|scope| scope.surely_contains(permission, object)) {
+            evaluation.hold(part, None);
+            continue;
+        }
         evaluation.take(
-            Part::Scope(at + 1),
+            part,
             || Limit::Scope(hop.delegation.id),
             || {
                 let mut all = answer::yes();
@@ -81,9 +86,13 @@ fn bounds<G: Graph>(
             || scope.contains(facts, permission, object, values),
         )?;
     }
-    for (place, principal) in case.chain.principals().enumerate() {
-        let Some(agent) = case.ground.book.agent(principal) else { continue };
-        if let Some(ceiling) = &agent.ceiling {
+    for (place, known) in case.known.iter().enumerate() {
+        let (Some(agent), principal) = (known.agent, known.principal) else { continue };
+        if let Some(ceiling) = &agent.ceiling
+            && ceiling.surely_contains(permission, object)
+        {
+            evaluation.hold(Part::Ceiling(place), None);
+        } else if let Some(ceiling) = &agent.ceiling {
             evaluation.take(
                 Part::Ceiling(place),
                 || Limit::Ceiling(principal.clone()),
@@ -91,8 +100,7 @@ fn bounds<G: Graph>(
             )?;
         }
         if !agent.purpose_permissions.is_empty() {
-            let name = format!("{}#{permission}", object.object_type);
-            let holds = agent.purpose_permissions.contains(name.as_str());
+            let holds = agent.is_for(&object.object_type, permission);
             evaluation.take(
                 Part::Purpose(place),
                 || Limit::Purpose(principal.clone()),
@@ -116,7 +124,7 @@ fn authority_of_root<G: Graph>(
     object: &ObjectRef,
     evaluation: &mut Evaluation,
 ) -> Result<(), QueryError> {
-    let root = principal_at(case.chain, 0);
+    let root = &case.chain.root;
     evaluation.take(
         Part::Root,
         || Limit::Root(root.clone()),

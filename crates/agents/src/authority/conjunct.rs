@@ -2,7 +2,7 @@
 
 use pemba_model::{ObjectRef, SmolStr};
 
-use crate::chain::{Chain, Over};
+use crate::chain::Over;
 use crate::id::{DelegationId, SessionId};
 use crate::liveness::NotLive;
 
@@ -92,9 +92,4 @@ impl Limit {
             Limit::Uses => "uses",
         }
     }
-}
-
-/// The principal at a place of a chain.
-pub(super) fn principal_at(chain: &Chain, place: usize) -> &ObjectRef {
-    place.checked_sub(1).and_then(|at| chain.hops.get(at)).map_or(&chain.root, |hop| &hop.principal)
 }

@@ -1,6 +1,7 @@
 //! How conjuncts add up: until one says no, or all of them when somebody wants to know.
 
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
+use pemba_model::Timestamp;
 
 use super::conjunct::{Limit, Part};
 use crate::answer;
@@ -47,6 +48,20 @@ impl Evaluation {
         self.answer.permissionship == Permissionship::No
     }
 
+    /// Takes one conjunct that holds until an instant. What most conjuncts of most decisions do, so it costs little.
+    pub(super) fn hold(&mut self, part: Part, until: Option<Timestamp>) {
+        if self.is_decided() {
+            return;
+        }
+        if !self.is_no() {
+            self.answer.valid_until = answer::earlier(self.answer.valid_until, until);
+        }
+        if let Some(all) = &mut self.taken {
+            let answer = Ok(CheckAnswer { valid_until: until, ..answer::yes() });
+            all.push(Taken { part, answer, limit: None });
+        }
+    }
+
     /// Takes one conjunct. An error that is not a failing caveat ends the evaluation.
     pub(super) fn take(
         &mut self,
@@ -58,8 +73,13 @@ impl Evaluation {
             return Ok(());
         }
         let taken = evaluate();
-        let holds = taken.as_ref().is_ok_and(|answer| answer.permissionship == Permissionship::Yes);
-        let limit = (!holds).then(limit);
+        let limit = match &taken {
+            Ok(answer) if answer.permissionship == Permissionship::Yes => {
+                self.hold(part, answer.valid_until);
+                return Ok(());
+            }
+            _ => limit(),
+        };
         match &taken {
             Ok(answer) => self.and(answer.clone(), limit.clone()),
             Err(error) if error.failed_caveat().is_some() => {
@@ -68,15 +88,15 @@ impl Evaluation {
             Err(error) => return Err(error.clone()),
         }
         if let Some(all) = &mut self.taken {
-            all.push(Taken { part, answer: taken, limit });
+            all.push(Taken { part, answer: taken, limit: Some(limit) });
         }
         Ok(())
     }
 
-    fn and(&mut self, other: CheckAnswer, limit: Option<Limit>) {
+    fn and(&mut self, other: CheckAnswer, limit: Limit) {
         let turns_no = other.permissionship == Permissionship::No && !self.is_no();
         if turns_no || self.limit.is_none() {
-            self.limit = limit.or(self.limit.take());
+            self.limit = Some(limit);
         }
         if self.is_no() {
             return;

@@ -4,7 +4,7 @@ use pemba_engine::{CheckAnswer, Graph, QueryError, Trace};
 use pemba_model::Timestamp;
 
 use super::check::{conclude, direct, evaluate};
-use super::conjunct::{Limit, Part, principal_at};
+use super::conjunct::{Limit, Part};
 use super::decision::Decision;
 use super::{Ground, Question};
 use crate::chain::{Chain, resolve};
@@ -73,7 +73,7 @@ fn clause_of<G: Graph>(
     question: &Question<'_>,
     part: Part,
 ) -> Option<usize> {
-    let agent = |place| ground.book.agent(principal_at(chain, place));
+    let agent = |place| ground.book.agent(chain.principals().nth(place)?);
     let scope = match part {
         Part::Scope(place) => &chain.hops.get(place.checked_sub(1)?)?.delegation.scope,
         Part::SessionScope => chain.session.as_ref()?.scope.as_ref()?,

@@ -7,7 +7,8 @@ use super::Case;
 use super::conjunct::{Limit, Part};
 use super::evaluation::Evaluation;
 use crate::answer;
-use crate::chain::{Over, delegation_over, incarnation_of, is_connected, session_over};
+use crate::book::Known;
+use crate::chain::{Hop, Over, delegation_over, is_connected, session_over};
 use crate::liveness::{Liveness, NotLive, liveness};
 use crate::records::label;
 
@@ -33,37 +34,37 @@ pub(super) fn take<G: Graph>(
     if book.is_empty() {
         return Ok(gated);
     }
-    let is_safe = book.has_label(resource_type, case.permission, label::SAFE);
-    let is_read = is_safe || book.has_label(resource_type, case.permission, label::READ);
+    let labels = book.labels(resource_type, case.permission).map(|found| &found.labels);
+    let is_safe = labels.is_some_and(|labels| labels.contains(label::SAFE));
+    let is_read = is_safe || labels.is_some_and(|labels| labels.contains(label::READ));
     session(case, evaluation)?;
-    let place = |place: usize| (place, super::conjunct::principal_at(case.chain, place));
-    let (_, root) = place(0);
+    let standing = |known: Known<'_>, incarnation: Option<u32>| {
+        liveness(book, case.ground.limits, known, incarnation, case.ground.facts.now)
+    };
+    let mut principals = case.known.iter().copied().enumerate();
+    let Some((_, mut delegator)) = principals.next() else { return Ok(gated) };
     let root_incarnation =
         case.chain.hops.first().and_then(|hop| hop.delegation.incarnations.first().copied());
-    let standing = |principal: &ObjectRef, incarnation: Option<u32>| {
-        liveness(book, case.ground.limits, principal, incarnation, case.ground.facts.now)
-    };
-    let mut stands = standing(root, root_incarnation);
+    let mut stands = standing(delegator, root_incarnation);
     // Why who delegates the next hop may not act.
     let mut before = stands.not_live.clone();
-    principal(0, root, stands, (is_safe, is_read), &mut gated, evaluation)?;
+    principal(0, delegator.principal, stands, (is_safe, is_read), &mut gated, evaluation)?;
     if !case.chain.hops.is_empty() {
         connection(case, evaluation)?;
     }
-    for (at, hop) in case.chain.hops.iter().enumerate() {
-        hop_alive(case, at, evaluation)?;
+    for (hop, (place, delegate)) in case.chain.hops.iter().zip(principals) {
+        hop_alive(case, place, hop, evaluation)?;
         gated.is_counted |= hop.delegation.uses_left.is_some();
         let [_, from, to] = hop.delegation.incarnations;
-        let (number, who) = place(at + 1);
-        let incarnation = if to == 0 { None } else { Some(to) };
-        stands = standing(who, incarnation);
+        stands = standing(delegate, if to == 0 { None } else { Some(to) });
         let own = stands.not_live.clone();
-        if at > 0 && own.is_none() {
-            let is_other = incarnation_of(book, super::conjunct::principal_at(case.chain, at)) != from;
+        if place > 1 && own.is_none() {
+            let is_other = delegator.incarnation() != from;
             stands.not_live = if is_other { Some(NotLive::OtherIncarnation) } else { before };
         }
         before = own;
-        principal(number, who, stands, (is_safe, is_read), &mut gated, evaluation)?;
+        principal(place, delegate.principal, stands, (is_safe, is_read), &mut gated, evaluation)?;
+        delegator = delegate;
     }
     Ok(gated)
 }
@@ -71,7 +72,9 @@ pub(super) fn take<G: Graph>(
 fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let Some(session) = &case.chain.session else { return Ok(()) };
     let ground = &case.ground;
-    let state = if incarnation_of(ground.book, &session.actor) == session.incarnation {
+    // Whom the session is for is who acts, or the chain would not connect.
+    let incarnation = case.known.last().map_or(1, Known::incarnation);
+    let state = if incarnation == session.incarnation {
         session_over(session, ground.presenter.session_used_at, ground.facts.now)
     } else {
         Err((Over::OtherIncarnation, None))
@@ -82,21 +85,33 @@ fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<
 
 fn connection<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let over = if case.chain.is_cut { Over::Cut } else { Over::Broken };
-    let holds = !case.chain.is_cut && is_connected(case.ground.book, case.ground.limits, case.chain);
-    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::either(holds)))
+    if over == Over::Broken && is_connected(case.ground.limits, case.chain, &case.known) {
+        evaluation.hold(Part::Connection, None);
+        return Ok(());
+    }
+    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::no()))
 }
 
-fn hop_alive<G: Graph>(case: &Case<'_, G>, at: usize, evaluation: &mut Evaluation) -> Result<(), QueryError> {
-    let Some(hop) = case.chain.hops.get(at) else { return Ok(()) };
+fn hop_alive<G: Graph>(
+    case: &Case<'_, G>,
+    place: usize,
+    hop: &Hop,
+    evaluation: &mut Evaluation,
+) -> Result<(), QueryError> {
     let session = case.chain.session.as_ref().map(|session| session.id);
     let state = delegation_over(&hop.delegation, session, case.ground.facts.now);
-    let limit = || Limit::Hop(hop.delegation.id, state.err().map_or(Over::Ended, |(over, _)| over));
-    evaluation.take(Part::Hop(at + 1), limit, || Ok(of_period(state)))?;
+    match state {
+        Ok(until) => evaluation.hold(Part::Hop(place), Some(until)),
+        Err((over, _)) => {
+            let limit = || Limit::Hop(hop.delegation.id, over);
+            evaluation.take(Part::Hop(place), limit, || Ok(of_period(state)))?;
+        }
+    }
     if hop.delegation.to.relation.is_none() {
         return Ok(());
     }
     evaluation.take(
-        Part::Member(at + 1),
+        Part::Member(place),
         || Limit::Member(hop.delegation.id),
         || {
             let (group, relation) = (&hop.delegation.to.object, &hop.delegation.to.relation);
@@ -129,15 +144,15 @@ fn principal(
         gated.shadows.push(who.clone());
     }
     gated.approval_required |= stands.approval_required.is_some() || (stands.is_quarantined && !is_safe);
-    let holds = pemba_engine::CheckAnswer { valid_until: until, ..answer::either(stands.not_live.is_none()) };
-    let write_denied = stands.write_denied.clone();
-    let not_live = stands.not_live;
-    evaluation.take(
-        Part::Live(place),
-        || Limit::NotLive(who.clone(), not_live.unwrap_or(NotLive::Retired)),
-        || Ok(holds),
-    )?;
-    let Some(switch) = write_denied else { return Ok(()) };
+    match stands.not_live {
+        None => evaluation.hold(Part::Live(place), until),
+        Some(why) => evaluation.take(
+            Part::Live(place),
+            || Limit::NotLive(who.clone(), why),
+            || Ok(pemba_engine::CheckAnswer { valid_until: until, ..answer::no() }),
+        )?,
+    }
+    let Some(switch) = stands.write_denied else { return Ok(()) };
     evaluation.take(
         Part::Write(place),
         || Limit::WriteDenied(who.clone(), switch),

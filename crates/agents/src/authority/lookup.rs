@@ -5,7 +5,7 @@ use pemba_model::{Context, SmolStr, Timestamp};
 
 use super::approvals::policy_for;
 use super::check::direct;
-use super::conjunct::{Limit, principal_at};
+use super::conjunct::Limit;
 use super::evaluation::Evaluation;
 use super::{Case, Ground, Outcome, gates};
 use crate::answer::earlier;
@@ -38,7 +38,7 @@ pub fn lookup_resources<G: Graph>(
         return Err(Refused::new(Reason::InvalidValue, "approval", message));
     }
     let chain = resolve(ground.book, claim, ground.presenter, ground.facts.revision)?;
-    let case = Case { ground: *ground, chain: &chain, permission, values };
+    let case = Case::new(ground, &chain, permission, values);
     let Gate { permissionship, at_most, limit, valid_until } = gate(&case, resource_type)?;
     // The question itself is checked whatever the gates say: an unknown permission is an error, not an empty set.
     let mut resources = reached_by(ground, &chain, resource_type, permission, values)?;
@@ -65,7 +65,7 @@ pub fn at_most<G: Graph>(
     permission: &str,
     values: Option<&Context>,
 ) -> Result<(Outcome, Option<Limit>), QueryError> {
-    let gate = gate(&Case { ground: *ground, chain, permission, values }, resource_type)?;
+    let gate = gate(&Case::new(ground, chain, permission, values), resource_type)?;
     Ok((gate.at_most, gate.limit))
 }
 
@@ -101,7 +101,7 @@ fn reached_by<G: Graph>(
     permission: &str,
     values: Option<&Context>,
 ) -> Result<ResourceSet, QueryError> {
-    let root = direct(principal_at(chain, 0));
+    let root = direct(&chain.root);
     let seen = &ground.seen;
     seen.ask(values, |context| {
         pemba_engine::lookup_resources(seen.graph, seen.program, resource_type, permission, &root, context)
@@ -123,20 +123,19 @@ fn bound<G: Graph>(
     if let Some(scope) = case.chain.session.as_ref().and_then(|session| session.scope.as_ref()) {
         hold(case, scope, resource_type, resources)?;
     }
-    for (place, principal) in case.chain.principals().enumerate() {
-        let Some(agent) = ground.book.agent(principal) else { continue };
+    for (place, known) in case.known.iter().enumerate() {
+        let Some(agent) = known.agent else { continue };
         if let Some(ceiling) = &agent.ceiling {
             hold(case, ceiling, resource_type, resources)?;
         }
-        let name = format!("{resource_type}#{}", case.permission);
-        if !agent.purpose_permissions.is_empty() && !agent.purpose_permissions.contains(name.as_str()) {
+        if !agent.is_for(resource_type, case.permission) {
             resources.definite.clear();
             resources.conditional.clear();
         }
         if agent.own_grants_required && place > 0 {
             let own = ground.facts.ask(case.values, |context| {
                 let (graph, program) = (ground.facts.graph, ground.facts.program);
-                let subject = direct(principal);
+                let subject = direct(known.principal);
                 pemba_engine::lookup_resources(
                     graph,
                     program,

@@ -25,8 +25,9 @@ pub use reach::{Reach, may_act, reach};
 
 use pemba_engine::{Graph, Snapshot};
 use pemba_model::{Context, ObjectRef};
+use smallvec::SmallVec;
 
-use crate::book::Book;
+use crate::book::{Book, Known};
 use crate::chain::{Chain, Claim, Presenter};
 use crate::limits::AgentLimits;
 use crate::moment::Facts;
@@ -87,6 +88,19 @@ pub struct Question<'a> {
 struct Case<'a, G: Graph> {
     ground: Ground<'a, G>,
     chain: &'a Chain,
+    /// Everyone in the chain, the root first.
+    known: SmallVec<[Known<'a>; 5]>,
     permission: &'a str,
     values: Option<&'a Context>,
+}
+
+impl<'a, G: Graph> Case<'a, G> {
+    fn new(
+        ground: &Ground<'a, G>,
+        chain: &'a Chain,
+        permission: &'a str,
+        values: Option<&'a Context>,
+    ) -> Case<'a, G> {
+        Case { ground: *ground, chain, known: chain.known(ground.book), permission, values }
+    }
 }

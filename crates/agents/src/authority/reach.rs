@@ -25,7 +25,7 @@ pub struct Reach {
 
 /// Whether a subject may act at all, as a check of it would find.
 pub fn may_act(book: &Book, limits: &AgentLimits, subject: &ObjectRef, now: Timestamp) -> bool {
-    liveness(book, limits, subject, None, now).not_live.is_none()
+    liveness(book, limits, book.known(subject), None, now).not_live.is_none()
 }
 
 /// What the chain that ends with a delegation may do to an object, if anything. A delegation to a userset stands for

@@ -79,9 +79,9 @@ impl Book {
 
     fn set_type(&mut self, record: &TypePolicy, put: bool) {
         if put {
-            self.types.insert_mut(record.object_type.clone(), Arc::new(record.clone()));
+            Arc::make_mut(&mut self.types).insert(record.object_type.clone(), Arc::new(record.clone()));
         } else {
-            self.types.remove_mut(&record.object_type);
+            Arc::make_mut(&mut self.types).remove(&record.object_type);
         }
     }
 

@@ -1,15 +1,19 @@
 //! What follows from all records at one revision: immutable, cheap to succeed, and looked up by whatever is asked for.
 
 mod apply;
+mod hash_trie;
 mod index;
+mod known;
 mod table;
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 use self::index::Index;
+pub use self::known::Known;
 pub use self::table::Table;
 use self::table::{Map, empty};
 use crate::id::{ApprovalId, DelegationId, SessionId};
@@ -24,7 +28,8 @@ type ByPermission<T> = Map<SmolStr, Map<SmolStr, Arc<T>>>;
 /// Every record at one revision. A clone is cheap and shares everything.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Book {
-    types: Map<SmolStr, Arc<TypePolicy>>,
+    /// Few, hardly ever changed, and looked at for most principals.
+    types: Arc<BTreeMap<SmolStr, Arc<TypePolicy>>>,
     labels: ByPermission<PermissionLabels>,
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
@@ -51,7 +56,7 @@ pub struct Book {
 impl Default for Book {
     fn default() -> Book {
         Book {
-            types: empty(),
+            types: Arc::default(),
             labels: empty(),
             grant_policies: empty(),
             approval_policies: empty(),
@@ -92,7 +97,7 @@ impl Book {
         self.types.get(object_type).map(Arc::as_ref)
     }
 
-    /// What is said about types, in no particular order.
+    /// What is said about types, by name.
     pub fn type_policies(&self) -> impl Iterator<Item = &TypePolicy> {
         self.types.values().map(Arc::as_ref)
     }
@@ -104,7 +109,7 @@ impl Book {
 
     /// Whether a principal is an agent: it has a record, or its type is declared to be.
     pub fn is_agent(&self, principal: &ObjectRef) -> bool {
-        self.is_of_kind(&principal.object_type, PrincipalKind::Agent) || self.agent(principal).is_some()
+        self.known(principal).is_agent()
     }
 
     /// Whether a principal is a human: it has a record, or its type is declared to be.
@@ -114,7 +119,7 @@ impl Book {
 
     /// The labels of a permission.
     pub fn labels(&self, resource_type: &str, permission: &str) -> Option<&PermissionLabels> {
-        self.labels.get(resource_type)?.get(permission).map(Arc::as_ref)
+        of_permission(&self.labels, resource_type, permission).map(Arc::as_ref)
     }
 
     /// The labels of all permissions, in no particular order.
@@ -122,14 +127,9 @@ impl Book {
         self.labels.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
     }
 
-    /// Whether a permission has a label.
-    pub fn has_label(&self, resource_type: &str, permission: &str, label: &str) -> bool {
-        self.labels(resource_type, permission).is_some_and(|found| found.labels.contains(label))
-    }
-
     /// Who may grant a relation inside sessions.
     pub fn grant_policy(&self, resource_type: &str, relation: &str) -> Option<&GrantPolicy> {
-        self.grant_policies.get(resource_type)?.get(relation).map(Arc::as_ref)
+        of_permission(&self.grant_policies, resource_type, relation).map(Arc::as_ref)
     }
 
     /// Who may grant what inside sessions, in no particular order.
@@ -139,7 +139,7 @@ impl Book {
 
     /// Who must approve a permission.
     pub fn approval_policy(&self, resource_type: &str, permission: &str) -> Option<&Arc<ApprovalPolicy>> {
-        self.approval_policies.get(resource_type)?.get(permission)
+        of_permission(&self.approval_policies, resource_type, permission)
     }
 
     /// All approval policies, in no particular order.
@@ -291,4 +291,10 @@ impl Book {
     pub fn over_by(&self, instant: Timestamp) -> impl Iterator<Item = &Key> {
         self.ends.iter().take_while(move |(end, _)| *end <= instant).map(|(_, key)| key)
     }
+}
+
+/// What a map has for a permission or relation of a type.
+fn of_permission<'a, T>(map: &'a ByPermission<T>, object_type: &str, name: &str) -> Option<&'a Arc<T>> {
+    // Most books have none, and every decision asks.
+    if map.is_empty() { None } else { map.get(object_type)?.get(name) }
 }

@@ -7,6 +7,8 @@ use std::sync::Arc;
 use foldhash::quality::FixedState;
 use rpds::{HashTrieMapSync, RedBlackTreeSetSync};
 
+use super::hash_trie::HashTrie;
+
 /// A map whose order depends on nothing but what is in it.
 pub(super) type Map<K, V> = HashTrieMapSync<K, V, FixedState>;
 
@@ -18,19 +20,19 @@ pub(super) fn empty<K: Hash + Eq, V>() -> Map<K, V> {
 /// Records of one kind.
 #[derive(Debug, Clone)]
 pub struct Table<K: Ord + Hash + Eq, V> {
-    by_id: Map<K, Arc<V>>,
+    by_id: HashTrie<K, V>,
     in_order: RedBlackTreeSetSync<K>,
 }
 
 impl<K: Ord + Hash + Eq, V> Default for Table<K, V> {
     fn default() -> Self {
-        Table { by_id: empty(), in_order: RedBlackTreeSetSync::new_sync() }
+        Table { by_id: HashTrie::default(), in_order: RedBlackTreeSetSync::new_sync() }
     }
 }
 
-impl<K: Ord + Hash + Eq, V: PartialEq> PartialEq for Table<K, V> {
+impl<K: Ord + Hash + Eq + Clone, V: PartialEq> PartialEq for Table<K, V> {
     fn eq(&self, other: &Self) -> bool {
-        self.by_id == other.by_id
+        self.in_order == other.in_order && self.in_order.iter().all(|id| self.get(id) == other.get(id))
     }
 }
 
@@ -42,32 +44,31 @@ impl<K: Ord + Hash + Eq + Clone, V> Table<K, V> {
 
     /// How many there are.
     pub fn len(&self) -> usize {
-        self.by_id.size()
+        self.by_id.len()
     }
 
     /// Whether there is none.
     pub fn is_empty(&self) -> bool {
-        self.by_id.is_empty()
+        self.by_id.len() == 0
     }
 
     /// All records strictly after an id, in order of their ids.
     pub fn after(&self, id: Option<&K>) -> impl Iterator<Item = (&K, &Arc<V>)> {
         let from = id.map_or(Bound::Unbounded, |id| Bound::Excluded(id.clone()));
-        self.in_order.range((from, Bound::Unbounded)).filter_map(|id| self.by_id.get_key_value(id))
+        self.in_order.range((from, Bound::Unbounded)).filter_map(|id| Some((id, self.by_id.get(id)?)))
     }
 
     pub(super) fn set(&mut self, id: K, record: Option<Arc<V>>) {
-        match record {
-            Some(record) => {
-                if !self.by_id.contains_key(&id) {
-                    self.in_order.insert_mut(id.clone());
-                }
-                self.by_id.insert_mut(id, record);
+        let is_there = record.is_some();
+        let was_there = self.by_id.set(id.clone(), record).is_some();
+        match (was_there, is_there) {
+            (false, true) => {
+                self.in_order.insert_mut(id);
             }
-            None => {
-                self.by_id.remove_mut(&id);
+            (true, false) => {
                 self.in_order.remove_mut(&id);
             }
+            _ => {}
         }
     }
 }

@@ -167,7 +167,7 @@ fn parent_of(moment: &Moment<'_>, new: &Delegate, id: DelegationId) -> Result<Ar
         let message = format!("{id} holds in another session only");
         return Err(Refused::new(Reason::SessionMismatch, "session", message));
     }
-    parent.scope.check_contains(&moment.facts, &new.scope).map_err(|refused| refused.under("scope"))?;
+    check_within(moment, parent, &new.scope)?;
     Ok(Arc::clone(parent))
 }
 
@@ -356,7 +356,11 @@ pub fn renew(
     after.version += 1;
     if let Some(scope) = new.scope {
         scope.check(moment.facts.schema).map_err(|refused| refused.under("scope"))?;
-        before.scope.check_contains(&moment.facts, &scope).map_err(|refused| refused.under("scope"))?;
+        check_within(moment, before, &scope)?;
+        // The hop before may have been narrowed since this one was made.
+        if let Some(parent) = before.parent.and_then(|id| moment.book.delegation(id)) {
+            check_within(moment, parent, &scope)?;
+        }
         if !before.scope.always_contains(&scope) {
             after.within.push(before.scope.clone());
             check_count("scope", after.within.len(), RENEWED_SCOPES_MAX)?;
@@ -387,6 +391,13 @@ pub fn renew(
     let mut changes = Changes::new(after.clone());
     changes.put(&after)?;
     Ok(changes)
+}
+
+/// Checks that a scope lies within all that bounds a hop.
+fn check_within(moment: &Moment<'_>, hop: &Delegation, scope: &Scope) -> Result<(), Refused> {
+    hop.scopes().try_for_each(|outer| {
+        outer.check_contains(&moment.facts, scope).map_err(|refused| refused.under("scope"))
+    })
 }
 
 fn check_within_parent(

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
+use smol_str::format_smolstr;
 
 use super::codec::{Key, Record, RecordKind};
 use crate::scope::Scope;
@@ -126,6 +127,14 @@ pub struct Agent {
     pub created_by: SmolStr,
     /// When it was changed last.
     pub changed_at: Timestamp,
+}
+
+impl Agent {
+    /// Whether a permission on a type is among what it may ever use.
+    pub fn is_for(&self, resource_type: &str, permission: &str) -> bool {
+        self.purpose_permissions.is_empty()
+            || self.purpose_permissions.contains(&format_smolstr!("{resource_type}#{permission}"))
+    }
 }
 
 impl Record for Agent {

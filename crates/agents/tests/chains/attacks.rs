@@ -266,6 +266,19 @@ fn a_renewal_never_widens() {
 }
 
 #[test]
+fn a_renewal_is_within_what_the_hop_before_has_left() {
+    let mut world = world();
+    let first = world.delegate("user:alice", "agent:a", "doc:view:1,2");
+    let second = world.further(first, "agent:b", "doc:view:1,2");
+    let second = world.try_delegate(second).unwrap();
+    let to = |text| Renew { scope: Some(scope(text)), ..Renew::default() };
+    world.run(|moment| command::renew(moment, &by(), first, to("doc:view:1"))).unwrap();
+    let wider = world.run(|moment| command::renew(moment, &by(), second, to("doc:view:1,2")));
+    assert_eq!(reason(wider), Reason::ScopeWider);
+    world.run(|moment| command::renew(moment, &by(), second, to("doc:view:1"))).unwrap();
+}
+
+#[test]
 fn a_renewal_outlives_neither_hop_before_nor_session() {
     let mut world = world();
     let first = world.delegate("user:alice", "agent:a", "doc:view:*");
@@ -734,4 +747,42 @@ fn counted_uses_are_used_by_consuming_only() {
     world.presenter = Presenter { client: "other".into(), ..Presenter::default() };
     let elsewhere = world.consume(&leaf(id), "view", "doc:1", (None, "k1")).unwrap();
     assert_eq!(elsewhere.decision.outcome, Outcome::Deny, "another client's key is another key");
+}
+
+#[test]
+fn what_a_request_brings_along_lifts_no_ban() {
+    let mut world = World::new(
+        "use expiration
+caveat when_hot(hot bool) { hot }
+caveat when_cold(cold bool) { cold }
+definition user {}
+definition doc {
+    relation viewer: user
+    relation banned: user | user with when_hot | user with when_cold | user with expiration
+    permission view = viewer - banned
+}",
+    );
+    let viewer = ["doc:1", "doc:2", "doc:3", "doc:4"].map(|doc| format!("{doc}#viewer@user:alice"));
+    world.write(&viewer.each_ref().map(String::as_str));
+    world.write(&[
+        "doc:1#banned@user:alice",
+        "doc:2#banned@user:alice[expiration:2100-01-01T00:00:00Z]",
+        r#"doc:3#banned@user:alice[when_hot:{"hot":true}]"#,
+    ]);
+    let check = |doc: &str, extra: &[&str]| {
+        let extra: Vec<_> = extra.iter().map(|line| parse_relationship(line).unwrap()).collect();
+        world.check_at(&world.snapshot, &alone("user:alice"), "view", doc, (None, &extra))
+    };
+    let never = |doc: &str| format!(r#"{doc}#banned@user:alice[when_cold:{{"cold":false}}]"#);
+    for doc in ["doc:1", "doc:2"] {
+        assert_eq!(check(doc, &[&never(doc)]).unwrap().outcome, Outcome::Deny, "{doc}");
+    }
+    // Neither of two conditions can give way to the other.
+    assert_eq!(check("doc:3", &[&never("doc:3")]).unwrap_err().reason, Reason::ContextualNotAllowed);
+    // Nor does a later part of a request take back what an earlier one says.
+    let banned = "doc:4#banned@user:alice[expiration:2100-01-01T00:00:00Z]";
+    assert_eq!(check("doc:4", &[banned, &never("doc:4")]).unwrap().outcome, Outcome::Deny);
+    let hot = r#"doc:4#banned@user:alice[when_hot:{"hot":true}]"#;
+    assert_eq!(check("doc:4", &[hot, &never("doc:4")]).unwrap_err().reason, Reason::ContextualNotAllowed);
+    assert_eq!(check("doc:4", &[&never("doc:4")]).unwrap().outcome, Outcome::Allow);
 }

@@ -26,6 +26,16 @@ pub enum ViewError {
     /// The token is of another database, where its revision means something else.
     #[error("the token belongs to another database; an exact snapshot must name a revision of this one")]
     Foreign,
+    /// So much changed since the revision that it is not rebuilt.
+    #[error(
+        "revision {revision} is no longer in memory and more than {max} changes behind; read at a newer revision, or raise          the limit `snapshots-retained-max`"
+    )]
+    TooManyChanges {
+        /// The revision asked for.
+        revision: Revision,
+        /// The limit, in relationships and documents.
+        max: usize,
+    },
     /// The history could not be read or is damaged.
     #[error("reading the history failed: {reason}")]
     Storage {

@@ -1,5 +1,6 @@
 //! Why a write or an import did not happen.
 
+use pemba_engine::PutError;
 use pemba_model::{Precondition, Relationship};
 
 use super::reading::FilterError;
@@ -83,6 +84,14 @@ pub enum WriteError {
     /// The database takes no request that changes it.
     #[error(transparent)]
     Refused(#[from] Refusal),
+}
+
+impl WriteError {
+    /// For a relationship of a kind that no schema has allowed so far.
+    pub(crate) fn unknown_kind(relationship: &Relationship) -> WriteError {
+        let relationship = relationship.to_string();
+        WriteError::TooManyObjects { message: PutError::UnknownKind { relationship }.to_string() }
+    }
 }
 
 /// Why an import did not happen. Nothing of it is stored.

@@ -8,7 +8,8 @@ use pemba_engine::EdgeKey;
 use pemba_model::{Context, DocumentChange, Revision, Timestamp};
 
 use super::counters::CounterChange;
-use super::log_record::{decode, encode};
+use super::log_record::decode;
+pub use super::log_record::encode;
 use super::{Attributes, RecordError, key, scan};
 use crate::store::{Batch, Family, Store};
 
@@ -84,6 +85,19 @@ pub fn append(
     entry: LogEntry,
     mutations: impl IntoIterator<Item = Mutation>,
 ) -> Result<(), RecordError> {
+    each_chunk(revision, entry, mutations, |key, record| {
+        batch.put(FAMILY, key, encode(&record)?);
+        Ok(())
+    })
+}
+
+/// Visits the chunks of a revision, each with its key, ascending; the visitor's first error ends it.
+pub fn each_chunk<E>(
+    revision: Revision,
+    entry: LogEntry,
+    mutations: impl IntoIterator<Item = Mutation>,
+    mut visit: impl FnMut([u8; 16], LogRecord) -> Result<(), E>,
+) -> Result<(), E> {
     let mut mutations = mutations.into_iter().peekable();
     let mut documents = entry.documents.into_iter().peekable();
     let mut metadata = entry.metadata;
@@ -101,7 +115,7 @@ pub fn append(
             counter: None,
             last,
         };
-        put(batch, revision, chunk, &record)?;
+        visit(key(revision, chunk), record)?;
         if last {
             break;
         }

@@ -65,7 +65,7 @@ enum StoredState<'a> {
 }
 
 /// A chunk as the value of its record.
-pub(super) fn encode(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
+pub fn encode(record: &LogRecord) -> Result<Vec<u8>, RecordError> {
     let metadata_json = record.metadata.as_ref().map(context_text).transpose()?.map(Into::into);
     let mutations = record.mutations.iter().map(StoredMutation::of).collect::<Result<_, _>>()?;
     let stored = StoredRecord {

@@ -28,7 +28,12 @@ fn read_key(bytes: &[u8]) -> Option<(TypeId, Ordinal)> {
 
 /// Records an object's id.
 pub fn put(batch: &mut Batch, object_type: TypeId, ordinal: Ordinal, object_id: &str) {
-    batch.put(FAMILY, key(object_type, ordinal), codec::encode_text(VERSION, object_id));
+    batch.put(FAMILY, key(object_type, ordinal), encode(object_id));
+}
+
+/// The value of an object.
+pub fn encode(object_id: &str) -> Vec<u8> {
+    codec::encode_text(VERSION, object_id)
 }
 
 /// The id of an object.

@@ -18,6 +18,11 @@ mod rocks_crash_tests;
 mod rocks_damage_tests;
 #[cfg(feature = "rocks")]
 mod rocks_folder;
+#[cfg(feature = "rocks")]
+mod rocks_load;
+#[cfg(test)]
+#[cfg(feature = "rocks")]
+mod rocks_load_tests;
 #[cfg(test)]
 #[cfg(feature = "rocks")]
 mod rocks_tests;
@@ -95,11 +100,28 @@ impl Family {
 /// What a scan hands out, entry by entry: key and value, borrowed until the next call. `Break` ends the scan.
 pub type Visit<'a> = &'a mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>;
 
+/// Takes one row of a load: family, key and value.
+pub type PutRow<'a> = &'a mut dyn FnMut(Family, &[u8], &[u8]) -> Result<(), StoreError>;
+
+/// Hands out the rows of a load: families in their order, the keys of each strictly ascending. It passes the first error
+/// of what it is given on.
+pub type Rows<'a> = &'a mut dyn FnMut(PutRow<'_>) -> Result<(), StoreError>;
+
 /// Ordered, durable maps. One process, any number of threads.
 pub trait Store: Send + Sync {
     /// Applies the whole batch or nothing, in the order of its operations; durable on return. After an error this
     /// store refuses every later write with `StoreError::Refused`; reads go on.
     fn write(&self, batch: Batch) -> Result<(), StoreError>;
+
+    /// As `write` of a batch that puts all these rows too; no key of theirs is in the batch. For rows by the thousand: a
+    /// store may put them aside in order instead of sorting them in.
+    fn load(&self, rows: Rows<'_>, mut batch: Batch) -> Result<(), StoreError> {
+        rows(&mut |family, key, value| {
+            batch.put(family, key, value);
+            Ok(())
+        })?;
+        self.write(batch)
+    }
 
     /// The value under a key.
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError>;

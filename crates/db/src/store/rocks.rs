@@ -1,10 +1,11 @@
-//! The store on disk. The only file that knows RocksDB.
+//! The store on disk. With `rocks_load`, the only file that knows RocksDB.
 
 use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
     ErrorKind, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
@@ -12,7 +13,8 @@ use rocksdb::{
 };
 
 use super::rocks_folder::Folder;
-use super::{Batch, BatchOp, Family, Store, StoreError, StoreStatistics, Visit};
+use super::rocks_load::Loads;
+use super::{Batch, BatchOp, Family, Rows, Store, StoreError, StoreStatistics, Visit};
 
 const MIB: usize = 1024 * 1024;
 /// One family's writes held in memory before they go to a file, in bytes.
@@ -34,7 +36,7 @@ const INFO_LOG_BYTES: usize = MIB;
 
 /// A data directory with RocksDB inside, open in this process alone.
 pub struct RocksStore {
-    db: DB,
+    pub(super) db: DB,
     cache: Cache,
     folder: Folder,
     read_only: bool,
@@ -42,6 +44,9 @@ pub struct RocksStore {
     pristine: AtomicBool,
     /// The first failed write. What it left on disk is known only after recovery, so nothing may be added behind it.
     failure: OnceLock<String>,
+    loads: Loads,
+    /// Held from the record of a load to its end: a copy made in between would name files it does not hold.
+    loading: Mutex<()>,
 }
 
 impl RocksStore {
@@ -64,6 +69,11 @@ impl RocksStore {
         if store.folder.is_outdated() {
             store.folder.upgrade()?;
         }
+        if let Some(staged) = Loads::recorded(&store.db)? {
+            store.loads.ingest(&store.db, &staged)?;
+            Loads::forget(&store.db)?;
+        }
+        store.loads.remove_files()?;
         Ok(store)
     }
 
@@ -79,12 +89,17 @@ impl RocksStore {
         let descriptors = descriptors(&cache, &families);
         let db = DB::open_cf_descriptors_read_only(&options, folder.rocks(), descriptors, false)
             .map_err(|error| open_error(&folder, &error))?;
+        if Loads::recorded(&db)?.is_some() {
+            let cause = "an import was interrupted at its end; start the server once to finish it".to_owned();
+            return Err(StoreError::Failed { operation: "open", cause });
+        }
         Ok(RocksStore::new(db, cache, folder, true))
     }
 
     fn new(db: DB, cache: Cache, folder: Folder, read_only: bool) -> RocksStore {
         let pristine = AtomicBool::new(folder.new);
-        RocksStore { db, cache, folder, read_only, pristine, failure: OnceLock::new() }
+        let (loads, failure, loading) = (Loads::new(folder.loads()), OnceLock::new(), Mutex::new(()));
+        RocksStore { db, cache, folder, read_only, pristine, failure, loads, loading }
     }
 
     fn holds_nothing(&self) -> Result<bool, StoreError> {
@@ -110,7 +125,8 @@ impl RocksStore {
         self.read_only && self.folder.is_outdated() && family == Family::Documents
     }
 
-    fn commit(&self, batch: Batch) -> Result<(), StoreError> {
+    /// Writes a batch, once `add` has added to it.
+    pub(super) fn commit(&self, batch: Batch, add: impl FnOnce(&mut WriteBatch)) -> Result<(), StoreError> {
         // Keys and values, plus a few bytes for each operation.
         let size = batch.size_bytes().saturating_add(batch.len().saturating_mul(12));
         let mut rocks_batch = WriteBatch::with_capacity_bytes(size);
@@ -130,6 +146,7 @@ impl RocksStore {
         }
         // The same bytes are in RocksDB's batch now; a large write must not hold them twice longer than it must.
         drop(batch);
+        add(&mut rocks_batch);
         let mut options = WriteOptions::default();
         options.set_sync(true);
         self.db.write_opt(rocks_batch, &options).map_err(|error| error_of("write", &error))?;
@@ -142,6 +159,31 @@ impl RocksStore {
             self.flush(false);
         }
         Ok(())
+    }
+
+    fn commit_load(&self, rows: Rows<'_>, batch: Batch) -> Result<(), StoreError> {
+        let staged = self.loads.stage(rows)?;
+        let _no_copy = self.loading.lock();
+        self.commit(batch, |batch| Loads::record(&staged, batch))?;
+        self.loads.ingest(&self.db, &staged)?;
+        Loads::forget(&self.db)?;
+        if let Err(error) = self.loads.remove_files() {
+            tracing::warn!(%error, "the files of a load were not removed; the next start does it");
+        }
+        Ok(())
+    }
+
+    /// Runs what writes, unless an earlier write failed; remembers its failure.
+    fn guarded(&self, write: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
+        if self.read_only {
+            return Err(StoreError::Unsupported { store: "read-only", operation: "write" });
+        }
+        if let Some(cause) = self.failure.get() {
+            return Err(StoreError::Refused { cause: cause.clone() });
+        }
+        write().inspect_err(|error| {
+            self.failure.get_or_init(|| error.to_string());
+        })
     }
 
     fn handles(&self) -> Result<[&ColumnFamily; Family::ALL.len()], StoreError> {
@@ -179,15 +221,11 @@ impl Drop for RocksStore {
 
 impl Store for RocksStore {
     fn write(&self, batch: Batch) -> Result<(), StoreError> {
-        if self.read_only {
-            return Err(StoreError::Unsupported { store: "read-only", operation: "write" });
-        }
-        if let Some(cause) = self.failure.get() {
-            return Err(StoreError::Refused { cause: cause.clone() });
-        }
-        self.commit(batch).inspect_err(|error| {
-            self.failure.get_or_init(|| error.to_string());
-        })
+        self.guarded(|| self.commit(batch, |_| {}))
+    }
+
+    fn load(&self, rows: Rows<'_>, batch: Batch) -> Result<(), StoreError> {
+        self.guarded(|| self.commit_load(rows, batch))
     }
 
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Vec<u8>>, StoreError> {
@@ -230,6 +268,7 @@ impl Store for RocksStore {
             return Err(StoreError::Refused { cause: cause.clone() });
         }
         let folder = Folder::for_copy(directory)?;
+        let _no_load = self.loading.lock();
         let checkpoint = Checkpoint::new(&self.db).map_err(|error| error_of("checkpoint", &error))?;
         checkpoint.create_checkpoint(folder.rocks()).map_err(|error| error_of("checkpoint", &error))?;
         if self.pristine.load(Ordering::Acquire) { folder.begin() } else { folder.finish() }
@@ -277,19 +316,33 @@ fn descriptors(cache: &Cache, families: &[Family]) -> Vec<ColumnFamilyDescriptor
 }
 
 fn family_options(cache: &Cache) -> Options {
-    let mut blocks = BlockBasedOptions::default();
+    let mut blocks = block_options();
     blocks.set_block_cache(cache);
-    blocks.set_block_size(BLOCK_BYTES);
     blocks.set_cache_index_and_filter_blocks(true);
+    table_options(&blocks)
+}
+
+/// For files that are only written.
+pub(super) fn family_options_uncached() -> Options {
+    table_options(&block_options())
+}
+
+fn block_options() -> BlockBasedOptions {
+    let mut blocks = BlockBasedOptions::default();
+    blocks.set_block_size(BLOCK_BYTES);
+    blocks
+}
+
+fn table_options(blocks: &BlockBasedOptions) -> Options {
     let mut options = Options::default();
-    options.set_block_based_table_factory(&blocks);
+    options.set_block_based_table_factory(blocks);
     options.set_compression_type(DBCompressionType::Lz4);
     options.set_write_buffer_size(WRITE_BUFFER_BYTES);
     options.set_max_write_buffer_number(3);
     options
 }
 
-fn error_of(operation: &'static str, error: &rocksdb::Error) -> StoreError {
+pub(super) fn error_of(operation: &'static str, error: &rocksdb::Error) -> StoreError {
     let cause = error.to_string();
     match error.kind() {
         ErrorKind::Corruption => StoreError::Damaged { cause },

@@ -17,6 +17,8 @@ const MARKER_NEW: &str = ", new";
 const IGNORED: [&str; 2] = ["lost+found", MARKER_UNFINISHED];
 /// RocksDB's files.
 const ROCKS: &str = "rocks";
+/// Files on their way to RocksDB; on the same file system, so that it can take them over.
+const LOADS: &str = "incoming";
 /// The marker is read no further than this; a foreign file of that name may be large.
 const MARKER_MAX_BYTES: u64 = 256;
 
@@ -68,6 +70,11 @@ impl Folder {
     /// Where RocksDB's files are.
     pub(super) fn rocks(&self) -> PathBuf {
         self.path.join(ROCKS)
+    }
+
+    /// Where files wait that RocksDB is to take over.
+    pub(super) fn loads(&self) -> PathBuf {
+        self.path.join(LOADS)
     }
 
     /// The directory.

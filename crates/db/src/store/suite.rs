@@ -142,6 +142,59 @@ pub(super) fn large_batch_is_one(store: &dyn Store) {
     assert!(store.statistics().memory_bytes > u64::from(COUNT), "{:?}", store.statistics());
 }
 
+/// A load is one write: its rows among those that were there, and its batch.
+pub(super) fn a_load_is_one_write(store: &dyn Store) {
+    const COUNT: u32 = 20_000;
+    let mut batch = Batch::new();
+    for number in (0..COUNT).step_by(2) {
+        batch.put(Family::Objects, number.to_be_bytes(), b"old");
+    }
+    batch.put(Family::Meta, b"head", b"1").put(Family::Relationships, b"a", b"kept");
+    store.write(batch).unwrap();
+    let mut batch = Batch::new();
+    batch.put(Family::Meta, b"head", b"2").delete(Family::Relationships, b"a");
+    let rows = &mut |put: super::PutRow<'_>| {
+        for number in (0..COUNT).filter(|number| number % 2 == 1 || number % 10 == 0) {
+            put(Family::Objects, &number.to_be_bytes(), b"new")?;
+        }
+        put(Family::Log, b"1", b"")
+    };
+    store.load(rows, batch).unwrap();
+    assert_eq!(store.get(Family::Meta, b"head").unwrap().as_deref(), Some(&b"2"[..]));
+    assert_eq!(store.get(Family::Relationships, b"a").unwrap(), None);
+    assert_eq!(entries(store, Family::Log, b"", None), [(b"1".to_vec(), Vec::new())]);
+    let found = entries(store, Family::Objects, b"", None);
+    assert_eq!(found.len(), COUNT as usize);
+    for (number, (key, value)) in (0..COUNT).zip(found) {
+        let expected: &[u8] = if number % 2 == 1 || number % 10 == 0 { b"new" } else { b"old" };
+        assert_eq!((key.as_slice(), value.as_slice()), (&number.to_be_bytes()[..], expected));
+    }
+    let mut batch = Batch::new();
+    batch.put(Family::Objects, 1_u32.to_be_bytes(), b"newest").delete(Family::Objects, 3_u32.to_be_bytes());
+    store.write(batch).unwrap();
+    assert_eq!(store.get(Family::Objects, &1_u32.to_be_bytes()).unwrap().as_deref(), Some(&b"newest"[..]));
+    assert_eq!(store.get(Family::Objects, &3_u32.to_be_bytes()).unwrap(), None);
+    store.load(&mut |_| Ok(()), Batch::new()).unwrap();
+}
+
+/// Rows that cannot be handed out leave nothing behind.
+pub(super) fn a_load_whose_rows_fail_leaves_nothing(store: &dyn Store) {
+    let mut batch = Batch::new();
+    batch.put(Family::Meta, b"head", b"1");
+    let cause = "no rows".to_owned();
+    let failure = super::StoreError::Failed { operation: "write", cause };
+    let loaded = store.load(
+        &mut |put| {
+            put(Family::Objects, b"a", b"")?;
+            Err(failure.clone())
+        },
+        batch,
+    );
+    assert_eq!(loaded, Err(failure.clone()));
+    assert_eq!(store.get(Family::Meta, b"head").unwrap(), None);
+    assert!(entries(store, Family::Objects, b"", None).is_empty());
+}
+
 /// One operation of the model test: verb, family and two short keys.
 type Step = (u8, u8, u8, u8);
 
@@ -212,6 +265,8 @@ macro_rules! suite {
             operations_apply_in_order,
             scan_sees_one_instant,
             large_batch_is_one,
+            a_load_is_one_write,
+            a_load_whose_rows_fail_leaves_nothing,
             agrees_with_the_model
         );
     };

@@ -10,11 +10,12 @@ use std::time::Duration;
 
 use pemba_db::store::{Batch, Family, MemoryStore, Store, StoreError, StoreStatistics};
 use pemba_db::{
-    Consistency, Database, Delete, DeleteError, ImportError, Options, Refusal, SchemaError, State, Storage,
-    Write, WriteError,
+    Committed, Consistency, CounterError, Database, DecideError, Decided, Delete, DeleteError, ImportError,
+    Options, Pending, Refusal, SchemaError, State, Storage, Write, WriteError, verify_store,
 };
 use pemba_model::{Limits, RelationshipFilter, Revision};
 
+use crate::deciding::{change, put};
 use crate::ledger::Documents;
 use crate::support::{SCHEMA, clock, create, everything, head, memory, open, open_with, texts, touch, write};
 
@@ -295,4 +296,79 @@ fn figures_are_told() {
     assert_eq!(statistics.commit_micros.iter().sum::<u64>(), 3);
     assert_eq!(statistics.snapshots_retained, 2);
     assert_eq!(everything(&head(&database)), texts(["document:a#viewer@user:x", "document:a#owner@user:y"]));
+}
+
+/// A group of two writes at the closed gate, and behind it a command and a counter that rest on it, applied already.
+struct TwoGroups {
+    database: Database,
+    gate: Arc<Gated>,
+    stored: Vec<Pending<Committed, WriteError>>,
+    resting: Pending<(Committed, usize), DecideError>,
+    counter: Pending<Committed, CounterError>,
+}
+
+fn two_groups() -> TwoGroups {
+    let (database, gate) = gated(Limits::default());
+    wait_until("the schema's group", || database.statistics().groups == 1);
+    let before = gate.arrived();
+    gate.set(false);
+    let first = database.write(write([create("document:first#viewer@user:x")]));
+    wait_until("the first group", || gate.arrived() == before + 1);
+    let documents = change(&database, [put("a", "1")], []);
+    let counted = database.register_counter("docs".into(), documents_filter());
+    let stored = vec![database.write(write([create("document:a#viewer@user:x")]))];
+    gate.let_one_through();
+    first.wait().unwrap();
+    wait_until("the second group", || gate.arrived() == before + 2);
+    let (ran, has_run) = (Arc::new(AtomicBool::new(false)), Ordering::SeqCst);
+    let flag = Arc::clone(&ran);
+    let resting = database.decide(move |command| {
+        flag.store(true, has_run);
+        let seen = everything(command.view).len();
+        let documents = vec![(b"a".to_vec(), Some(b"2".to_vec()))];
+        Ok::<_, DecideError>(Decided { documents, ..Decided::unchanged(seen) })
+    });
+    let counter = database.register_counter("docs".into(), documents_filter());
+    wait_until("the third group, while the second is stored", || ran.load(has_run));
+    assert_eq!(gate.arrived(), before + 2, "one group is stored at a time");
+    assert_eq!(everything(&head(&database)).len(), 1, "nothing is seen before it is stored");
+    drop((documents, counted));
+    TwoGroups { database, gate, stored, resting, counter }
+}
+
+fn documents_filter() -> RelationshipFilter {
+    RelationshipFilter { resource_type: Some("document".into()), ..RelationshipFilter::default() }
+}
+
+#[test]
+fn a_group_is_applied_on_top_of_one_that_is_being_stored() {
+    let TwoGroups { database, gate, stored, resting, counter } = two_groups();
+    gate.set(true);
+    let stored: Vec<_> = stored.into_iter().map(|one| one.wait().unwrap().revision).collect();
+    let (committed, seen) = resting.wait().unwrap();
+    assert_eq!((committed.revision, seen), (Revision(stored[0].0 + 1), 2));
+    assert!(matches!(counter.wait(), Err(CounterError::AlreadyRegistered { .. })));
+    let shared: Arc<dyn Store> = gate;
+    assert_eq!(database.head(), committed.revision);
+    database.close();
+    // The log tells what the document was before: what the group in between made of it.
+    verify_store(&*shared, Documents::none()).unwrap();
+}
+
+#[test]
+fn a_group_falls_with_the_one_it_rests_on() {
+    let TwoGroups { database, gate, stored, resting, counter } = two_groups();
+    let before = database.head();
+    gate.fail(true);
+    gate.set(true);
+    for one in stored {
+        assert!(matches!(one.wait(), Err(WriteError::Refused(Refusal::Poisoned { .. }))));
+    }
+    assert!(matches!(resting.wait(), Err(DecideError::Refused(Refusal::Poisoned { .. }))));
+    assert!(matches!(counter.wait(), Err(CounterError::Refused(Refusal::Poisoned { .. }))));
+    assert_eq!((database.head(), everything(&head(&database)).len()), (before, 1));
+    let shared: Arc<dyn Store> = gate.clone();
+    gate.fail(false);
+    let recovered = open_with(&shared, Limits::default(), &clock());
+    assert_eq!((recovered.head(), everything(&head(&recovered)).len()), (before, 1));
 }

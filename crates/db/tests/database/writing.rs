@@ -4,10 +4,12 @@ use crate::support::{
     clock, create, delete, everything, head, memory, open, open_with, rel, start, texts, touch, write,
 };
 use pemba_db::{
-    Committed, Consistency, Database, Delete, DeleteError, FilterError, ImportError, Options,
-    RelationshipError, Storage, Write, WriteError,
+    Committed, Consistency, Database, DecideError, Decided, Delete, DeleteError, FilterError, ImportError,
+    Options, RelationshipError, Storage, Write, WriteError, verify_store,
 };
-use pemba_model::{Context, Limits, Precondition, RelationshipFilter, Update};
+use pemba_model::{Context, Limits, Precondition, RelationFilter, RelationshipFilter, SubjectFilter, Update};
+
+use crate::ledger::Documents;
 
 fn limited(limits: Limits) -> Database {
     let database = Database::open(Storage::Memory, Options { limits, ..Options::default() }).unwrap();
@@ -359,8 +361,8 @@ fn an_import_is_all_or_nothing() {
 
     let conflict = |relationships: Vec<&str>| {
         let mut import = database.import();
-        import.push(relationships.into_iter().map(rel).collect()).unwrap();
-        import.finish().wait().unwrap_err()
+        let pushed = import.push(relationships.into_iter().map(rel).collect());
+        pushed.and_then(|()| import.finish().wait()).unwrap_err()
     };
     let before = database.head();
     for conflicting in
@@ -386,6 +388,54 @@ fn an_import_is_all_or_nothing() {
     bad.relation = "x".into();
     let refused = database.import().push(vec![bad]);
     assert!(matches!(refused, Err(ImportError::Write(WriteError::Relationship(_)))));
+}
+
+#[test]
+fn an_import_follows_a_name_that_is_given_to_another_object_meanwhile() {
+    let database = open();
+    let mut import = database.import();
+    import.push(vec![rel("document:a#viewer@user:x"), rel("document:b#viewer@user:y")]).unwrap();
+    let reincarnate = vec![rel("document:a#viewer@user:x").subject.object];
+    let answer =
+        database.decide(move |_| Ok::<_, DecideError>(Decided { reincarnate, ..Decided::unchanged(()) }));
+    answer.wait().unwrap();
+    import.push(vec![rel("document:c#viewer@user:x")]).unwrap();
+    import.finish().wait().unwrap();
+    let view = head(&database);
+    assert_eq!(everything(&view).len(), 3);
+    let filter = RelationshipFilter {
+        subject: Some(SubjectFilter {
+            subject_type: "user".into(),
+            subject_id: Some("x".into()),
+            relation: RelationFilter::Any,
+        }),
+        ..RelationshipFilter::default()
+    };
+    assert_eq!(view.read(&filter, None).count(), 2, "both edges are of the object that has the name");
+}
+
+#[test]
+fn an_import_over_expired_relationships_remembers_them() {
+    let (store, clock) = (memory(), clock());
+    let database = open_with(&store, Limits::default(), &clock);
+    database.write_schema(crate::support::SCHEMA.to_owned()).wait().unwrap();
+    let expiring = "document:d7#viewer@user:x[expiration:2026-01-01T00:00:30Z]";
+    let written = one(&database, create(expiring)).unwrap();
+    let load = |database: &Database| {
+        let mut import = database.import();
+        import.push((0..6000).map(|n| rel(&format!("document:d{n}#viewer@user:x"))).collect()).unwrap();
+        import.finish().wait()
+    };
+    assert!(matches!(load(&database), Err(ImportError::Write(WriteError::AlreadyExists { .. }))));
+    assert_eq!(everything(&head(&database)), texts([expiring]), "a refused import changes nothing");
+    clock.advance_ms(60_000);
+    assert_eq!(load(&database).unwrap().count, 6000);
+    database.close();
+    let database = open_with(&store, Limits::default(), &clock);
+    assert_eq!(everything(&head(&database)).len(), 6000);
+    assert_eq!(verify_store(&*store, Documents::none()).unwrap().relationships, 6000);
+    let old = database.view(&Consistency::AtExactSnapshot(written.token)).unwrap();
+    assert!(everything(&old).len() <= 1, "the import is undone as a whole");
 }
 
 #[test]

@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use pemba_engine::{
     CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, Ordinal, Permissionship, QueryContext,
-    QueryError, Snapshot, check_general,
+    QueryError, Snapshot, SubjectSet, check_general, lookup_subjects_general,
 };
 use pemba_model::text::{parse_object_relation, parse_relationship, parse_subject};
 use pemba_model::{Context, ObjectRef, Revision, SmolStr, SubjectRef, Timestamp};
@@ -123,6 +123,14 @@ impl World {
         let (resource, permission) = parse_object_relation(question).unwrap();
         let found =
             self.snapshot.lookup_subjects(&resource, &permission, subject_type, relation, &self.context());
+        let (graph, context) = (&self.snapshot, self.context());
+        let program = graph.program();
+        let slowly =
+            lookup_subjects_general(graph, program, &resource, &permission, subject_type, relation, &context);
+        let timeless = |found: &Result<SubjectSet, QueryError>| {
+            found.clone().map(|found| SubjectSet { valid_until: None, ..found })
+        };
+        assert_eq!(timeless(&found), timeless(&slowly), "{question}");
         let found = match found {
             Err(error) => return error.to_string(),
             Ok(found) => found,

@@ -10,6 +10,7 @@
 )]
 #![cfg(not(loom))]
 
+mod epochs;
 mod load;
 mod model;
 mod scans;

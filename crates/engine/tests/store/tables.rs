@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use pemba_engine::{ArcTrie, EdgeTable, Ordinal};
+use pemba_engine::{ArcTrie, EdgeTable, EpochTrie, Ordinal};
 use proptest::prelude::*;
 
 type Model = BTreeMap<u32, BTreeSet<u32>>;
@@ -51,7 +51,7 @@ fn remove(model: &mut Model, key: u32, member: u32) -> bool {
     removed
 }
 
-fn apply(table: &mut ArcTrie, model: &mut Model, step: &Step) {
+fn apply(table: &mut impl EdgeTable, model: &mut Model, step: &Step) {
     match *step {
         Step::Insert(key, member) => {
             assert_eq!(table.insert(key, member), model.entry(key).or_default().insert(member));
@@ -78,7 +78,7 @@ fn apply(table: &mut ArcTrie, model: &mut Model, step: &Step) {
     }
 }
 
-fn assert_equal(table: &ArcTrie, model: &Model, probes: &[u32]) {
+fn assert_equal(table: &impl EdgeTable, model: &Model, probes: &[u32]) {
     let all: Model = table.iter_from(0).map(|(key, set)| (key, set.iter().map(|m| m.0).collect())).collect();
     assert_eq!(&all, model);
     let keys: Vec<u32> = table.iter_from(0).map(|(key, _)| key).collect();
@@ -98,6 +98,21 @@ fn assert_equal(table: &ArcTrie, model: &Model, probes: &[u32]) {
     }
 }
 
+fn assert_history<T: EdgeTable>(steps: &[Step], probes: &[u32]) {
+    let (mut table, mut model) = (T::default(), Model::new());
+    let mut kept = Vec::new();
+    for step in steps {
+        if matches!(step, Step::Keep) {
+            kept.push((table.clone(), model.clone()));
+        }
+        apply(&mut table, &mut model, step);
+    }
+    kept.push((table, model));
+    for (table, model) in &kept {
+        assert_equal(table, model, probes);
+    }
+}
+
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(400))]
 
@@ -106,24 +121,13 @@ proptest! {
         steps in prop::collection::vec(step(), 1..60),
         probes in prop::collection::vec(key(), 5),
     ) {
-        let (mut table, mut model) = (ArcTrie::default(), Model::new());
-        let mut kept = Vec::new();
-        for step in &steps {
-            if matches!(step, Step::Keep) {
-                kept.push((table.clone(), model.clone()));
-            }
-            apply(&mut table, &mut model, step);
-        }
-        kept.push((table, model));
-        for (table, model) in &kept {
-            assert_equal(table, model, &probes);
-        }
+        assert_history::<ArcTrie>(&steps, &probes);
+        assert_history::<EpochTrie>(&steps, &probes);
     }
 }
 
-#[test]
-fn an_emptied_table_is_as_good_as_new() {
-    let mut table = ArcTrie::default();
+fn assert_emptied<T: EdgeTable>() {
+    let mut table = T::default();
     for key in [5, 5000, Ordinal::MAX.0] {
         assert!(table.insert(key, 1));
     }
@@ -134,4 +138,10 @@ fn an_emptied_table_is_as_good_as_new() {
     assert_eq!(table.iter_from(0).count(), 0);
     assert!(table.insert(9, 9));
     assert_equal(&table, &Model::from([(9, BTreeSet::from([9]))]), &[0, 9, 10]);
+}
+
+#[test]
+fn an_emptied_table_is_as_good_as_new() {
+    assert_emptied::<ArcTrie>();
+    assert_emptied::<EpochTrie>();
 }

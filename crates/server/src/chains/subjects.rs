@@ -167,7 +167,7 @@ enum Standing {
 
 fn standing(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> Standing {
     let book = basis.book();
-    let stands = liveness(book, basis.limits(), root, None, basis.view.now());
+    let stands = liveness(book, basis.limits(), book.known(root), None, basis.view.now());
     if stands.not_live.is_some() {
         return Standing::Denied;
     }

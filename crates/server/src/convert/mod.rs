@@ -1,6 +1,7 @@
 //! Between the wire's messages and the model's nouns. Requests come here after `validate` has passed them.
 
 pub(crate) mod context;
+mod proto_text;
 pub(crate) mod reflection;
 mod relationship;
 mod trace;

@@ -224,7 +224,7 @@ mod tests {
         let path = Path::Root;
         for (seconds, nanos) in [(253_402_300_800, 0), (-62_135_596_801, 0), (0, -1), (0, 1_000_000_000)] {
             let invalid = timestamp(path.field("at"), prost_types::Timestamp { seconds, nanos }).unwrap_err();
-            assert_eq!(invalid.field, "at");
+            assert_eq!(invalid.first.field, "at");
         }
     }
 }

@@ -14,6 +14,7 @@ use pemba_proto::authzed::api::v1::check_debug_trace::{
 };
 use pemba_proto::authzed::api::v1::{CheckDebugTrace, DebugInformation, SubjectReference};
 
+use super::proto_text;
 use super::trace_condition::Conditions;
 use super::{object_to_wire, subject_to_wire, timestamp_to_wire};
 
@@ -30,7 +31,7 @@ pub(crate) struct Tracing<'a> {
     nodes_left: usize,
     /// Bytes of schema text that may still be told.
     schemas_left: usize,
-    /// Bytes of conditions that may still be told.
+    /// Bytes of conditions, and of traces without results, that may still be told.
     conditions_left: usize,
 }
 
@@ -88,6 +89,33 @@ impl<'a> Tracing<'a> {
         DebugInformation { check: Some(check), schema_used: self.schema() }
     }
 
+    /// What an error tells of a question that takes too many steps, as text of at most `max_bytes`: the nodes that are
+    /// come by first, without results, and the schema if there is room. `None` if nothing can be told, or nothing more
+    /// for this request.
+    pub(crate) fn unanswered(&mut self, request: &CheckRequest<'_>, max_bytes: usize) -> Option<String> {
+        let left = self.conditions_left.checked_sub(max_bytes)?;
+        let text = self.unanswered_text(request, max_bytes)?;
+        self.conditions_left = left;
+        Some(text)
+    }
+
+    fn unanswered_text(&self, request: &CheckRequest<'_>, max_bytes: usize) -> Option<String> {
+        let subject = subject_to_wire(request.subject);
+        let mut texts = UNANSWERED_NODES.into_iter().filter_map(|nodes_max| {
+            let trace = self.view.trace_unanswered(request, nodes_max).ok()?;
+            let mut check = unanswered(&trace, &subject);
+            check.trace_operation_id = operation_id();
+            let mut told = DebugInformation { check: Some(check), schema_used: self.schema.clone() };
+            let whole = proto_text::render("authzed.api.v1.DebugInformation", &told)?;
+            if whole.len() <= max_bytes {
+                return Some(whole);
+            }
+            told.schema_used.clear();
+            proto_text::render("authzed.api.v1.DebugInformation", &told)
+        });
+        texts.find(|text| text.len() <= max_bytes)
+    }
+
     fn schema(&mut self) -> String {
         match self.schemas_left.checked_sub(self.schema.len()) {
             Some(left) => {
@@ -96,6 +124,26 @@ impl<'a> Tracing<'a> {
             }
             None => String::new(),
         }
+    }
+}
+
+/// Nodes that an error may have room for, the most first.
+const UNANSWERED_NODES: [usize; 6] = [16, 12, 8, 4, 2, 1];
+
+/// A node whose result is not known. Only where more is cut off it says where it comes from.
+fn unanswered(trace: &Trace, subject: &SubjectReference) -> CheckDebugTrace {
+    let permission_type =
+        if trace.is_permission { PermissionType::Permission } else { PermissionType::Relation };
+    let traces = trace.children.iter().map(|child| unanswered(child, subject)).collect();
+    let is_cut = trace.cut == Some(Cut::Limit);
+    CheckDebugTrace {
+        resource: Some(object_to_wire(&trace.resource)),
+        permission: trace.permission.to_string(),
+        permission_type: permission_type.into(),
+        subject: Some(subject.clone()),
+        source: if is_cut { format!("{SOURCE_OF_CUT}:{:016x}", process_number()) } else { String::new() },
+        resolution: (!trace.children.is_empty()).then_some(Resolution::SubProblems(SubProblems { traces })),
+        ..Default::default()
     }
 }
 

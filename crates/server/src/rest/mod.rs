@@ -21,7 +21,6 @@ mod status;
 mod struct_value;
 mod table;
 mod tls;
-mod wire;
 
 pub(crate) use serve::Gateway;
 pub(crate) use table::Table;

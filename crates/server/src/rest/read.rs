@@ -7,8 +7,8 @@ use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde::de::{DeserializeSeed, Deserializer, Error, IgnoredAny, MapAccess, SeqAccess, Visitor};
 
 use super::scalar::{Number, Scalar};
-use super::wire::{put_bytes, put_varint};
 use super::{instant, struct_value};
+use crate::raw::{put_bytes, put_varint};
 
 /// Deepest nesting of messages; deeper ones the services would refuse to decode. Every level of a Struct is three.
 pub(super) const MESSAGES_NESTED_MAX: usize = 100;

@@ -7,7 +7,7 @@ use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, Kind, Messa
 
 use super::instant;
 use super::struct_value as numbers;
-use super::wire::{Fields, Malformed, Raw, take, varint};
+use crate::raw::{Fields, Malformed, Raw, take, varint};
 
 /// Deepest nesting of messages that is written; every level of a Struct is three.
 const MESSAGES_NESTED_MAX: usize = 400;
@@ -245,15 +245,6 @@ impl Renderer<'_> {
         }
         out.push('}');
         Ok(())
-    }
-}
-
-impl<'a> Raw<'a> {
-    fn bytes(self) -> Result<&'a [u8], Malformed> {
-        match self {
-            Raw::Bytes(bytes) => Ok(bytes),
-            _ => Err(Malformed),
-        }
     }
 }
 

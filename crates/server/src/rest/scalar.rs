@@ -5,7 +5,7 @@ use base64::alphabet;
 use base64::engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig};
 use prost_reflect::{FieldDescriptor, Kind};
 
-use super::wire::{put_bytes, put_fixed32, put_fixed64, put_varint};
+use crate::raw::{put_bytes, put_fixed32, put_fixed64, put_varint};
 
 /// The whole number below which a double holds every other one exactly.
 const EXACT_MAX: f64 = 9_007_199_254_740_992.0;

@@ -7,7 +7,7 @@ use std::fmt;
 use serde::de::{DeserializeSeed, Deserializer, Error, MapAccess, SeqAccess, Visitor};
 
 use super::read::deeper;
-use super::wire::{put_bytes, put_fixed64, put_varint};
+use crate::raw::{put_bytes, put_fixed64, put_varint};
 
 /// The numbers of the fields of `Value`.
 pub(super) const NULL_FIELD: u32 = 1;

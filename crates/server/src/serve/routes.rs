@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use pemba_db::StoppableClock;
 use pemba_proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
-use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use pemba_proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 use pemba_proto::pemba::v1::agent_service_server::AgentServiceServer;
@@ -25,7 +24,7 @@ use super::worker::Services;
 use crate::front::FrontLayer;
 use crate::options::{StartError, TlsOptions};
 use crate::pemba::{Agents, Approvals, Delegations, Sessions, Testing};
-use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
+use crate::services::{Authority, DirectPermissions, Experimental, Schemas, Watches};
 use crate::state::State;
 
 /// Flow-control windows: large enough that a bulk request does not wait for the reader.
@@ -65,9 +64,8 @@ pub(super) fn services(
 /// The services of the interface over one database.
 pub(super) fn api(state: &Arc<State>) -> Routes {
     let message_max = state.limits.message_max_bytes;
-    let permissions = PermissionsServiceServer::new(Permissions::new(Arc::clone(state)));
     let experimental = ExperimentalServiceServer::new(Experimental::new(Arc::clone(state)));
-    Routes::new(permissions.max_decoding_message_size(message_max))
+    Routes::new(DirectPermissions::new(Arc::clone(state)))
         .add_service(
             SchemaServiceServer::new(Schemas::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )

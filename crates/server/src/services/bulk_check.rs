@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pemba_agents::client::Client;
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, QueryError};
@@ -14,12 +15,13 @@ use pemba_proto::authzed::api::v1::{
 };
 use tonic::{Code, Status};
 
-use super::check::{SUBJECT_FIELD, permissionship};
+use super::check::{SUBJECT_FIELD, explained, permissionship};
 use super::{bulk_check_as, no_wildcard_subject, request_context};
 use crate::access;
 use crate::chains::{Basis, Presented, Told, book_of, newer_ledger};
-use crate::consistency::{consistency, encode};
+use crate::consistency::{consistency, encode, resolve};
 use crate::convert::{Tracing, object, partial_caveat_info, subject};
+use crate::direct::{Bulk, bulk_answer};
 use crate::errors;
 use crate::state::State;
 use crate::status::{plain, to_wire};
@@ -127,6 +129,77 @@ fn asked(
     Ok((resource, subject))
 }
 
+/// Answers a common request where it lies; `None` where more than relationships decides, or may be asked for.
+pub(super) async fn direct(
+    state: &Arc<State>,
+    client: &Arc<Client>,
+    message: &Bytes,
+) -> Option<Result<(Bytes, usize), Status>> {
+    let bulk = Bulk::read(message, BULK_CHECK_ITEMS_MAX)?;
+    let consistency = resolve(bulk.wanted).ok()?;
+    let view = state.view(consistency).await.ok()?;
+    let newer = newer_ledger(state, &consistency).ok()?;
+    if !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty() {
+        return None;
+    }
+    let asked = asked_directly(client, &bulk)?;
+    let count = asked.len();
+    let answer = if count <= INLINE_ITEMS_MAX {
+        Ok(checked_directly(&view, &bulk, &asked))
+    } else {
+        let message = message.clone();
+        let work = move || {
+            // Reading it again is cheaper than to own what it says.
+            Bulk::read(&message, BULK_CHECK_ITEMS_MAX)
+                .map(|bulk| checked_directly(&view, &bulk, &asked))
+                .ok_or_else(|| plain(Code::Internal, "a request that was read cannot be read again"))
+        };
+        state.queries.run(work).await
+    };
+    Some(answer.map(|answer| (answer, count)))
+}
+
+/// What the items ask, if the client may ask all of it.
+fn asked_directly(client: &Client, bulk: &Bulk<'_>) -> Option<Vec<(ObjectRef, SubjectRef)>> {
+    let items = bulk.items.iter().enumerate();
+    items
+        .map(|(index, item)| {
+            let (resource, subject) = (item.resource.to_model(), item.subject.to_model());
+            let asked = (item.resource.object_type, item.permission);
+            access::check(client, Path::Root.item("items", index), asked, &subject, false).ok()?;
+            Some((resource, subject))
+        })
+        .collect()
+}
+
+fn checked_directly(view: &View, bulk: &Bulk<'_>, asked: &[(ObjectRef, SubjectRef)]) -> Bytes {
+    let requests: Vec<CheckRequest<'_>> = bulk
+        .items
+        .iter()
+        .zip(asked)
+        .map(|(item, (resource, subject))| CheckRequest {
+            resource,
+            permission: item.permission,
+            subject,
+            context: None,
+        })
+        .collect();
+    let answers = view.check_bulk(&requests).into_iter().map(|answer| match answer {
+        Ok(answer) => Response::Item(told(&answer)),
+        Err(error) => Response::Error(to_wire(&errors::query(&error))),
+    });
+    let pairs = bulk.items.iter().map(|item| item.message).zip(answers);
+    bulk_answer(&view.token().to_string(), pairs)
+}
+
+fn told(answer: &CheckAnswer) -> CheckBulkPermissionsResponseItem {
+    CheckBulkPermissionsResponseItem {
+        permissionship: permissionship(answer.permissionship).into(),
+        partial_caveat_info: partial_caveat_info(&answer.missing),
+        debug_trace: None,
+    }
+}
+
 fn checked(
     view: &View,
     questions: Vec<Question>,
@@ -139,12 +212,21 @@ fn checked(
         .map(|question| {
             let response = match response(&question, &mut answers, tracing.as_mut()) {
                 Ok(item) => Response::Item(item),
-                Err(status) => Response::Error(to_wire(&status)),
+                Err(status) => failure(status, &question, tracing.as_mut()),
             };
             CheckBulkPermissionsPair { request: Some(question.item), response: Some(response) }
         })
         .collect();
     CheckBulkPermissionsResponse { checked_at: Some(encode(view.token())), pairs }
+}
+
+/// Why one item has no answer.
+pub(super) fn failure(status: Status, question: &Question, tracing: Option<&mut Tracing<'_>>) -> Response {
+    let status = match tracing.zip(question.request()) {
+        Some((tracing, request)) => explained(status, tracing, &request),
+        None => status,
+    };
+    Response::Error(to_wire(&status))
 }
 
 /// What one item is told; takes an answer if it was asked.
@@ -162,9 +244,5 @@ fn response(
         Some((tracing, request)) => Some(tracing.trace(&request).map_err(|error| errors::query(&error))?),
         None => None,
     };
-    Ok(CheckBulkPermissionsResponseItem {
-        permissionship: permissionship(answer.permissionship).into(),
-        partial_caveat_info: partial_caveat_info(&answer.missing),
-        debug_trace,
-    })
+    Ok(CheckBulkPermissionsResponseItem { debug_trace, ..told(&answer) })
 }

@@ -9,7 +9,7 @@ use pemba_proto::authzed::api::v1::{
 };
 use tonic::Status;
 
-use super::bulk_check::{INLINE_ITEMS_MAX, Question};
+use super::bulk_check::{INLINE_ITEMS_MAX, Question, failure};
 use super::check::{claim, granted, permissionship, presentable};
 use crate::access;
 use crate::chains::{Basis, Presented, Told};
@@ -17,7 +17,6 @@ use crate::consistency::encode;
 use crate::convert::{Tracing, partial_caveat_info};
 use crate::errors;
 use crate::state::State;
-use crate::status::to_wire;
 use crate::validate::Path;
 
 /// Answers the questions of a call whose items may be asked, or of one that presents a chain.
@@ -71,7 +70,7 @@ fn checked(
         .map(|question| {
             let response = match item(basis, &question, presented, tracing.as_mut()) {
                 Ok(item) => Response::Item(item),
-                Err(status) => Response::Error(to_wire(&status)),
+                Err(status) => failure(status, &question, tracing.as_mut()),
             };
             CheckBulkPermissionsPair { request: Some(question.item), response: Some(response) }
         })

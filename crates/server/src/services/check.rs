@@ -7,18 +7,21 @@ use pemba_agents::chain::Claim;
 use pemba_agents::client::Client;
 use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
-use pemba_model::{Context, ObjectRef, SubjectRef, Timestamp};
+use pemba_model::{Context, ObjectRef, SmolStr, SubjectRef, Timestamp};
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
 use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
+use prost_types::Struct;
 use tonic::Status;
 
 use super::{no_wildcard_subject, request_context};
 use crate::access;
 use crate::chains::{Basis, Case, Presented, Told, book_of, newer_ledger};
-use crate::consistency::{consistency, encode};
+use crate::consistency::{encode, resolve, wanted};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
+use crate::direct::Wanted;
 use crate::errors;
 use crate::state::State;
+use crate::status::{TEXT_MAX_BYTES, TRACE_KEY, is_unanswered, with_metadata};
 use crate::validate::{self, Invalid, Path};
 
 /// The field that an error names when the wildcard asks.
@@ -30,7 +33,7 @@ const INLINE_STEPS_MAX: u64 = 10_000;
 
 struct Question {
     resource: ObjectRef,
-    permission: String,
+    permission: SmolStr,
     subject: SubjectRef,
     context: Option<Context>,
 }
@@ -40,15 +43,33 @@ impl Question {
         view.check(&self.resource, &self.permission, &self.subject, self.context.as_ref())
     }
 
-    fn trace(&self, view: &View) -> Result<DebugInformation, Status> {
-        let request = CheckRequest {
+    fn request(&self) -> CheckRequest<'_> {
+        CheckRequest {
             resource: &self.resource,
             permission: &self.permission,
             subject: &self.subject,
             context: self.context.as_ref(),
-        };
-        Tracing::new(view, 1).trace(&request).map_err(|error| errors::query(&error))
+        }
     }
+
+    fn trace(&self, view: &View) -> Result<DebugInformation, Status> {
+        Tracing::new(view, 1).trace(&self.request()).map_err(|error| errors::query(&error))
+    }
+
+    /// An error with the trace of what has no answer, as far as it has room.
+    fn explained(&self, status: Status, view: &View) -> Status {
+        explained(status, &mut Tracing::new(view, 1), &self.request())
+    }
+}
+
+/// What is asked, after it was found to break no rule.
+pub(super) struct Asking<'a> {
+    pub(super) resource: ObjectRef,
+    pub(super) permission: &'a str,
+    pub(super) subject: SubjectRef,
+    pub(super) context: Option<&'a Struct>,
+    pub(super) wanted: Wanted<'a>,
+    pub(super) is_traced: bool,
 }
 
 /// `is_traced` asks for the trace whatever the request says.
@@ -61,21 +82,38 @@ pub(super) async fn answer(
 ) -> Result<(CheckPermissionResponse, Told), Status> {
     validate::check_permission(request)?;
     validate::no_wildcard_with_relation(Path::Root.field("subject"), request.subject.as_ref())?;
-    let (resource, subject) = (object(request.resource.as_ref()), subject(request.subject.as_ref()));
-    let is_traced = is_traced || request.with_tracing;
+    let asking = Asking {
+        resource: object(request.resource.as_ref()),
+        permission: &request.permission,
+        subject: subject(request.subject.as_ref()),
+        context: request.context.as_ref(),
+        wanted: wanted(request.consistency.as_ref()),
+        is_traced: is_traced || request.with_tracing,
+    };
+    ask(state, client, asking, presented).await
+}
+
+/// Answers, wherever the request was read.
+pub(super) async fn ask(
+    state: &Arc<State>,
+    client: &Arc<Client>,
+    asking: Asking<'_>,
+    presented: Option<Presented>,
+) -> Result<(CheckPermissionResponse, Told), Status> {
+    let Asking { resource, permission, subject, context, wanted, is_traced } = asking;
     if presented.is_some() {
         presentable(Path::Root, &subject, is_traced)?;
     } else {
-        let asked = (resource.object_type.as_str(), request.permission.as_str());
+        let asked = (resource.object_type.as_str(), permission);
         access::check(client, Path::Root, asked, &subject, is_traced)?;
     }
-    let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
-    let consistency = consistency(request.consistency.as_ref())?;
+    let context = request_context(Path::Root.field("context"), context, &state.limits)?;
+    let consistency = resolve(wanted)?;
     let view = state.view(consistency).await?;
     let newer = newer_ledger(state, &consistency)?;
-    let asked = (resource.object_type.as_str(), request.permission.as_str());
+    let asked = (resource.object_type.as_str(), permission);
     no_wildcard_subject(&view, asked, &subject, SUBJECT_FIELD)?;
-    let question = Question { resource, permission: request.permission.clone(), subject, context };
+    let question = Question { resource, permission: SmolStr::new(permission), subject, context };
     let is_gated = presented.is_some()
         || (question.subject.relation.is_none()
             && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty());
@@ -84,17 +122,12 @@ pub(super) async fn answer(
         let basis = Basis::new(state, client, view, ledger);
         return decided(state, basis, question, presented, is_traced).await;
     }
-    let question = Arc::new(question);
     let checked_at = Some(encode(view.token()));
-    let answer = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
-        Err(QueryError::TooManySteps { .. }) => {
-            let (question, view) = (Arc::clone(&question), view.clone());
-            state.queries.run(move || question.ask(&view).map_err(|error| errors::query(&error))).await?
-        }
-        answer => answer.map_err(|error| errors::query(&error))?,
+    let (answer, debug_trace) = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
+        Ok(answer) if !is_traced => (answer, None),
+        Err(error) if !matches!(error, QueryError::TooManySteps { .. }) => return Err(errors::query(&error)),
+        answer => elsewhere(state, question, view, answer.ok(), is_traced).await?,
     };
-    let debug_trace =
-        if is_traced { Some(state.queries.run(move || question.trace(&view)).await?) } else { None };
     let answer = CheckPermissionResponse {
         checked_at,
         permissionship: permissionship(answer.permissionship).into(),
@@ -103,6 +136,39 @@ pub(super) async fn answer(
         optional_expires_at: expires_at(answer.permissionship, answer.valid_until),
     };
     Ok((answer, Told::default()))
+}
+
+/// What takes longer, on a query thread: an answer, unless there is one already, and its trace.
+async fn elsewhere(
+    state: &State,
+    question: Question,
+    view: View,
+    answer: Option<CheckAnswer>,
+    is_traced: bool,
+) -> Result<(CheckAnswer, Option<DebugInformation>), Status> {
+    let work = move || {
+        let answer = match answer {
+            Some(answer) => answer,
+            None => question.ask(&view).map_err(|error| match (errors::query(&error), is_traced) {
+                (status, true) => question.explained(status, &view),
+                (status, false) => status,
+            })?,
+        };
+        let trace = if is_traced { Some(question.trace(&view)?) } else { None };
+        Ok((answer, trace))
+    };
+    state.queries.run(work).await
+}
+
+/// The same error; with the trace of the question, as far as an error has room for it, if it took too many steps.
+pub(super) fn explained(status: Status, tracing: &mut Tracing<'_>, request: &CheckRequest<'_>) -> Status {
+    if !is_unanswered(&status) {
+        return status;
+    }
+    match tracing.unanswered(request, TEXT_MAX_BYTES) {
+        Some(trace) => with_metadata(&status, TRACE_KEY, trace),
+        None => status,
+    }
 }
 
 /// The answer for a chain: the one presented, or the subject alone.
@@ -120,16 +186,21 @@ async fn decided(
         Some(_) => Told::applied(&chain),
         None => Told::default(),
     };
-    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission), &chain)?;
+    access::check_as(&basis.client, Path::Root, (&resource.object_type, permission.as_str()), &chain)?;
     let case = Arc::new(Case {
         claim,
         chain,
         resource: resource.clone(),
-        permission: permission.clone(),
+        permission: permission.to_string(),
         values: context.clone(),
         brought: Vec::new(),
     });
-    let decision = case.decide_soon(state, &basis).await?;
+    let decision = match case.decide_soon(state, &basis).await {
+        Err(status) if is_traced => {
+            return Err(state.queries.run(move || Ok(question.explained(status, &basis.view))).await?);
+        }
+        decided => decided?,
+    };
     let granted = granted(decision.outcome);
     let checked_at = Some(encode(basis.view.token()));
     let debug_trace =

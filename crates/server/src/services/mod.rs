@@ -6,6 +6,7 @@ mod bulk_check_as;
 mod check;
 mod counters;
 mod delete;
+mod direct;
 mod expand;
 mod experimental;
 mod export;
@@ -21,8 +22,9 @@ mod watches;
 mod write;
 
 pub(crate) use authority::Authority;
+pub(crate) use direct::DirectPermissions;
 pub(crate) use experimental::Experimental;
-pub(crate) use permissions::Permissions;
+use permissions::Permissions;
 pub(crate) use schemas::Schemas;
 pub(crate) use watches::Watches;
 

@@ -23,7 +23,7 @@ use crate::state::State;
 use crate::stream::Outgoing;
 
 /// The metadata by which older clients ask for the trace of a check, whatever its value.
-const REQUEST_DEBUG_INFORMATION: &str = "io.spicedb.requestdebuginfo";
+pub(super) const REQUEST_DEBUG_INFORMATION: &str = "io.spicedb.requestdebuginfo";
 
 /// The service.
 pub(crate) struct Permissions {

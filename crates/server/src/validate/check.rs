@@ -7,26 +7,30 @@ use pemba_proto::authzed::api::v1::{
     SubjectReference, lookup_subjects_request::WildcardOption,
 };
 
-use super::{Checked, Invalid, Path, names, references};
+use super::rule::{OBJECT_TYPE, OPTIONAL_RELATION, RELATION};
+use super::{Checked, Found, Invalid, Path, names, references};
 
 pub(crate) fn check_permission(request: &CheckPermissionRequest) -> Checked {
+    let mut found = Found::in_message("authzed.api.v1.CheckPermissionRequest");
     let root = Path::Root;
-    references::consistency(request.consistency.as_ref())?;
-    references::object(root.field("resource"), request.resource.as_ref())?;
-    names::optional_relation(root.field("permission"), &request.permission)?;
-    references::subject(root.field("subject"), request.subject.as_ref())?;
+    references::consistency(&mut found, request.consistency.as_ref());
+    references::object(&mut found, root.field("resource"), request.resource.as_ref());
+    names::text(&mut found, root.field("permission"), &OPTIONAL_RELATION, &request.permission);
+    references::subject(&mut found, root.field("subject"), request.subject.as_ref());
+    found.checked()?;
     no_wildcard_resource(root.field("resource"), request.resource.as_ref())
 }
 
 pub(crate) fn bulk_check(request: &CheckBulkPermissionsRequest) -> Checked {
-    references::consistency(request.consistency.as_ref())?;
+    let mut found = Found::in_message("authzed.api.v1.CheckBulkPermissionsRequest");
+    references::consistency(&mut found, request.consistency.as_ref());
     for (index, item) in request.items.iter().enumerate() {
         let path = Path::Root.item("items", index);
-        references::object(path.field("resource"), item.resource.as_ref())?;
-        names::optional_relation(path.field("permission"), &item.permission)?;
-        references::subject(path.field("subject"), item.subject.as_ref())?;
+        references::object(&mut found, path.field("resource"), item.resource.as_ref());
+        names::text(&mut found, path.field("permission"), &OPTIONAL_RELATION, &item.permission);
+        references::subject(&mut found, path.field("subject"), item.subject.as_ref());
     }
-    Ok(())
+    found.checked()
 }
 
 /// What only one item of a bulk check suffers for.
@@ -35,30 +39,37 @@ pub(crate) fn bulk_check_item(index: usize, item: &CheckBulkPermissionsRequestIt
 }
 
 pub(crate) fn expand(request: &ExpandPermissionTreeRequest) -> Checked {
+    let mut found = Found::in_message("authzed.api.v1.ExpandPermissionTreeRequest");
     let root = Path::Root;
-    references::consistency(request.consistency.as_ref())?;
-    references::object(root.field("resource"), request.resource.as_ref())?;
-    names::optional_relation(root.field("permission"), &request.permission)?;
+    references::consistency(&mut found, request.consistency.as_ref());
+    references::object(&mut found, root.field("resource"), request.resource.as_ref());
+    names::text(&mut found, root.field("permission"), &OPTIONAL_RELATION, &request.permission);
+    found.checked()?;
     no_wildcard_resource(root.field("resource"), request.resource.as_ref())
 }
 
 pub(crate) fn lookup_resources(request: &LookupResourcesRequest) -> Checked {
+    let mut found = Found::in_message("authzed.api.v1.LookupResourcesRequest");
     let root = Path::Root;
-    references::consistency(request.consistency.as_ref())?;
-    names::object_type(root.field("resource_object_type"), &request.resource_object_type)?;
-    names::relation(root.field("permission"), &request.permission)?;
-    references::subject(root.field("subject"), request.subject.as_ref())?;
-    references::cursor(request.optional_cursor.as_ref())
+    references::consistency(&mut found, request.consistency.as_ref());
+    names::text(&mut found, root.field("resource_object_type"), &OBJECT_TYPE, &request.resource_object_type);
+    names::text(&mut found, root.field("permission"), &RELATION, &request.permission);
+    references::subject(&mut found, root.field("subject"), request.subject.as_ref());
+    references::cursor(&mut found, request.optional_cursor.as_ref());
+    found.checked()
 }
 
 pub(crate) fn lookup_subjects(request: &LookupSubjectsRequest) -> Checked {
+    let mut found = Found::in_message("authzed.api.v1.LookupSubjectsRequest");
     let root = Path::Root;
-    references::consistency(request.consistency.as_ref())?;
-    references::object(root.field("resource"), request.resource.as_ref())?;
-    names::optional_relation(root.field("permission"), &request.permission)?;
-    names::object_type(root.field("subject_object_type"), &request.subject_object_type)?;
-    names::optional_relation(root.field("optional_subject_relation"), &request.optional_subject_relation)?;
-    references::cursor(request.optional_cursor.as_ref())?;
+    references::consistency(&mut found, request.consistency.as_ref());
+    references::object(&mut found, root.field("resource"), request.resource.as_ref());
+    names::text(&mut found, root.field("permission"), &OPTIONAL_RELATION, &request.permission);
+    names::text(&mut found, root.field("subject_object_type"), &OBJECT_TYPE, &request.subject_object_type);
+    let relation = &request.optional_subject_relation;
+    names::text(&mut found, root.field("optional_subject_relation"), &OPTIONAL_RELATION, relation);
+    references::cursor(&mut found, request.optional_cursor.as_ref());
+    found.checked()?;
     if WildcardOption::try_from(request.wildcard_option).is_err() {
         let message = format!("`{}` is not one of the defined values", request.wildcard_option);
         return Err(Invalid::at(root.field("wildcard_option"), message));

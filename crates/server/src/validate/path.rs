@@ -2,6 +2,13 @@
 
 use std::fmt;
 
+/// One step of a path: a field, and which element of it when it is a list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Step {
+    pub(super) name: &'static str,
+    pub(super) index: Option<usize>,
+}
+
 /// A field path that borrows from its parents, so that checking ten thousand good items builds no text.
 #[derive(Debug, Clone, Copy)]
 pub(crate) enum Path<'a> {
@@ -22,6 +29,18 @@ impl<'a> Path<'a> {
     /// An element, from 0, of a repeated field of the message at this path.
     pub(crate) fn item(&'a self, name: &'static str, index: usize) -> Path<'a> {
         Path::Item(self, name, index)
+    }
+
+    /// The steps from the request to the value.
+    pub(super) fn steps(self) -> Vec<Step> {
+        let (parent, step) = match self {
+            Path::Root => return Vec::new(),
+            Path::Field(parent, name) => (parent, Step { name, index: None }),
+            Path::Item(parent, name, index) => (parent, Step { name, index: Some(index) }),
+        };
+        let mut steps = parent.steps();
+        steps.push(step);
+        steps
     }
 
     fn separator(self) -> &'static str {

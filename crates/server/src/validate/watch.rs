@@ -3,7 +3,8 @@
 use pemba_model::limits::SCHEMA_MAX_BYTES;
 use pemba_proto::authzed::api::v1::{WatchKind, WatchRequest, WriteSchemaRequest};
 
-use super::{Checked, Invalid, Path, names, references};
+use super::rule::{Rule, WATCHED_TYPE};
+use super::{Checked, Found, Invalid, Path, names, references};
 
 /// Most object types or filters of one watch: each is compared with each change.
 const WATCH_SELECTORS_MAX: usize = 1000;
@@ -20,15 +21,17 @@ pub(crate) fn watch(request: &WatchRequest) -> Checked {
             return Err(Invalid::at(root.field(name), message));
         }
     }
+    let mut found = Found::in_message("authzed.api.v1.WatchRequest");
     for (index, object_type) in request.optional_object_types.iter().enumerate() {
-        names::object_type(root.item("optional_object_types", index), object_type)?;
+        names::text(&mut found, root.item("optional_object_types", index), &WATCHED_TYPE, object_type);
     }
     if let Some(token) = &request.optional_start_cursor {
-        names::token(root.field("optional_start_cursor").field("token"), &token.token)?;
+        names::token(&mut found, root.field("optional_start_cursor").field("token"), &token.token);
     }
     for (index, filter) in request.optional_relationship_filters.iter().enumerate() {
-        references::filter(root.item("optional_relationship_filters", index), filter)?;
+        references::filter(&mut found, root.item("optional_relationship_filters", index), filter);
     }
+    found.checked()?;
     for (index, kind) in request.optional_update_kinds.iter().enumerate() {
         if WatchKind::try_from(*kind).is_err() {
             let message = format!("`{kind}` is not one of the defined values");
@@ -44,10 +47,11 @@ pub(crate) fn watch(request: &WatchRequest) -> Checked {
 }
 
 pub(crate) fn write_schema(request: &WriteSchemaRequest) -> Checked {
+    let mut found = Found::in_message("authzed.api.v1.WriteSchemaRequest");
     let size = request.schema.len();
     if size > SCHEMA_MAX_BYTES {
         let message = format!("the text is {size} bytes long; at most {SCHEMA_MAX_BYTES} are allowed");
-        return Err(Invalid::at(Path::Root.field("schema"), message));
+        found.breaks(Path::Root.field("schema"), Rule::MaxBytes(SCHEMA_MAX_BYTES), message);
     }
-    Ok(())
+    found.checked()
 }

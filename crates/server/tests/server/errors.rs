@@ -9,7 +9,9 @@ use pemba_db::{Database, Options, Storage};
 use pemba_model::Limits;
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::relationship_update::Operation;
+use prost::Message as _;
 use tonic::{Code, Status};
+use tonic_types::StatusExt as _;
 
 use crate::harness::*;
 
@@ -408,6 +410,35 @@ async fn a_query_that_takes_too_many_steps() {
     harness.touch(&["group:g200#member@user:ada", "document:a#viewer@group:g0#member"]).await;
     let status = harness.check("document:a#view@user:ada", None).await.unwrap_err();
     assert_error(&status, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+    let info = |status: &Status| status.get_details_error_info().unwrap();
+    assert!(info(&status).metadata.is_empty(), "no trace was asked for");
+    // With one, what was come by first is told, whatever asked.
+    let request =
+        wire::CheckPermissionRequest { with_tracing: true, ..check_request("document:a#view@user:ada") };
+    let traced = harness.permissions().check_permission(request).await.unwrap_err();
+    assert_error(&traced, Code::FailedPrecondition, "MAXIMUM_DEPTH_EXCEEDED", &[]);
+    let trace = info(&traced).metadata.remove("debug_trace_proto_text").unwrap();
+    let root = r#"check:{resource:{object_type:"document" object_id:"a"} permission:"view" permission_type:PERMISSION_TYPE_PERMISSION subject:{object:{object_type:"user" object_id:"ada"}} "#;
+    assert!(trace.starts_with(root), "{trace}");
+    for id in ["g0", "g1", "g2"] {
+        let node = format!(
+            r#"sub_problems:{{traces:{{resource:{{object_type:"group" object_id:"{id}"}} permission:"member""#
+        );
+        assert!(trace.contains(&node), "{id}: {trace}");
+    }
+    assert!(trace.contains("source:\"pemba-cut:") && !trace.contains("result:"), "{trace}");
+    assert!(trace.len() <= 2560, "{}", trace.len());
+    let request = wire::CheckBulkPermissionsRequest {
+        items: vec![bulk_item("document:a#view@user:ada")],
+        with_tracing: true,
+        ..Default::default()
+    };
+    let answer = harness.permissions().check_bulk_permissions(request).await.unwrap().into_inner();
+    let Some(wire::check_bulk_permissions_pair::Response::Error(item)) = &answer.pairs[0].response else {
+        panic!("{answer:?}")
+    };
+    let item = Status::with_details(Code::from(item.code), "", item.encode_to_vec().into());
+    assert!(info(&item).metadata["debug_trace_proto_text"].starts_with(root));
 }
 
 #[tokio::test]

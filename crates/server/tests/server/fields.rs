@@ -2,6 +2,9 @@
 
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::relationship_update::Operation;
+use pemba_proto::buf::validate::{self, field_path_element::Subscript};
+use pemba_proto::google::rpc;
+use prost::Message as _;
 use tonic::{Code, Status};
 use tonic_types::StatusExt as _;
 
@@ -14,6 +17,102 @@ fn names(status: &Status, field: &str) {
         status.get_details_bad_request().unwrap_or_else(|| panic!("{field}: {status:?}")).field_violations;
     assert_eq!(violations[0].field, field, "{status:?}");
     assert!(status.message().contains(field), "{status:?}");
+}
+
+/// What an error says of the rules that are broken: path, rule id, message, path of the rule.
+fn broken(status: &Status) -> Vec<(String, String, String, String)> {
+    let wire = rpc::Status::decode(status.details()).unwrap();
+    let of_rules =
+        wire.details.iter().find(|any| any.type_url == "type.googleapis.com/buf.validate.Violations");
+    let Some(any) = of_rules else { return Vec::new() };
+    let text = |path: Option<validate::FieldPath>| {
+        let elements = path.unwrap_or_default().elements;
+        let element = |element: &validate::FieldPathElement| {
+            let (name, number) = (element.field_name(), element.field_number.unwrap_or_default());
+            match element.subscript {
+                Some(Subscript::Index(index)) => format!("{name}={number}[{index}]"),
+                _ => format!("{name}={number}"),
+            }
+        };
+        elements.iter().map(element).collect::<Vec<_>>().join(".")
+    };
+    let violations = validate::Violations::decode(&*any.value).unwrap().violations;
+    let told = |one: validate::Violation| {
+        (text(one.field), one.rule_id.unwrap(), one.message.unwrap(), text(one.rule))
+    };
+    violations.into_iter().map(told).collect()
+}
+
+#[tokio::test]
+async fn every_rule_that_is_broken_is_told_in_both_forms() {
+    let harness = Harness::start().await;
+    let request = wire::CheckPermissionRequest {
+        consistency: Some(wire::Consistency { requirement: None }),
+        resource: Some(object("document", "")),
+        permission: "v".repeat(65),
+        subject: None,
+        ..Default::default()
+    };
+    let status = harness.permissions().check_permission(request).await.unwrap_err();
+    let own = |text: &str| text.to_owned();
+    let expected = [
+        ("requirement", "required", "exactly one field is required in oneof", ""),
+        (
+            "object_id=2",
+            "string.pattern",
+            r"does not match regex pattern `^(([a-zA-Z0-9/_|\-=+]{1,})|\*)$`",
+            "string=14.pattern=6",
+        ),
+        ("permission=3", "string.max_bytes", "must be at most 64 bytes", "string=14.max_bytes=5"),
+        (
+            "permission=3",
+            "string.pattern",
+            "does not match regex pattern `^([a-z][a-z0-9_]{1,62}[a-z0-9])?$`",
+            "string=14.pattern=6",
+        ),
+        ("subject=4", "required", "value is required", "required=25"),
+    ];
+    let prefixes = ["consistency=1.", "resource=2.", "", "", ""];
+    let expected: Vec<_> = expected
+        .iter()
+        .zip(prefixes)
+        .map(|((path, id, message, rule), prefix)| {
+            let path = format!("{prefix}{path}{}", if *path == "requirement" { "=0" } else { "" });
+            (path, own(id), own(message), own(rule))
+        })
+        .collect();
+    assert_eq!(broken(&status), expected);
+    let fields: Vec<String> = status
+        .get_details_bad_request()
+        .unwrap()
+        .field_violations
+        .into_iter()
+        .map(|violation| violation.field)
+        .collect();
+    let named = ["consistency.requirement", "resource.object_id", "permission", "permission", "subject"];
+    assert_eq!(fields, named);
+    for field in named {
+        assert!(status.message().contains(&format!("`{field}`")), "{status:?}");
+    }
+    // What is no rule of one field is told when there is nothing else, and not as one.
+    let request = wire::CheckPermissionRequest { resource: Some(object("document", "*")), ..good() };
+    let status = harness.permissions().check_permission(request).await.unwrap_err();
+    assert!(broken(&status).is_empty(), "{status:?}");
+}
+
+#[tokio::test]
+async fn an_error_about_many_fields_stays_small_and_counts_the_rest() {
+    let harness = Harness::start().await;
+    let items = vec![wire::CheckBulkPermissionsRequestItem::default(); 5000];
+    let request = wire::CheckBulkPermissionsRequest { items, ..Default::default() };
+    let status = harness.permissions().check_bulk_permissions(request).await.unwrap_err();
+    let told = broken(&status);
+    assert!(told.len() >= 8, "{told:?}");
+    assert_eq!(told[3].0, "items=2[1].subject=3");
+    let headers = status.details().len() * 4 / 3 + status.message().len();
+    assert!(headers < 7 * 1024, "{headers}");
+    let named = status.message().matches('`').count() / 2;
+    assert!(status.message().ends_with(&format!("; and {} more", 10_000 - named)), "{status:?}");
 }
 
 fn good() -> wire::CheckPermissionRequest {

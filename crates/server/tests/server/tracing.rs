@@ -433,3 +433,44 @@ async fn a_deep_trace_is_cut_where_clients_could_not_decode_it() {
         }
     }
 }
+
+/// A call that asks for traces is read by the generated code, others where they lie; more than a few items are answered on
+/// another thread.
+#[tokio::test]
+async fn bulk_checks_answer_the_same_however_they_are_read() {
+    let harness = start().await;
+    let questions = [
+        "document:a#union@user:ada",
+        "document:a#exclusion@user:bob",
+        "document:c#union@user:eve",
+        "document:c#exclusion@group:cg#member",
+        "document:a#nothing@user:ada",
+        "document:none#union@user:nobody",
+    ];
+    for count in [1, questions.len(), 300] {
+        let items: Vec<_> =
+            questions.iter().cycle().take(count).map(|question| bulk_item(question)).collect();
+        let mut answers = Vec::new();
+        for with_tracing in [false, true] {
+            let items = items.clone();
+            let request = wire::CheckBulkPermissionsRequest { items, with_tracing, ..Default::default() };
+            let answer = harness.permissions().check_bulk_permissions(request).await.unwrap();
+            let asked = "io.spicedb.respmeta.dispatchedoperationscount";
+            let trailer = answer.metadata().get(asked).map(|value| value.to_str().unwrap().to_owned());
+            let mut answer = answer.into_inner();
+            for pair in &mut answer.pairs {
+                match &mut pair.response {
+                    Some(Response::Item(item)) => {
+                        assert_eq!(item.debug_trace.take().is_some(), with_tracing);
+                    }
+                    // Metadata is in no order.
+                    Some(Response::Error(status)) => assert_eq!(status.details.drain(..).len(), 1),
+                    None => panic!("an item has no answer"),
+                }
+            }
+            answers.push((answer, trailer));
+        }
+        assert_eq!(answers[0].0.pairs.len(), count);
+        assert_eq!(answers[0], answers[1]);
+    }
+}

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use pemba_engine::check::{check, check_bulk, check_general};
 use pemba_engine::query::CheckItem;
 use pemba_engine::{CheckAnswer, Permissionship, QueryContext, QueryError, Snapshot};
+use pemba_engine::{check, check_bulk, check_general};
 use pemba_model::{ObjectRef, SmolStr, SubjectRef, Timestamp};
 
 use super::{Difference, STEPS_MAX};

@@ -87,7 +87,8 @@ pub(crate) fn status_to_wire(status: Status) -> wire::AgentStatus {
 
 /// Why an agent may not act at a moment, in one word; empty when it may.
 pub(crate) fn not_live(moment: &Moment<'_>, agent: &Agent) -> &'static str {
-    let standing = liveness(moment.book, moment.limits, &agent.principal, None, moment.now());
+    let standing =
+        liveness(moment.book, moment.limits, moment.book.known(&agent.principal), None, moment.now());
     standing.not_live.map_or("", |why| why.as_str())
 }
 

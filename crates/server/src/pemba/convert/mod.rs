@@ -46,7 +46,8 @@ pub(crate) fn missing(path: Path<'_>) -> Refused {
 }
 
 fn of_invalid(error: Invalid) -> Refused {
-    Refused::new(Reason::InvalidValue, error.field, error.description)
+    let first = *error.first;
+    Refused::new(Reason::InvalidValue, first.field, first.description)
 }
 
 /// An object that must be given.

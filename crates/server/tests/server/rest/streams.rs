@@ -3,11 +3,14 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use pemba_model::Limits;
+use pemba_server::ServerOptions;
 use serde_json::{Value, json};
 use tokio::io::{AsyncBufReadExt as _, AsyncWriteExt as _, BufReader};
 use tokio::net::TcpStream;
 
-use super::http::{post, request, send, start};
+use super::http::{post, request, send, start, start_with};
+use crate::harness::SCHEMA;
 
 const IMPORT: &str = "/v1/relationships/importbulk";
 const WRITE: &str = "/v1/relationships/write";
@@ -155,7 +158,10 @@ async fn a_watch_shows_each_change_as_it_happens_and_ends_with_an_error_object()
 
 #[tokio::test]
 async fn a_shutdown_ends_a_watch_and_answers_what_is_in_progress() {
-    let (harness, address) = start().await;
+    // An address of its own, so that no other test's server gets the port once this one is gone.
+    let alone = |options: &mut ServerOptions| options.rest_listen = Some("127.0.0.19:0".parse().unwrap());
+    let (harness, address) = start_with(Limits::default(), alone).await;
+    harness.write_schema(SCHEMA).await.unwrap();
     let mut reader = watch(address, &[]).await;
     let write = r#"{"updates":[{"operation":"OPERATION_TOUCH","relationship":{"resource":{"objectType":"document","objectId":"a"},"relation":"owner","subject":{"object":{"objectType":"user","objectId":"ada"}}}}]}"#;
     assert_eq!(post(address, WRITE, write).await.status, 200);

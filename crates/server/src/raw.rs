@@ -4,7 +4,7 @@ use prost::encoding::{WireType, decode_key, decode_varint, encode_key, encode_va
 
 /// A field's value as it stands in the encoding.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Raw<'a> {
+pub(crate) enum Raw<'a> {
     /// A number of variable length.
     Varint(u64),
     /// Four bytes.
@@ -15,17 +15,27 @@ pub(super) enum Raw<'a> {
     Bytes(&'a [u8]),
 }
 
+impl<'a> Raw<'a> {
+    /// What a field of text, bytes or a message holds.
+    pub(crate) fn bytes(self) -> Result<&'a [u8], Malformed> {
+        match self {
+            Raw::Bytes(bytes) => Ok(bytes),
+            _ => Err(Malformed),
+        }
+    }
+}
+
 /// Bytes that are no protobuf message.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 #[error("the message is not valid protobuf")]
-pub(super) struct Malformed;
+pub(crate) struct Malformed;
 
 /// The fields of a message, in the order of the encoding.
 #[derive(Debug, Clone)]
-pub(super) struct Fields<'a>(&'a [u8]);
+pub(crate) struct Fields<'a>(&'a [u8]);
 
 impl<'a> Fields<'a> {
-    pub(super) fn new(message: &'a [u8]) -> Fields<'a> {
+    pub(crate) fn new(message: &'a [u8]) -> Fields<'a> {
         Fields(message)
     }
 
@@ -64,37 +74,37 @@ impl<'a> Iterator for Fields<'a> {
 }
 
 /// Takes a number of variable length from the front.
-pub(super) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
+pub(crate) fn varint(bytes: &mut &[u8]) -> Result<u64, Malformed> {
     decode_varint(bytes).map_err(|_| Malformed)
 }
 
 /// Takes bytes of a fixed length from the front.
-pub(super) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malformed> {
+pub(crate) fn take<const N: usize>(bytes: &mut &[u8]) -> Result<[u8; N], Malformed> {
     let (taken, rest) = bytes.split_first_chunk::<N>().ok_or(Malformed)?;
     *bytes = rest;
     Ok(*taken)
 }
 
 /// Appends a field of variable length.
-pub(super) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
+pub(crate) fn put_varint(out: &mut Vec<u8>, number: u32, value: u64) {
     encode_key(number, WireType::Varint, out);
     encode_varint(value, out);
 }
 
 /// Appends a field of four bytes.
-pub(super) fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {
+pub(crate) fn put_fixed32(out: &mut Vec<u8>, number: u32, value: u32) {
     encode_key(number, WireType::ThirtyTwoBit, out);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// Appends a field of eight bytes.
-pub(super) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
+pub(crate) fn put_fixed64(out: &mut Vec<u8>, number: u32, value: u64) {
     encode_key(number, WireType::SixtyFourBit, out);
     out.extend_from_slice(&value.to_le_bytes());
 }
 
 /// Appends text, bytes or a message.
-pub(super) fn put_bytes(out: &mut Vec<u8>, number: u32, value: &[u8]) {
+pub(crate) fn put_bytes(out: &mut Vec<u8>, number: u32, value: &[u8]) {
     encode_key(number, WireType::LengthDelimited, out);
     encode_varint(u64::try_from(value.len()).unwrap_or(u64::MAX), out);
     out.extend_from_slice(value);

@@ -1,0 +1,252 @@
+//! What is read here against what the generated code reads, over messages made, bent and broken by chance.
+
+use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
+use pemba_proto::authzed::api::v1 as wire;
+use pemba_proto::authzed::api::v1::check_bulk_permissions_pair::Response;
+use pemba_proto::authzed::api::v1::consistency::Requirement;
+use prost::Message;
+
+use super::{Bulk, Check, Wanted, bulk_answer};
+use crate::consistency::wanted;
+use crate::convert::{object, subject};
+use crate::validate;
+
+/// Numbers that are the same in every run.
+struct Chance(u64);
+
+impl Chance {
+    fn below(&mut self, end: usize) -> usize {
+        self.0 ^= self.0 << 13;
+        self.0 ^= self.0 >> 7;
+        self.0 ^= self.0 << 17;
+        usize::try_from(self.0 % u64::try_from(end).unwrap()).unwrap()
+    }
+
+    fn one_in(&mut self, count: usize) -> bool {
+        self.below(count) == 0
+    }
+
+    fn of<'a>(&mut self, texts: &[&'a str]) -> &'a str {
+        texts[self.below(texts.len())]
+    }
+}
+
+fn reference(chance: &mut Chance) -> wire::ObjectReference {
+    let long = "x".repeat(chance.below(1100));
+    let object_type = match chance.below(12) {
+        0 => chance.of(&["", "D", "ab", "docs/", "é"]).to_owned(),
+        1 => ["abcdefgh"; 15].join("/"),
+        _ => chance.of(&["document", "user", "docs/document"]).to_owned(),
+    };
+    let object_id = match chance.below(12) {
+        0 => chance.of(&["", "*", "a b", "é"]).to_owned(),
+        1 => long,
+        _ => chance.of(&["a", "readme", "0190f5c2-7d3e", "a/b|c=d+e_f"]).to_owned(),
+    };
+    wire::ObjectReference { object_type, object_id }
+}
+
+fn asking(chance: &mut Chance) -> wire::SubjectReference {
+    let relation = if chance.one_in(3) { chance.of(&["member", "...", "x"]) } else { "" };
+    wire::SubjectReference {
+        object: (!chance.one_in(30)).then(|| reference(chance)),
+        optional_relation: relation.to_owned(),
+    }
+}
+
+fn consistency(chance: &mut Chance) -> Option<wire::Consistency> {
+    let token = |text: &str| wire::ZedToken { token: text.to_owned() };
+    let requirement = match chance.below(12) {
+        0 => None,
+        1 => Some(Requirement::MinimizeLatency(true)),
+        2 => Some(Requirement::FullyConsistent(true)),
+        3 => Some(Requirement::FullyConsistent(false)),
+        4 => Some(Requirement::AtLeastAsFresh(token(chance.of(&["token", ""])))),
+        5 => Some(Requirement::AtExactSnapshot(token(chance.of(&["token", ""])))),
+        _ => return None,
+    };
+    Some(wire::Consistency { requirement })
+}
+
+fn context(chance: &mut Chance) -> Option<prost_types::Struct> {
+    chance.one_in(20).then(prost_types::Struct::default)
+}
+
+fn item(chance: &mut Chance) -> wire::CheckBulkPermissionsRequestItem {
+    wire::CheckBulkPermissionsRequestItem {
+        resource: (!chance.one_in(30)).then(|| reference(chance)),
+        permission: chance.of(&["view", "edit", "view", "edit", "", "V"]).to_owned(),
+        subject: (!chance.one_in(30)).then(|| asking(chance)),
+        context: context(chance),
+    }
+}
+
+fn check(chance: &mut Chance) -> wire::CheckPermissionRequest {
+    let wire::CheckBulkPermissionsRequestItem { resource, permission, subject, context } = item(chance);
+    let consistency = consistency(chance);
+    let with_tracing = chance.one_in(20);
+    wire::CheckPermissionRequest { consistency, resource, permission, subject, context, with_tracing }
+}
+
+fn bulk(chance: &mut Chance) -> wire::CheckBulkPermissionsRequest {
+    let items = (0..chance.below(4)).map(|_| item(chance)).collect();
+    let with_tracing = chance.one_in(20);
+    wire::CheckBulkPermissionsRequest { consistency: consistency(chance), items, with_tracing }
+}
+
+/// Changes, takes away, adds or repeats something of a message, mostly so that it is another message or none.
+fn bend(chance: &mut Chance, bytes: &mut Vec<u8>, other: &[u8]) {
+    // Unknown fields, groups, overlong numbers, fields of wrong types and texts that are none.
+    let odd: [&[u8]; 9] = [
+        b"\x78\x01",
+        b"\x0b\x0c",
+        b"\x1a\x82\x00ab",
+        b"\x1a\x03\xff\xfe\xfd",
+        b"\x18\x05",
+        b"\x1d\x01\x02\x03\x04",
+        b"\x9a\x00\x04view",
+        b"\x1a\x04view",
+        b"\x30\x00",
+    ];
+    for _ in 0..chance.below(3) {
+        let at = chance.below(bytes.len() + 1);
+        match chance.below(6) {
+            0 if at < bytes.len() => bytes[at] ^= 1 << chance.below(8),
+            1 => bytes.truncate(at),
+            2 => bytes.extend_from_slice(odd[chance.below(odd.len())]),
+            3 => drop(bytes.splice(at..at, odd[chance.below(odd.len())].iter().copied())),
+            4 => bytes.extend_from_slice(other),
+            5 if at < bytes.len() => drop(bytes.remove(at)),
+            _ => {}
+        }
+    }
+}
+
+/// Whether a check is read, which it may be only if it is what the generated code reads and breaks no rule.
+fn agrees(bytes: &[u8]) -> bool {
+    let Some(read) = Check::read(bytes) else { return false };
+    let generated = wire::CheckPermissionRequest::decode(bytes).unwrap();
+    validate::check_permission(&generated).unwrap();
+    assert_eq!(read.resource.to_model(), object(generated.resource.as_ref()));
+    assert_eq!(read.subject.to_model(), subject(generated.subject.as_ref()));
+    assert!(!read.subject.to_model().object.is_wildcard());
+    assert_eq!(
+        (read.permission, read.wanted),
+        (&*generated.permission, wanted(generated.consistency.as_ref()))
+    );
+    assert_eq!((generated.context, generated.with_tracing), (None, false));
+    true
+}
+
+/// The same of a bulk check; and an answer is written as the generated code writes it.
+fn bulk_agrees(bytes: &[u8]) -> bool {
+    let Some(read) = Bulk::read(bytes, BULK_CHECK_ITEMS_MAX) else { return false };
+    let generated = wire::CheckBulkPermissionsRequest::decode(bytes).unwrap();
+    validate::bulk_check(&generated).unwrap();
+    assert_eq!(read.wanted, wanted(generated.consistency.as_ref()));
+    assert_eq!((read.items.len(), generated.with_tracing), (generated.items.len(), false));
+    for (item, generated) in read.items.iter().zip(&generated.items) {
+        validate::bulk_check_item(0, generated).unwrap();
+        assert_eq!(item.resource.to_model(), object(generated.resource.as_ref()));
+        assert_eq!(item.subject.to_model(), subject(generated.subject.as_ref()));
+        assert_eq!((item.permission, None), (&*generated.permission, generated.context.as_ref()));
+        assert_eq!(item.message, generated.encode_to_vec());
+    }
+    let responses = || {
+        (0..read.items.len()).map(|number| match number {
+            0 => Response::Item(wire::CheckBulkPermissionsResponseItem {
+                permissionship: 3,
+                partial_caveat_info: Some(wire::PartialCaveatInfo {
+                    missing_required_context: vec!["level".into()],
+                }),
+                debug_trace: None,
+            }),
+            1 => Response::Error(pemba_proto::google::rpc::Status {
+                code: 9,
+                message: "no".into(),
+                details: vec![],
+            }),
+            _ => Response::Item(wire::CheckBulkPermissionsResponseItem::default()),
+        })
+    };
+    let pairs = generated.items.iter().cloned().zip(responses());
+    let pairs = pairs.map(|(request, response)| wire::CheckBulkPermissionsPair {
+        request: Some(request),
+        response: Some(response),
+    });
+    let checked_at = Some(wire::ZedToken { token: "a token".into() });
+    let answer = wire::CheckBulkPermissionsResponse { checked_at, pairs: pairs.collect() };
+    let messages = read.items.iter().map(|item| item.message);
+    assert_eq!(bulk_answer("a token", messages.zip(responses())), answer.encode_to_vec());
+    true
+}
+
+#[test]
+fn what_is_read_is_what_the_generated_code_reads() {
+    let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
+    let (mut read, mut refused, mut bulks) = (0, 0, 0);
+    for _ in 0..60_000 {
+        let other = check(&mut chance).encode_to_vec();
+        let mut bytes = check(&mut chance).encode_to_vec();
+        bend(&mut chance, &mut bytes, &other);
+        read += usize::from(agrees(&bytes));
+        refused += usize::from(wire::CheckPermissionRequest::decode(&*bytes).is_err());
+        let other = bulk(&mut chance).encode_to_vec();
+        let mut bytes = bulk(&mut chance).encode_to_vec();
+        bend(&mut chance, &mut bytes, &other);
+        bulks += usize::from(bulk_agrees(&bytes));
+    }
+    // Neither side of it is empty.
+    assert!(read > 3_000 && bulks > 3_000 && refused > 3_000, "{read} {bulks} {refused}");
+}
+
+#[test]
+fn common_requests_are_read_and_uncommon_ones_are_not() {
+    let common = wire::CheckPermissionRequest {
+        consistency: Some(wire::Consistency { requirement: Some(Requirement::FullyConsistent(true)) }),
+        resource: Some(wire::ObjectReference { object_type: "document".into(), object_id: "a".into() }),
+        permission: "view".into(),
+        subject: Some(wire::SubjectReference {
+            object: Some(wire::ObjectReference { object_type: "group".into(), object_id: "b".into() }),
+            optional_relation: "member".into(),
+        }),
+        ..Default::default()
+    };
+    let bytes = common.encode_to_vec();
+    let read = Check::read(&bytes).unwrap();
+    assert_eq!(read.wanted, Wanted::FullyConsistent);
+    assert_eq!((read.resource.object_id, read.subject.relation), ("a", Some("member")));
+    assert!(bytes.as_ptr_range().contains(&read.permission.as_ptr()), "nothing is copied");
+    let uncommon: [fn(&mut wire::CheckPermissionRequest); 7] = [
+        |request| request.context = Some(prost_types::Struct::default()),
+        |request| request.with_tracing = true,
+        |request| request.permission.clear(),
+        |request| request.resource = None,
+        |request| request.resource.as_mut().unwrap().object_id = "*".into(),
+        |request| request.subject.as_mut().unwrap().object.as_mut().unwrap().object_id = "*".into(),
+        |request| request.consistency = Some(wire::Consistency::default()),
+    ];
+    for (number, change) in uncommon.into_iter().enumerate() {
+        let mut request = common.clone();
+        change(&mut request);
+        assert_eq!(Check::read(&request.encode_to_vec()), None, "{number}");
+    }
+    let twice = [&bytes[..], &bytes[..]].concat();
+    assert_eq!(Check::read(&twice), None);
+    assert_eq!(Check::read(&bytes[..bytes.len() - 1]), None);
+    let items = wire::CheckBulkPermissionsRequest {
+        items: vec![
+            wire::CheckBulkPermissionsRequestItem {
+                resource: common.resource,
+                permission: common.permission,
+                subject: common.subject,
+                context: None,
+            };
+            3
+        ],
+        ..Default::default()
+    };
+    let bytes = items.encode_to_vec();
+    assert_eq!(Bulk::read(&bytes, 3).unwrap().items.len(), 3);
+    assert_eq!(Bulk::read(&bytes, 2), None, "one too many is told by the generated code");
+}
