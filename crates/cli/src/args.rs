@@ -6,6 +6,7 @@ use clap::{Args, Parser, Subcommand};
 
 use crate::agents::AgentsCommand;
 use crate::agents::chain::ChainFlags;
+use crate::bench::args::BenchArgs;
 use crate::tool_args::{CompletionsArgs, DiffArgs, LspArgs, ManArgs, ValidateArgs};
 
 /// Pemba: relationship-graph authorization for AI agents and the services that govern them.
@@ -56,6 +57,8 @@ pub enum Command {
     Backup(BackupArgs),
     /// Check that a data folder or a backup is whole.
     Verify(VerifyArgs),
+    /// Measure a server, or this binary itself, under load, and compare every answer with the truth.
+    Bench(Box<BenchArgs>),
     /// Run validation files on an embedded in-memory engine.
     Validate(ValidateArgs),
     /// Serve editors the language server protocol over standard input and output.

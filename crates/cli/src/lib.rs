@@ -5,6 +5,7 @@
 
 pub mod agents;
 pub mod args;
+pub mod bench;
 pub mod bootstrap;
 pub mod clients_file;
 pub mod demo;
@@ -65,6 +66,7 @@ fn dispatch(command: Command, output: &mut Output) -> Result<bool> {
         Command::ServeTesting(args) => serve_testing::serve_testing(&args),
         Command::Demo(args) => demo::demo(&args, output),
         Command::Validate(args) => validate::validate(&args, output),
+        Command::Bench(args) => bench::bench(&args, output),
         Command::Lsp(_) => language_server::serve(),
         Command::Completions(args) => shell::completions(args.shell, output),
         Command::Man(args) => shell::manual(&args.folder, output),

@@ -19,4 +19,5 @@ pub mod compare;
 pub mod generate;
 pub mod history;
 pub mod oracle;
-pub mod support_desk;
+
+pub use pemba_workloads::support_desk;

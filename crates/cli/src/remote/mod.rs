@@ -39,6 +39,7 @@ pub fn run(command: Command, output: &mut Output) -> Result<bool> {
             | Command::Demo(_)
             | Command::Backup(_)
             | Command::Verify(_)
+            | Command::Bench(_)
             | Command::Validate(_)
             | Command::Lsp(_)
             | Command::Completions(_)

@@ -5,6 +5,9 @@
 
 use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
 
+use crate::Workload;
+pub use crate::{Question, mix};
+
 /// The schema of the data.
 pub const SCHEMA: &str = "\
 definition user {}
@@ -37,14 +40,6 @@ const TEAMS_PER_USER: u64 = 2;
 /// Users who see a customer by name.
 const VIEWERS_PER_CUSTOMER: u64 = 3;
 
-/// A well-mixed number: splitmix64's output function, a bijection.
-pub fn mix(value: u64) -> u64 {
-    let mut z = value.wrapping_add(0x9E37_79B9_7F4A_7C15);
-    z = (z ^ (z >> 30)).wrapping_mul(0xBF58_476D_1CE4_E5B9);
-    z = (z ^ (z >> 27)).wrapping_mul(0x94D0_49BB_1331_11EB);
-    z ^ (z >> 31)
-}
-
 /// Who can be a subject here.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub enum Principal {
@@ -52,19 +47,6 @@ pub enum Principal {
     User(u64),
     /// An agent by number.
     Agent(u64),
-}
-
-/// A question and the true answer to it.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Question {
-    /// A ticket or a customer.
-    pub resource: ObjectRef,
-    /// `view`
-    pub permission: SmolStr,
-    /// A user or an agent.
-    pub subject: SubjectRef,
-    /// Whether the subject has the permission.
-    pub expected: bool,
 }
 
 /// The data of one size and seed.
@@ -292,49 +274,55 @@ impl SupportDesk {
     }
 }
 
-#[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
+impl SupportDesk {
+    fn principal_at(&self, subject: u64) -> Principal {
+        subject.checked_sub(self.users).map_or(Principal::User(subject), Principal::Agent)
+    }
+}
 
-    use pemba_model::Timestamp;
-
-    use super::*;
-    use crate::caveats::CaveatTable;
-    use crate::oracle::{Oracle, Value};
-
-    #[test]
-    fn a_million_is_about_a_million() {
-        let count = relationships(1_000_000, 7).count();
-        assert!((950_000..1_050_000).contains(&count), "{count}");
+impl Workload for SupportDesk {
+    fn name(&self) -> &'static str {
+        "support-desk"
     }
 
-    #[test]
-    fn relationships_are_well_formed_and_never_repeated() {
-        let mut seen = BTreeSet::new();
-        for relationship in SupportDesk::new(20_000, 3).relationships() {
-            relationship.check_names().unwrap();
-            assert!(seen.insert(relationship.to_string()), "{relationship} twice");
-        }
-        let again: BTreeSet<String> =
-            SupportDesk::new(20_000, 3).relationships().map(|r| r.to_string()).collect();
-        assert_eq!(seen, again);
+    fn schema(&self) -> &'static str {
+        SCHEMA
     }
 
-    #[test]
-    fn the_truth_is_the_oracles() {
-        let schema = pemba_schema::compile(SCHEMA).unwrap().schema;
-        let desk = SupportDesk::new(600, 5);
-        let all: Vec<Relationship> = desk.relationships().collect();
-        let oracle =
-            Oracle::new(&schema, &all, &BTreeSet::new(), Timestamp::UNIX_EPOCH, &CaveatTable::default());
-        let mut yes = 0;
-        for number in 0..150 {
-            let question = desk.question(number);
-            let expected = if question.expected { Value::Yes } else { Value::No };
-            let answer = oracle.check(&question.resource, &question.permission, &question.subject);
-            assert_eq!(answer.value(), Some(expected), "{question:?}");
-            yes += usize::from(question.expected);
-        }
-        assert!((30..120).contains(&yes), "{yes} of 150 are yes");
+    fn relationships(&self) -> Box<dyn Iterator<Item = Relationship> + Send> {
+        Box::new((*self).relationships())
+    }
+
+    fn permission(&self) -> &'static str {
+        "view"
+    }
+
+    fn resources(&self) -> u64 {
+        self.tickets
+    }
+
+    fn resource(&self, number: u64) -> ObjectRef {
+        self.ticket(number)
+    }
+
+    fn subjects(&self) -> u64 {
+        self.users + self.agents
+    }
+
+    fn subject(&self, number: u64) -> ObjectRef {
+        self.principal(self.principal_at(number))
+    }
+
+    fn holds(&self, resource: u64, subject: u64) -> bool {
+        self.views_ticket(resource, self.principal_at(subject))
+    }
+
+    fn question(&self, number: u64) -> Question {
+        SupportDesk::question(self, number)
+    }
+
+    fn churn(&self, number: u64) -> Relationship {
+        let team = self.team(mix(number) % self.teams);
+        Relationship::new(team, "member", SubjectRef::direct("user", format!("passer-by-{number}")))
     }
 }
