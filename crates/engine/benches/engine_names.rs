@@ -2,7 +2,6 @@
 //!
 //! `cargo bench -p pemba-engine --bench engine_names` runs on a million ids; as a test it runs once on few.
 #![allow(
-    unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -12,36 +11,16 @@
 )]
 #![cfg(not(loom))]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::hint::black_box;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use criterion::Criterion;
 use pemba_engine::{Names, Ordinal, TypeId};
 
-/// The system's allocator, counting what is live.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 const USER: TypeId = TypeId(0);
 
@@ -78,9 +57,9 @@ fn main() {
     let ids: Vec<String> = (0..size).map(id).collect();
     let bytes: usize = ids.iter().map(String::len).sum();
     let names = Names::new();
-    let before = LIVE.load(Ordering::Relaxed);
+    let before = counting::live();
     let mut took = fill(&names, &ids);
-    let live = LIVE.load(Ordering::Relaxed) - before - took.capacity() * size_of::<u64>();
+    let live = counting::live() - before - took.capacity() * size_of::<u64>();
     // Growth comes at the same adds every time, interruptions do not.
     for _ in 0..2 {
         for (least, took) in took.iter_mut().zip(fill(&Names::new(), &ids)) {

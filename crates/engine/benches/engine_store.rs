@@ -4,7 +4,6 @@
 //! says; as a test it runs once on few. Both edge tables run in one process; memory, and the ratios of commits and cold
 //! reads measured in turn, are printed first.
 #![allow(
-    unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stderr,
@@ -14,11 +13,11 @@
 )]
 #![cfg(not(loom))]
 
-use std::alloc::{GlobalAlloc, Layout, System};
+mod counting;
+
 use std::collections::BTreeMap;
 use std::hint::black_box;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::Instant;
 
 use criterion::{BatchSize, Criterion, Throughput};
@@ -27,6 +26,9 @@ use pemba_engine::{
 };
 use pemba_model::{ObjectRef, Relationship, RelationshipFilter, Revision, SubjectRef};
 use pemba_schema::{AllowedSubject, Definition, Relation, Schema, SubjectShape};
+
+#[global_allocator]
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// A stream of numbers that is the same on every run.
 struct Numbers(u64);
@@ -253,45 +255,18 @@ fn loads<T: EdgeTable>(criterion: &mut Criterion, name: &str, rows: &Rows<T>) {
     group.finish();
 }
 
-/// The system's allocator, counting what is live.
-struct Counting;
-
-static LIVE: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        LIVE.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
-        LIVE.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(at, layout) }
-    }
-}
-
-#[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn live() -> usize {
-    LIVE.load(Ordering::Relaxed)
-}
-
 /// Bytes a relationship, by the allocator: of loaded tables and names together, and of names alone.
 fn weigh<T: EdgeTable>(name: &str, rows: &Rows<T>) {
-    let before = live();
+    let before = counting::live();
     let names = Names::new();
     for (object_type, ordinal, object_id) in &rows.objects {
         names.restore(*object_type, *ordinal, object_id).unwrap();
     }
-    let of_names = live() - before;
+    let of_names = counting::live() - before;
     drop(names);
-    let before = live();
+    let before = counting::live();
     let loaded = load(rows);
-    let all = live() - before;
+    let all = counting::live() - before;
     let each = |bytes: usize| bytes as f64 / loaded.len() as f64;
     eprintln!(
         "{name}: {} relationships, {} objects: {:.1} bytes a relationship in tables, {:.1} in names",
