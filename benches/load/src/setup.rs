@@ -30,17 +30,14 @@ pub fn load(
     schema: &str,
     relationships: Box<dyn Iterator<Item = Relationship> + Send>,
 ) -> Result<Loaded> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = prepared(target, schema).await?;
-        let started = Instant::now();
+    timed(target, schema, async |client| {
         let rest = Arc::new(Mutex::new(relationships.peekable()));
         let mut loaded = 0;
         while lock(&rest).peek().is_some() {
             let part = Part { rest: Arc::clone(&rest), left: STREAM_RELATIONSHIPS };
             loaded += client.import(part).await.context("importing relationships")?;
         }
-        Ok(Loaded { relationships: loaded, took: started.elapsed() })
+        Ok(loaded)
     })
 }
 
@@ -50,17 +47,25 @@ pub fn write(
     schema: &str,
     relationships: Box<dyn Iterator<Item = Relationship> + Send>,
 ) -> Result<Loaded> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-    runtime.block_on(async {
-        let client = prepared(target, schema).await?;
-        let started = Instant::now();
+    timed(target, schema, async |client| {
         let (mut rest, mut loaded) = (relationships.peekable(), 0);
         while rest.peek().is_some() {
             let part = rest.by_ref().take(WRITE_RELATIONSHIPS).inspect(|_| loaded += 1);
             let write = part.fold(Write::new(), Write::touch);
             client.write(write).await.context("writing relationships")?;
         }
-        Ok(Loaded { relationships: loaded, took: started.elapsed() })
+        Ok(loaded)
+    })
+}
+
+/// Writes a schema, has relationships put and takes the time of that.
+fn timed(target: &Target, schema: &str, put: impl AsyncFnOnce(&Client) -> Result<u64>) -> Result<Loaded> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    runtime.block_on(async {
+        let client = prepared(target, schema).await?;
+        let started = Instant::now();
+        let relationships = put(&client).await?;
+        Ok(Loaded { relationships, took: started.elapsed() })
     })
 }
 

@@ -80,11 +80,7 @@ impl Scope {
             clause.caveat.is_none()
                 && clause.resource_type == object.object_type
                 && clause.permissions.contains(permission)
-                && match &clause.selector {
-                    Selector::AllOfType => true,
-                    Selector::Objects(ids) => ids.contains(&object.object_id),
-                    Selector::Subtree { .. } => false,
-                }
+                && clause.covers(None::<&Facts<'_>>, object).is_ok_and(|covers| covers)
         })
     }
 

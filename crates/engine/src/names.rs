@@ -85,12 +85,7 @@ impl Names {
 
     /// The ordinal of an object, if it was ever mentioned; of its newest incarnation.
     pub fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
-        self.ordinal_hashed(object_type, self.hash(object_id), object_id)
-    }
-
-    /// As `ordinal`, with the id's hash.
-    fn ordinal_hashed(&self, object_type: TypeId, hash: NameHash, object_id: &str) -> Option<Ordinal> {
-        let (_, ordinal) = self.types.get(object_type.0)?.find(hash, object_id)?;
+        let (_, ordinal) = self.types.get(object_type.0)?.find(self.hash(object_id), object_id)?;
         Some(Ordinal(ordinal))
     }
 
@@ -123,12 +118,11 @@ impl Names {
         for ((((object_type, object_id), hash), candidate), found) in
             asked.iter().zip(&hashes).zip(candidates).zip(found)
         {
-            let names = self.types.get(object_type.0).zip(candidate);
-            let first = names.and_then(|(names, place)| names.at(place, object_id));
-            *found = match first {
-                Some((_, ordinal)) => Some(Ordinal(ordinal)),
-                None => self.ordinal_hashed(*object_type, *hash, object_id),
-            };
+            // Without a candidate nobody has the hash; one of another name says nothing of those behind it.
+            *found = self.types.get(object_type.0).zip(candidate).and_then(|(names, place)| {
+                let (_, ordinal) = names.at(place, object_id).or_else(|| names.find(*hash, object_id))?;
+                Some(Ordinal(ordinal))
+            });
         }
     }
 

@@ -66,17 +66,7 @@ pub fn trace<G: Graph>(
     nodes_max: usize,
     context: &QueryContext<'_>,
 ) -> Result<Trace, QueryError> {
-    let question = program.question(resource, permission, subject)?;
-    let (object, subject) = resolve(graph, &question, resource, subject);
-    let mut reading = Reading::remembering(context);
-    let root = walk(graph, &question, (object, subject), nodes_max, &mut reading)?;
-    let mut asked = Vec::new();
-    root.each(&mut |draft| asked.push((draft.predicate, draft.object)));
-    let answers = solve_each(graph, program, question.specialised, subject, &asked, &mut reading)?;
-    let mut answers = answers.into_iter();
-    let until = reading.valid_until;
-    let naming = Naming { graph, program, resource, at: (question.predicate, object), until };
-    Ok(naming.finish(root, &mut answers.by_ref().map(|answer| answer.and_then(conclude))))
+    traced(graph, program, (resource, permission, subject), nodes_max, context, true)
 }
 
 /// What `trace` would show of a check that takes too many steps to be answered: the same tree, whose answers say nothing.
@@ -89,12 +79,31 @@ pub fn trace_unanswered<G: Graph>(
     nodes_max: usize,
     context: &QueryContext<'_>,
 ) -> Result<Trace, QueryError> {
+    traced(graph, program, (resource, permission, subject), nodes_max, context, false)
+}
+
+/// The tree of a check, answered or not.
+fn traced<G: Graph>(
+    graph: &G,
+    program: &Program,
+    (resource, permission, subject): (&ObjectRef, &str, &SubjectRef),
+    nodes_max: usize,
+    context: &QueryContext<'_>,
+    is_answered: bool,
+) -> Result<Trace, QueryError> {
     let question = program.question(resource, permission, subject)?;
     let (object, subject) = resolve(graph, &question, resource, subject);
     let mut reading = Reading::remembering(context);
     let root = walk(graph, &question, (object, subject), nodes_max, &mut reading)?;
-    let naming = Naming { graph, program, resource, at: (question.predicate, object), until: None };
-    Ok(naming.finish(root, &mut std::iter::empty()))
+    let mut naming = Naming { graph, program, resource, at: (question.predicate, object), until: None };
+    if !is_answered {
+        return Ok(naming.finish(root, &mut std::iter::empty()));
+    }
+    let mut asked = Vec::new();
+    root.each(&mut |draft| asked.push((draft.predicate, draft.object)));
+    let answers = solve_each(graph, program, question.specialised, subject, &asked, &mut reading)?;
+    naming.until = reading.valid_until;
+    Ok(naming.finish(root, &mut answers.into_iter().map(|answer| answer.and_then(conclude))))
 }
 
 fn walk<G: Graph>(

@@ -12,6 +12,7 @@ use super::{Case, Ground, Question};
 use crate::answer;
 use crate::chain::{Chain, resolve};
 use crate::error::Refused;
+use crate::scope::Scope;
 
 /// What a chain may do to an object.
 pub fn check<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
@@ -55,49 +56,22 @@ fn bounds<G: Graph>(
     object: &ObjectRef,
     evaluation: &mut Evaluation,
 ) -> Result<(), QueryError> {
-    let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
     for (at, hop) in case.chain.hops.iter().enumerate() {
-        let part = Part::Scope(at + 1);
-        if hop.delegation.scopes().all(|scope| scope.surely_contains(permission, object)) {
-            evaluation.hold(part, None);
-            continue;
+        let limit = || Limit::Scope(hop.delegation.id);
+        within(case, object, hop.delegation.scopes(), Part::Scope(at + 1), limit, evaluation)?;
+    }
+    if let Some(session) = &case.chain.session {
+        let limit = || Limit::SessionScope(session.id);
+        if let Some(scope) = &session.scope {
+            within(case, object, std::iter::once(scope), Part::SessionScope, limit, evaluation)?;
         }
-        evaluation.take(
-            part,
-            || Limit::Scope(hop.delegation.id),
-            || {
-                let mut all = answer::yes();
-                for scope in hop.delegation.scopes() {
-                    all = answer::and(all, scope.contains(facts, permission, object, values)?);
-                    if all.permissionship == Permissionship::No {
-                        break;
-                    }
-                }
-                Ok(all)
-            },
-        )?;
     }
-    if let Some(session) = &case.chain.session
-        && let Some(scope) = &session.scope
-    {
-        evaluation.take(
-            Part::SessionScope,
-            || Limit::SessionScope(session.id),
-            || scope.contains(facts, permission, object, values),
-        )?;
-    }
+    let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
     for (place, known) in case.known.iter().enumerate() {
         let (Some(agent), principal) = (known.agent, known.principal) else { continue };
-        if let Some(ceiling) = &agent.ceiling
-            && ceiling.surely_contains(permission, object)
-        {
-            evaluation.hold(Part::Ceiling(place), None);
-        } else if let Some(ceiling) = &agent.ceiling {
-            evaluation.take(
-                Part::Ceiling(place),
-                || Limit::Ceiling(principal.clone()),
-                || ceiling.contains(facts, permission, object, values),
-            )?;
+        if let Some(ceiling) = &agent.ceiling {
+            let limit = || Limit::Ceiling(principal.clone());
+            within(case, object, std::iter::once(ceiling), Part::Ceiling(place), limit, evaluation)?;
         }
         if !agent.purpose_permissions.is_empty() {
             let holds = agent.is_for(&object.object_type, permission);
@@ -116,6 +90,30 @@ fn bounds<G: Graph>(
         }
     }
     Ok(())
+}
+
+/// The conjunct that the action lies within all of these scopes.
+fn within<'s, G: Graph>(
+    case: &Case<'_, G>,
+    object: &ObjectRef,
+    mut scopes: impl Iterator<Item = &'s Scope> + Clone,
+    part: Part,
+    limit: impl FnOnce() -> Limit,
+    evaluation: &mut Evaluation,
+) -> Result<(), QueryError> {
+    let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
+    if scopes.clone().all(|scope| scope.surely_contains(permission, object)) {
+        evaluation.hold(part, None);
+        return Ok(());
+    }
+    evaluation.take(part, limit, || {
+        scopes.try_fold(answer::yes(), |all, scope| {
+            if all.permissionship == Permissionship::No {
+                return Ok(all);
+            }
+            Ok(answer::and(all, scope.contains(facts, permission, object, values)?))
+        })
+    })
 }
 
 /// The root's own authority.

@@ -85,11 +85,8 @@ fn session<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<
 
 fn connection<G: Graph>(case: &Case<'_, G>, evaluation: &mut Evaluation) -> Result<(), QueryError> {
     let over = if case.chain.is_cut { Over::Cut } else { Over::Broken };
-    if over == Over::Broken && is_connected(case.ground.limits, case.chain, &case.known) {
-        evaluation.hold(Part::Connection, None);
-        return Ok(());
-    }
-    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::no()))
+    let holds = !case.chain.is_cut && is_connected(case.ground.limits, case.chain, &case.known);
+    evaluation.take(Part::Connection, || Limit::Connection(over), || Ok(answer::either(holds)))
 }
 
 fn hop_alive<G: Graph>(
@@ -100,13 +97,8 @@ fn hop_alive<G: Graph>(
 ) -> Result<(), QueryError> {
     let session = case.chain.session.as_ref().map(|session| session.id);
     let state = delegation_over(&hop.delegation, session, case.ground.facts.now);
-    match state {
-        Ok(until) => evaluation.hold(Part::Hop(place), Some(until)),
-        Err((over, _)) => {
-            let limit = || Limit::Hop(hop.delegation.id, over);
-            evaluation.take(Part::Hop(place), limit, || Ok(of_period(state)))?;
-        }
-    }
+    let limit = || Limit::Hop(hop.delegation.id, state.err().map_or(Over::Ended, |(over, _)| over));
+    evaluation.take(Part::Hop(place), limit, || Ok(of_period(state)))?;
     if hop.delegation.to.relation.is_none() {
         return Ok(());
     }

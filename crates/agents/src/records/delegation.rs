@@ -69,7 +69,7 @@ pub struct Delegation {
 
 impl Delegation {
     /// The scopes in all of which an action must be.
-    pub fn scopes(&self) -> impl Iterator<Item = &Scope> {
+    pub fn scopes(&self) -> impl Iterator<Item = &Scope> + Clone {
         std::iter::once(&self.scope).chain(&self.within)
     }
 }
