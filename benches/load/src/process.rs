@@ -18,12 +18,13 @@ pub struct Process {
 }
 
 impl Process {
-    /// Starts a program, on one core only where one is named, and waits until something accepts connections at `address`.
+    /// Starts a program, on some cores only where any are named, and waits until something accepts connections at `address`.
     /// What it has to say goes to this process's standard error.
-    pub fn start(program: &[String], core: Option<usize>, address: &str) -> Result<Process> {
+    pub fn start(program: &[String], cores: &[usize], address: &str) -> Result<Process> {
         let mut words = Vec::new();
-        if let Some(core) = core {
-            words.extend(["taskset".to_owned(), "-c".to_owned(), core.to_string()]);
+        if !cores.is_empty() {
+            let list: Vec<String> = cores.iter().map(ToString::to_string).collect();
+            words.extend(["taskset".to_owned(), "-c".to_owned(), list.join(",")]);
         }
         words.extend_from_slice(program);
         let (first, rest) = words.split_first().context("no program is named")?;

@@ -4,6 +4,8 @@
 //! requests, and every answer that has a truth is compared with it.**
 
 mod compare;
+mod cores;
+mod growth;
 mod measure;
 mod numbers;
 mod servers;
@@ -30,6 +32,8 @@ enum What {
     Numbers(NumbersArgs),
     /// The same loads on Pemba and on the peers whose programs are given.
     Compare(CompareArgs),
+    /// Pemba alone on more and more data.
+    Growth(GrowthArgs),
 }
 
 /// How all of it is measured.
@@ -65,6 +69,18 @@ struct NumbersArgs {
 }
 
 #[derive(Debug, Args)]
+struct GrowthArgs {
+    #[command(flatten)]
+    measuring: Measuring,
+    /// About how many relationships, each size with a server of its own; `--scale` is not used.
+    #[arg(long, value_delimiter = ',', default_value = "1000000,10000000")]
+    sizes: Vec<u64>,
+    /// The folder in which folders for the data are made.
+    #[arg(long)]
+    data: Option<PathBuf>,
+}
+
+#[derive(Debug, Args)]
 struct CompareArgs {
     #[command(flatten)]
     measuring: Measuring,
@@ -93,6 +109,11 @@ fn main() -> Result<()> {
         What::Compare(args) => {
             process::pin_this(args.measuring.client_core)?;
             let outcome = compare::run(&args)?;
+            (args.measuring, outcome)
+        }
+        What::Growth(args) => {
+            process::pin_this(args.measuring.client_core)?;
+            let outcome = growth::run(&args.measuring, &args.sizes, args.data.as_deref())?;
             (args.measuring, outcome)
         }
     };

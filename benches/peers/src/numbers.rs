@@ -9,9 +9,9 @@ use pemba_load::{Call, Pace, Prepared, Report, setup};
 use pemba_model::Timestamp;
 use pemba_workloads::{Workload, named};
 
-use crate::Measuring;
 use crate::measure::{Load, Outcome, measure, ready, sync_us};
 use crate::servers::{self, Server};
+use crate::{Measuring, cores};
 
 /// Connections and requests in flight on each.
 const SHAPE: (usize, usize) = (4, 16);
@@ -53,6 +53,8 @@ pub(crate) fn run(measuring: &Measuring, data: Option<&Path>) -> Result<Outcome>
     server.process.stop()?;
     let server = servers::pemba(&pemba, Some(&data), measuring.server_core)?;
     bench.restart(&server)?;
+    server.process.stop()?;
+    cores::run(measuring, (bench.workload.as_ref(), &bench.checks), &mut bench.outcome)?;
     Ok(bench.outcome)
 }
 

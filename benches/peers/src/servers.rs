@@ -18,7 +18,11 @@ pub(crate) struct Server {
 
 impl Server {
     fn start(program: &[String], core: usize, address: String) -> Result<Server> {
-        let process = Process::start(program, Some(core), &address)?;
+        Server::start_on(program, &[core], address)
+    }
+
+    fn start_on(program: &[String], cores: &[usize], address: String) -> Result<Server> {
+        let process = Process::start(program, cores, &address)?;
         let target = Target { address, key: Some(KEY.to_owned()), process: Some(process.id()) };
         Ok(Server { process, target })
     }
@@ -58,6 +62,15 @@ pub(crate) fn pemba(binary: &Path, data: Option<&Path>, core: usize) -> Result<S
         None => program.push("--memory".to_owned()),
     }
     Server::start(&program, core, address)
+}
+
+/// Pemba with its data in memory and a thread for each of some cores.
+pub(crate) fn pemba_on(binary: &Path, cores: &[usize]) -> Result<Server> {
+    let address = free_address()?;
+    let threads = cores.len().to_string();
+    let mut program = words(binary, &["serve", "--metrics-listen", "", "--log", "error", "--memory"]);
+    program.extend(["--threads", &threads, "--preshared-key", KEY, "--listen", &address].map(str::to_owned));
+    Server::start_on(&program, cores, address)
 }
 
 /// The server that does nothing.
@@ -133,7 +146,7 @@ impl Postgres {
         // SpiceDB's watch wants commit timestamps; without it the server only warns.
         let options =
             ["-D", &data, "-p", &port, "-h", "127.0.0.1", "-k", &sockets, "-c", "track_commit_timestamp=on"];
-        let process = Process::start(&run("postgres", &options), Some(core), &address)?;
+        let process = Process::start(&run("postgres", &options), &[core], &address)?;
         let uri = format!("postgres://spicedb@{address}/postgres?sslmode=disable");
         Ok(Postgres { _folder: folder, _process: process, uri })
     }

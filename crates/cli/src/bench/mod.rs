@@ -113,7 +113,7 @@ fn server(args: &BenchArgs) -> Result<(Option<Process>, Target)> {
     let flags = ["serve", "--memory", "--metrics-listen", "", "--log", "error", "--preshared-key", OWN_KEY];
     program.extend(flags.map(str::to_owned));
     program.extend(["--threads", &threads, "--listen", &address].map(str::to_owned));
-    let process = Process::start(&program, args.server_core, &address)?;
+    let process = Process::start(&program, args.server_core.as_slice(), &address)?;
     let target = Target { address, key: Some(OWN_KEY.to_owned()), process: Some(process.id()) };
     Ok((Some(process), target))
 }
