@@ -168,8 +168,10 @@ async fn a_kill_during_a_bootstrap_is_made_good_by_the_next_start_and_never_serv
     let folder = tempfile::tempdir().unwrap();
     let file = folder.path().join("bootstrap.yaml");
     let mut text =
-        "schema: |\n  definition user {}\n  definition doc { relation reader: user }\nrelationships: |\n".to_owned();
-    (0..BOOTSTRAPPED).for_each(|number| text.push_str(&format!("  doc:d{number}#reader@user:u{}\n", number % 7)));
+        "schema: |\n  definition user {}\n  definition doc { relation reader: user }\nrelationships: |\n"
+            .to_owned();
+    (0..BOOTSTRAPPED)
+        .for_each(|number| text.push_str(&format!("  doc:d{number}#reader@user:u{}\n", number % 7)));
     std::fs::write(&file, text).unwrap();
     let bootstrap = ["--bootstrap", file.to_str().unwrap()];
     let mut dice = Dice(7);
