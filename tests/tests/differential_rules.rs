@@ -28,8 +28,9 @@ fn permission(name: &'static str, expression: Expression) -> Permission {
     Permission { name, expression }
 }
 
-fn chain(left: &'static str, operator: char, right: &'static str) -> Expression {
-    Expression::Chain(vec![Expression::Name(left), Expression::Name(right)], vec![operator])
+/// `self` and a name, joined.
+fn itself(operator: char, name: &'static str) -> Expression {
+    Expression::Chain(vec![Expression::Itself, Expression::Name(name)], vec![operator])
 }
 
 /// Users, groups that may hold one another, and folders that are read by everybody, for a time, or under a caveat.
@@ -65,9 +66,8 @@ fn schema() -> Schema {
         ],
         permissions: vec![
             permission("view", Expression::Name("viewer")),
-            permission("edit", Expression::Itself),
-            permission("share", chain("edit", '&', "viewer")),
-            permission("admin", chain("edit", '+', "viewer")),
+            permission("share", itself('&', "viewer")),
+            permission("admin", itself('+', "viewer")),
         ],
     };
     let user = Definition { name: "user", relations: Vec::new(), permissions: Vec::new() };
