@@ -74,6 +74,43 @@ fn lint_shows_errors_and_warnings_and_can_deny_warnings() {
     expect(2, &["schema", "lint", folder.path("none.zed").to_str().unwrap()]);
 }
 
+/// SpiceDB's five warnings: the rule, the member it is about, and the rest of the definition `doc`.
+const SPICEDB_WARNINGS: [(&str, &str, &str); 5] = [
+    ("relation-name-references-parent", "relation my_doc: user", ""),
+    ("permission-references-itself", "permission view = owner + view", "relation owner: user"),
+    ("arrow-references-unreachable-relation", "permission view = owner->nothing", "relation owner: user"),
+    (
+        "arrow-walks-subject-relation",
+        "permission view = group->all",
+        "relation group: doc#group\npermission all = nil",
+    ),
+    ("arrow-references-relation", "permission view = parent->viewer", "relation parent: folder"),
+];
+
+#[test]
+fn each_of_the_five_warnings_is_given_and_silenced_by_its_comment_alone() {
+    let folder = Folder::new();
+    for (rule, member, rest) in SPICEDB_WARNINGS {
+        let lint = |comment: &str| {
+            let text = format!(
+                "definition user {{}}\ndefinition folder {{\nrelation viewer: user\n}}\ndefinition doc {{\n{rest}\n{comment}\n{member}\n}}\n"
+            );
+            run(&["schema", "lint", "--deny-warnings", "--json", &folder.file("a.zed", &text)])
+        };
+        let warned = lint("");
+        assert_eq!(warned.status.code(), Some(1), "{rule}");
+        let json: Value = serde_json::from_slice(&warned.stdout).unwrap();
+        let found = json["diagnostics"].as_array().unwrap();
+        assert_eq!(found.len(), 1, "{rule}: {json}");
+        assert_eq!((&found[0]["code"], &found[0]["severity"]), (&rule.into(), &"warning".into()));
+        assert_eq!(lint(&format!("// spicedb-ignore-warning: {rule}")).status.code(), Some(0), "{rule}");
+        for (other, ..) in SPICEDB_WARNINGS.iter().filter(|(other, ..)| *other != rule) {
+            let code = lint(&format!("// spicedb-ignore-warning: {other}")).status.code();
+            assert_eq!(code, Some(1), "{other} silences {rule}");
+        }
+    }
+}
+
 #[test]
 fn diff_tells_changes_refusals_and_access_from_files_and_from_a_server() {
     let folder = Folder::new();

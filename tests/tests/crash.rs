@@ -12,16 +12,22 @@
 )]
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::Path;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 use pemba_model::{Operation, text::parse_relationship};
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship;
-use pemba_tests::process::ServerProcess;
+use pemba_tests::process::{ServerProcess, binary};
 use pemba_tests::wire::{Wire, at_exact, fully_consistent};
 use tokio_stream::StreamExt as _;
 
 const WRITERS: u64 = 6;
+/// Rounds of kills during a bootstrap; a kill in the middle is one in which the server says so afterwards.
+const BOOTSTRAP_ROUNDS: u64 = 12;
+/// Relationships of a bootstrap, more than a moment's work.
+const BOOTSTRAPPED: usize = 20_000;
 const SCHEMA: &str = "definition user {}
 definition account { relation debit: user
  relation credit: user
@@ -137,16 +143,68 @@ async fn a_clean_stop_drains_and_a_second_process_is_refused() {
     let data = folder.path().join("data");
     let server = ServerProcess::start(Some(&data), &[]);
     Wire::connect(&server.endpoint()).await.write_schema(SCHEMA).await.unwrap();
-    let second = std::process::Command::new(pemba_tests::process::binary())
-        .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--data"])
-        .arg(&data)
-        .output()
-        .unwrap();
-    assert_eq!(second.status.code(), Some(2), "a second process on the same folder is refused");
-    let text = String::from_utf8_lossy(&second.stderr).to_lowercase();
+    let (code, text) = refused(&data);
+    assert_eq!(code, Some(2), "a second process on the same folder is refused");
+    let text = text.to_lowercase();
     assert!(text.contains("in use") || text.contains("another process"), "{text}");
     let log = server.stop();
     let unexpected: Vec<_> = log.lines().filter(|line| !line.contains("being recovered")).collect();
     assert!(unexpected.is_empty(), "a clean stop warns of nothing: {unexpected:?}");
     drop(ServerProcess::start(Some(&data), &[]));
+}
+
+/// `pemba serve` over a data folder that is expected not to serve, until it ends: its exit code and what it said.
+fn refused(data: &Path) -> (Option<i32>, String) {
+    let output = Command::new(binary())
+        .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--data"])
+        .arg(data)
+        .output()
+        .unwrap();
+    (output.status.code(), String::from_utf8_lossy(&output.stderr).into_owned())
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_kill_during_a_bootstrap_is_made_good_by_the_next_start_and_never_served() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = folder.path().join("bootstrap.yaml");
+    let mut text =
+        "schema: |\n  definition user {}\n  definition doc { relation reader: user }\nrelationships: |\n"
+            .to_owned();
+    (0..BOOTSTRAPPED)
+        .for_each(|number| text.push_str(&format!("  doc:d{number}#reader@user:u{}\n", number % 7)));
+    std::fs::write(&file, text).unwrap();
+    let bootstrap = ["--bootstrap", file.to_str().unwrap()];
+    let mut dice = Dice(7);
+    let mut halves = 0;
+    for round in 0..BOOTSTRAP_ROUNDS {
+        let data = folder.path().join(format!("data-{round}"));
+        let unfinished = data.join("pemba.bootstrap");
+        let mut first = Command::new(binary())
+            .args(["serve", "--listen", "127.0.0.1:0", "--metrics-listen", "", "--data"])
+            .arg(&data)
+            .args(bootstrap)
+            .stderr(Stdio::null())
+            .spawn()
+            .unwrap();
+        let begun = Instant::now();
+        while !unfinished.exists() && begun.elapsed() < Duration::from_secs(5) {
+            std::thread::sleep(Duration::from_micros(200));
+        }
+        std::thread::sleep(Duration::from_micros(dice.below(40_000)));
+        first.kill().unwrap();
+        first.wait().unwrap();
+        let is_half = unfinished.exists();
+        halves += usize::from(is_half);
+        if is_half {
+            let (code, text) = refused(&data);
+            assert_eq!(code, Some(2), "{text}");
+            assert!(text.contains("only a part of its bootstrap files"), "{text}");
+        }
+        let again = if is_half { &bootstrap[..] } else { &[] };
+        let server = ServerProcess::start(Some(&data), again);
+        let found = stored(&mut Wire::connect(&server.endpoint()).await).await;
+        assert_eq!(found.len(), BOOTSTRAPPED, "after round {round}");
+    }
+    println!("{halves} of {BOOTSTRAP_ROUNDS} kills came in the middle of the bootstrap");
+    assert!(halves > 0, "no kill came in the middle: the rounds tried nothing");
 }

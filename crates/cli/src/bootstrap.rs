@@ -1,12 +1,21 @@
 //! Bootstrap files: validation files whose schema and relationships a database begins with.
+//!
+//! Schema and relationships are several revisions. So that a crash between them leaves no half of it to be served, a file
+//! in the data folder stands for as long as they are written; while it stands, only a start with bootstrap files is
+//! possible, and that start writes everything.
 
-use std::path::PathBuf;
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, Result, bail};
 use pemba_db::{Database, Write};
 use pemba_model::{Operation, Relationship, Update};
 
 use crate::validate::file::ValidationFile;
+
+/// The file that stands in a data folder while bootstrap files are written to it.
+const UNFINISHED: &str = "pemba.bootstrap";
 
 /// What bootstrap files say together.
 #[derive(Debug, Clone, Default)]
@@ -48,24 +57,45 @@ impl Bootstrap {
     }
 
     /// Writes the schema and the relationships. Without `overwrite` a database that has a schema is refused and left
-    /// as it is; with it the schema is replaced, the relationships are added or replaced, and others stay. Two or more
-    /// revisions: a failure in between leaves the schema without all its relationships.
-    pub fn apply(&self, database: &Database, overwrite: bool) -> Result<()> {
+    /// as it is; with it the schema is replaced, the relationships are added or replaced, and others stay. `data` is the
+    /// folder of a database that is kept: what an earlier start began there and did not finish is finished, whether
+    /// `overwrite` or not, and refused when there is nothing to finish it with.
+    pub fn apply(&self, database: &Database, overwrite: bool, data: Option<&Path>) -> Result<()> {
         if self.is_empty() {
-            return Ok(());
+            return data.map_or(Ok(()), check_finished);
         }
+        let is_begun = data.is_some_and(|folder| folder.join(UNFINISHED).exists());
         let is_new = database.read_schema().is_none() && database.statistics().relationships == 0;
-        if !is_new && !overwrite {
+        if !is_new && !overwrite && !is_begun {
             bail!(
                 "the database has a schema or relationships already: leave the bootstrap files away, or replace the \
                  schema and add the relationships with `--bootstrap-overwrite`"
             );
         }
-        database.write_schema(self.schema.clone()).wait().context("bootstrapping the schema")?;
+        let note = |change: fn(&Path) -> io::Result<()>| match data {
+            Some(folder) => change(folder).with_context(|| {
+                format!("noting how far the bootstrap is in {}", folder.join(UNFINISHED).display())
+            }),
+            None => Ok(()),
+        };
+        note(begin)?;
+        if let Err(refused) = database.write_schema(self.schema.clone()).wait() {
+            if !is_begun {
+                note(finish)?;
+            }
+            return Err(refused).context("bootstrapping the schema");
+        }
+        self.write_relationships(database)?;
+        note(finish)
+    }
+
+    /// Adds or replaces the relationships: in one revision if there are none yet, or else in as many as writes are
+    /// bounded to.
+    fn write_relationships(&self, database: &Database) -> Result<()> {
         if self.relationships.is_empty() {
             return Ok(());
         }
-        if is_new {
+        if database.statistics().relationships == 0 {
             let mut import = database.import();
             import.push(self.relationships.clone()).context("bootstrapping relationships")?;
             import.finish().wait().context("bootstrapping relationships")?;
@@ -81,6 +111,32 @@ impl Bootstrap {
         }
         Ok(())
     }
+}
+
+/// Refuses a data folder that has only a part of its bootstrap files.
+pub fn check_finished(data: &Path) -> Result<()> {
+    let unfinished = data.join(UNFINISHED);
+    if unfinished.exists() {
+        bail!(
+            "{} has only a part of its bootstrap files: serve it with `--bootstrap` and the same files once more, or \
+             remove {} to keep the part",
+            data.display(),
+            unfinished.display()
+        );
+    }
+    Ok(())
+}
+
+/// Notes in a data folder that its bootstrap has begun.
+fn begin(data: &Path) -> io::Result<()> {
+    File::create(data.join(UNFINISHED))?.sync_all()?;
+    File::open(data)?.sync_all()
+}
+
+/// Notes in a data folder that its bootstrap is whole.
+fn finish(data: &Path) -> io::Result<()> {
+    fs::remove_file(data.join(UNFINISHED))?;
+    File::open(data)?.sync_all()
 }
 
 #[cfg(test)]
@@ -109,16 +165,16 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let bootstrap = Bootstrap::read(&files(&folder, &[USERS, DOCUMENTS])).unwrap();
         let database = open();
-        bootstrap.apply(&database, false).unwrap();
+        bootstrap.apply(&database, false, None).unwrap();
         assert_eq!(database.statistics().relationships, 2);
         let head = database.head();
-        let refused = bootstrap.apply(&database, false).unwrap_err().to_string();
+        let refused = bootstrap.apply(&database, false, None).unwrap_err().to_string();
         assert!(refused.contains("--bootstrap-overwrite"), "{refused}");
         assert_eq!(database.head(), head);
         let more = "schema: |\n  definition user {}\n  definition document {\n    relation viewer: user | user with expiration\n    relation owner: user\n  }\nrelationships: |\n  document:a#owner@user:x\n";
         let more = more.replace("  definition user", "  use expiration\n  definition user");
         let more = Bootstrap::read(&files(&folder, &[&more])).unwrap();
-        more.apply(&database, true).unwrap();
+        more.apply(&database, true, None).unwrap();
         assert_eq!(database.statistics().relationships, 3);
         assert!(database.read_schema().unwrap().text.contains("owner"));
     }
@@ -131,7 +187,54 @@ mod tests {
         assert!(Bootstrap::read(&[folder.path().join("none.yaml")]).is_err());
         let stranger = "schema: definition user {}\nrelationships: document:a#viewer@user:x\n";
         let bootstrap = Bootstrap::read(&files(&folder, &[stranger])).unwrap();
-        assert!(bootstrap.apply(&open(), false).is_err());
-        Bootstrap::read(&[]).unwrap().apply(&open(), false).unwrap();
+        assert!(bootstrap.apply(&open(), false, None).is_err());
+        Bootstrap::read(&[]).unwrap().apply(&open(), false, None).unwrap();
+    }
+
+    fn open_in(data: &Path) -> Database {
+        Database::open(Storage::Directory(data.to_owned()), Options::default()).unwrap()
+    }
+
+    #[test]
+    fn what_a_crash_left_half_done_is_finished_or_not_served() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let bootstrap = Bootstrap::read(&files(&folder, &[USERS, DOCUMENTS])).unwrap();
+        // As a crash between the schema and the relationships leaves it.
+        let database = open_in(&data);
+        begin(&data).unwrap();
+        database.write_schema(bootstrap.schema.clone()).wait().unwrap();
+        database.close();
+        let database = open_in(&data);
+        let refused = Bootstrap::default().apply(&database, false, Some(&data)).unwrap_err().to_string();
+        assert!(refused.contains("once more") && refused.contains("pemba.bootstrap"), "{refused}");
+        bootstrap.apply(&database, false, Some(&data)).unwrap();
+        assert_eq!(database.statistics().relationships, 2);
+        Bootstrap::default().apply(&database, false, Some(&data)).unwrap();
+        let again = bootstrap.apply(&database, false, Some(&data)).unwrap_err().to_string();
+        assert!(again.contains("--bootstrap-overwrite"), "{again}");
+        // As a crash after all was written leaves it.
+        begin(&data).unwrap();
+        bootstrap.apply(&database, false, Some(&data)).unwrap();
+        assert_eq!(database.statistics().relationships, 2);
+        check_finished(&data).unwrap();
+    }
+
+    #[test]
+    fn files_that_do_not_fit_can_be_mended_and_a_refused_schema_leaves_nothing_begun() {
+        let folder = tempfile::tempdir().unwrap();
+        let data = folder.path().join("data");
+        let database = open_in(&data);
+        let wrong = DOCUMENTS.replace("document:a#viewer", "document:a#owner");
+        let wrong = Bootstrap::read(&files(&folder, &[USERS, &wrong])).unwrap();
+        assert!(wrong.apply(&database, false, Some(&data)).is_err());
+        assert!(check_finished(&data).is_err(), "the schema is there");
+        let mended = Bootstrap::read(&files(&folder, &[USERS, DOCUMENTS])).unwrap();
+        mended.apply(&database, false, Some(&data)).unwrap();
+        // A schema that does not allow what is there.
+        let other = Bootstrap::read(&files(&folder, &[USERS])).unwrap();
+        assert!(other.apply(&database, true, Some(&data)).is_err());
+        check_finished(&data).unwrap();
+        assert!(database.read_schema().unwrap().text.contains("viewer"));
     }
 }

@@ -29,7 +29,7 @@ pub fn serve(args: &ServeArgs) -> Result<bool> {
     let server = Server::start(options).context("cannot start the server")?;
     let opened = Database::open(storage, database_options(limits));
     let database = opened.with_context(|| format!("cannot open the data in {place}"))?;
-    bootstrap.apply(&database, args.bootstrap_overwrite)?;
+    bootstrap.apply(&database, args.bootstrap_overwrite, args.data.as_deref())?;
     let statistics = database.statistics();
     server.attach(database.clone());
     tracing::info!(

@@ -38,7 +38,7 @@ fn start(args: &ServeTestingArgs) -> Result<Vec<RunningServer>> {
         move |clock: Arc<dyn Clock>| {
             let options = Options { clock, ..database_options(limits.clone()) };
             let database = Database::open(Storage::Memory, options).map_err(|error| error.to_string())?;
-            bootstrap.apply(&database, false).map_err(|error| format!("{error:#}"))?;
+            bootstrap.apply(&database, false, None).map_err(|error| format!("{error:#}"))?;
             Ok(database)
         }
     };

@@ -9,6 +9,7 @@ use pemba_model::Limits;
 use serde_json::json;
 
 use crate::args::{BackupArgs, VerifyArgs};
+use crate::bootstrap::check_finished;
 use crate::output::Output;
 
 /// How every database of the binary is opened: with the records of agents.
@@ -19,6 +20,7 @@ pub fn database_options(limits: Limits) -> Options {
 /// Copies a data folder and verifies the copy.
 pub fn backup(args: &BackupArgs, output: &mut Output) -> Result<bool> {
     anyhow::ensure!(args.data.exists(), "no data folder at {}", args.data.display());
+    check_finished(&args.data)?;
     let database = Database::open(Storage::Directory(args.data.clone()), database_options(Limits::default()))
         .with_context(|| format!("cannot open {}", args.data.display()))?;
     database.backup(&args.target).with_context(|| format!("cannot write {}", args.target.display()))?;

@@ -67,6 +67,7 @@ const ACCEPTED: &[&str] = &[
     "use partial\npartial base {\nrelation viewer: user\n...more\n}\npartial more { permission edit = viewer }\n…...base",
     "caveat odd(a any, b list<int>, c map<string>, d uint, e double, f bytes, g duration, h timestamp, i ipaddress,\n\
        j bool, k string) { [a, b, c, d, e, f, g, h, i, j, k] == [\"}\"] || {'x': \"\"\" } \"\"\"} == {} // }\n }",
+    "caveat odd(\n\nn int\n, m int,\nk int\n) { n + m + k == 1 }\n…relation viewer: user with odd",
     "definition one/two/user {}",
     "use typechecking\n…relation viewer: user\npermission view: user = viewer",
     "use typechecking\n…relation viewer: user | doc#viewer\npermission view: user = viewer",
@@ -176,6 +177,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("caveat odd(n int)\ndefinition user {}", "1:18 expected-token"),
     ("caveat odd(n int { n == 1 }\ndefinition user {}", "1:18 expected-token"),
     ("caveat odd { true }", "1:12 expected-token"),
+    ("caveat odd(n int,;m int) { n == m }", "1:18 expected-name"),
+    ("caveat odd(n int;, m int) { n == m }", "1:17 expected-token"),
+    ("caveat odd(;n int) { n == 1 }", "1:12 expected-name"),
+    ("caveat odd(n int,) { n == 1 }", "1:18 expected-name"),
     ("caveat odd(n int, m int) { n == 1 && {'m': 2}.m == 2 // m\n }", "1:19 unused-parameter"),
     ("caveat odd(n int) { n == 1 }\ncaveat odd(m int) { m == 1 }", "2:8 duplicate-name"),
     // Names.

@@ -39,7 +39,7 @@ pub(super) async fn as_second_opinion(
             continue;
         }
         let answer = second.ask((asked.run, asked.before), without, kind, step).await?;
-        if answer.same(ours) {
+        if asked.agree(ours, &answer) {
             return Some(Meant { rule: without.rule(), ends });
         }
     }
@@ -47,18 +47,16 @@ pub(super) async fn as_second_opinion(
 }
 
 /// What the oracle's check says, where it is right.
-async fn checked(asked: &Asked<'_>, item: Item, second: &mut Second) -> Option<Verdict> {
+async fn checked(asked: &Asked<'_>, item: Item, second: &mut Second) -> Option<Answer> {
     let step = Step::Check(item, At::Head);
     let kind = userset_type(&step);
     let without = if kind.is_empty() { Without::Expired } else { Without::Wildcards };
-    match second.ask((asked.run, asked.before), without, kind, &step).await? {
-        Answer::Check(verdict) => Some(verdict),
-        _ => None,
-    }
+    let answer = second.ask((asked.run, asked.before), without, kind, &step).await?;
+    matches!(answer, Answer::Check(_)).then_some(answer)
 }
 
 /// The ids that a case uses.
-fn ids() -> impl Iterator<Item = &'static str> {
+pub(super) fn ids() -> impl Iterator<Item = &'static str> {
     IDS.into_iter().chain([STRANGER])
 }
 
@@ -79,8 +77,10 @@ pub(super) async fn resources_as_checked(
             subject: subject.clone(),
             context: context.clone(),
         };
-        if checked(asked, item, second).await.as_ref() != Some(ours.get(id).unwrap_or(&denied)) {
-            return false;
+        let ours = Answer::Check(ours.get(id).unwrap_or(&denied).clone());
+        match checked(asked, item, second).await {
+            Some(checked) if asked.agree(&ours, &checked) => {}
+            _ => return false,
         }
     }
     true
@@ -113,10 +113,13 @@ pub(super) async fn subjects_as_checked(
             context: context.clone(),
         };
         let checked = checked(asked, item, second).await?;
-        if checked != implied(ours, id) {
+        if !asked.agree(&Answer::Check(implied(ours, id)), &checked) {
             return None;
         }
-        if ours.contains_key(id) == theirs.contains_key(id) || checked != implied(theirs, id) {
+        let is_listed_alike = ours.contains_key(id) == theirs.contains_key(id);
+        if is_listed_alike
+            || !asked.agree(&Answer::Check(implied(ours, id)), &Answer::Check(implied(theirs, id)))
+        {
             continue;
         }
         // Both say the same of it, but only one lists it.
@@ -133,7 +136,7 @@ pub(super) async fn subjects_as_checked(
 }
 
 /// What a lookup says of a subject, listed or not.
-fn implied(found: &BTreeMap<String, Found>, id: &str) -> Verdict {
+pub(super) fn implied(found: &BTreeMap<String, Found>, id: &str) -> Verdict {
     let denied = || Verdict { permissionship: NO, missing: Vec::new() };
     if let Some((verdict, _)) = found.get(id) {
         return verdict.clone();
@@ -163,8 +166,8 @@ pub(super) async fn bulk_item(
     };
     let (ours, theirs) = (as_answer(ours), as_answer(theirs));
     let step = Step::Check(item.clone(), At::Head);
-    if ours.same(&theirs)
-        || oracle.ask(&step).await.same(&ours)
+    if asked.agree(&ours, &theirs)
+        || asked.agree(&ours, &oracle.ask(&step).await)
         || plain(asked, &step, &ours, &theirs).is_some()
     {
         return Some(());

@@ -157,6 +157,13 @@ impl Verdict {
         Verdict { permissionship, missing }
     }
 
+    /// Whether the other is the same but for missing parameters, of which it names some.
+    pub fn same_in_short(&self, other: &Verdict) -> bool {
+        let some =
+            || !other.missing.is_empty() && other.missing.iter().all(|name| self.missing.contains(name));
+        self.permissionship == other.permissionship && (self.missing == other.missing || some())
+    }
+
     /// From the parts of a lookup's result, whose numbers are others.
     pub fn looked_up(permissionship: i32, partial: Option<&wire::PartialCaveatInfo>) -> Verdict {
         let number = if permissionship == 1 { HAS } else { CONDITIONAL };
@@ -165,21 +172,43 @@ impl Verdict {
 }
 
 impl Answer {
-    /// Whether clients can tell them apart.
+    /// Whether clients cannot tell them apart.
     pub fn same(&self, other: &Answer) -> bool {
+        self.alike(other, Verdict::eq, Fault::same)
+    }
+
+    /// As `same`, when the other may name only some of the missing parameters and need not give an error's reason.
+    pub fn same_in_short(&self, other: &Answer) -> bool {
+        let fault = |a: &Fault, b: &Fault| a.same(b) || (a.code == b.code && b.reason.is_empty());
+        self.alike(other, Verdict::same_in_short, fault)
+    }
+
+    fn alike(
+        &self,
+        other: &Answer,
+        verdict: impl Fn(&Verdict, &Verdict) -> bool,
+        fault: impl Fn(&Fault, &Fault) -> bool,
+    ) -> bool {
         match (self, other) {
-            (Answer::Fault(a), Answer::Fault(b)) => a.same(b),
-            (Answer::Check(a), Answer::Check(b)) => a == b,
+            (Answer::Fault(a), Answer::Fault(b)) => fault(a, b),
+            (Answer::Check(a), Answer::Check(b)) => verdict(a, b),
             (Answer::Bulk(a), Answer::Bulk(b)) => {
                 a.len() == b.len()
                     && a.iter().zip(b).all(|pair| match pair {
-                        (Ok(a), Ok(b)) => a == b,
-                        (Err(a), Err(b)) => a.same(b),
+                        (Ok(a), Ok(b)) => verdict(a, b),
+                        (Err(a), Err(b)) => fault(a, b),
                         _ => false,
                     })
             }
-            (Answer::Resources { found: a, .. }, Answer::Resources { found: b, .. }) => a == b,
-            (Answer::Subjects { found: a, .. }, Answer::Subjects { found: b, .. }) => a == b,
+            (Answer::Resources { found: a, .. }, Answer::Resources { found: b, .. }) => {
+                alike_by_id(a, b, verdict)
+            }
+            (Answer::Subjects { found: a, .. }, Answer::Subjects { found: b, .. }) => {
+                let one = |(a, not_a): &Found, (b, not_b): &Found| {
+                    verdict(a, b) && alike_by_id(not_a, not_b, &verdict)
+                };
+                alike_by_id(a, b, one)
+            }
             (Answer::Tree(a), Answer::Tree(b)) => a == b,
             (Answer::Relationships(a), Answer::Relationships(b)) => a == b,
             (Answer::Done, Answer::Done) => true,
@@ -187,6 +216,11 @@ impl Answer {
             _ => false,
         }
     }
+}
+
+/// Whether both have the same ids, and what belongs to each is alike.
+fn alike_by_id<T>(a: &BTreeMap<String, T>, b: &BTreeMap<String, T>, one: impl Fn(&T, &T) -> bool) -> bool {
+    a.len() == b.len() && a.iter().zip(b).all(|((id, a), (other, b))| id == other && one(a, b))
 }
 
 impl fmt::Display for Answer {

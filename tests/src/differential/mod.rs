@@ -10,6 +10,7 @@ pub mod caveats;
 mod cycles;
 mod damage;
 pub mod generate;
+pub mod naive;
 pub mod oracle;
 pub mod peer;
 pub mod random;

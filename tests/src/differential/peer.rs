@@ -12,6 +12,8 @@ use tonic::transport::{Channel, Endpoint};
 use tonic::{Code, Request, Response, Status, Streaming};
 
 use super::answer::{Answer, Fault, Verdict, relationship_text, tree_text};
+use super::generate::TYPES;
+use super::oracle::Kind;
 use super::step::{At, Context, Filter, Item, Object, Operation, Step, Subject, wire_context};
 
 /// Longest that one call may take; a server that takes longer has no answer.
@@ -38,6 +40,8 @@ pub struct Peer {
     pub schemas: SchemaServiceClient<InterceptedService<Channel, Bearer>>,
     /// The tokens of the writes so far.
     pub tokens: Vec<wire::ZedToken>,
+    /// Whether it has ExportBulkRelationships; else each type is read.
+    has_export: bool,
 }
 
 impl Peer {
@@ -50,7 +54,14 @@ impl Peer {
                 .max_decoding_message_size(64 << 20),
             schemas: SchemaServiceClient::with_interceptor(channel, bearer),
             tokens: Vec::new(),
+            has_export: true,
         }
+    }
+
+    /// A client of the oracle.
+    pub fn of_oracle(oracle: (&str, Kind), key: &str) -> Peer {
+        let (endpoint, kind) = oracle;
+        Peer { has_export: kind == Kind::Binary, ..Peer::new(endpoint, key) }
     }
 
     /// Asks one thing.
@@ -252,36 +263,64 @@ impl Peer {
         let mut all = BTreeSet::new();
         let mut cursor = None;
         loop {
-            let request = wire::ReadRelationshipsRequest {
-                consistency: self.consistency(at),
-                relationship_filter: Some(filter.wire()),
-                optional_limit: page,
-                optional_cursor: cursor.take(),
-            };
-            let mut stream = bounded(self.permissions.read_relationships(request)).await?.into_inner();
-            let mut got = 0;
-            while let Some(message) = next(&mut stream).await? {
-                all.insert(relationship_text(&message.relationship.unwrap_or_default()));
-                cursor = message.after_result_cursor;
-                got += 1;
-            }
-            if page == 0 || got < page {
+            let (found, after) = self.page(filter, (page, cursor), at).await?;
+            cursor = after;
+            all.extend(found.iter().map(relationship_text));
+            if page == 0 || u32::try_from(found.len()).unwrap() < page {
                 return Ok(Answer::Relationships(all));
             }
         }
     }
 
-    async fn export(&mut self) -> Result<Answer, Status> {
-        let request = wire::ExportBulkRelationshipsRequest {
-            consistency: self.consistency(At::Head),
-            ..Default::default()
+    /// The relationships of a page, or all when its size is 0, and the cursor behind them.
+    async fn page(
+        &mut self,
+        filter: &Filter,
+        (page, cursor): (u32, Option<wire::Cursor>),
+        at: At,
+    ) -> Result<(Vec<wire::Relationship>, Option<wire::Cursor>), Status> {
+        let request = wire::ReadRelationshipsRequest {
+            consistency: self.consistency(at),
+            relationship_filter: Some(filter.wire()),
+            optional_limit: page,
+            optional_cursor: cursor,
         };
-        let mut stream = bounded(self.permissions.export_bulk_relationships(request)).await?.into_inner();
-        let mut all = BTreeSet::new();
+        let mut stream = bounded(self.permissions.read_relationships(request)).await?.into_inner();
+        let (mut found, mut after) = (Vec::new(), None);
         while let Some(message) = next(&mut stream).await? {
-            all.extend(message.relationships.iter().map(relationship_text));
+            found.push(message.relationship.unwrap_or_default());
+            after = message.after_result_cursor;
         }
-        Ok(Answer::Relationships(all))
+        Ok((found, after))
+    }
+
+    async fn export(&mut self) -> Result<Answer, Status> {
+        let all = self.relationships(At::Head).await?;
+        Ok(Answer::Relationships(all.iter().map(relationship_text).collect()))
+    }
+
+    /// Every relationship there is.
+    pub async fn relationships(&mut self, at: At) -> Result<Vec<wire::Relationship>, Status> {
+        let mut all = Vec::new();
+        if !self.has_export {
+            for kind in TYPES {
+                let filter = Filter { resource_type: kind.to_owned(), ..Filter::default() };
+                match self.page(&filter, (0, None), at).await {
+                    Ok((found, _)) => all.extend(found),
+                    // The schema lacks the type.
+                    Err(status) if status.code() == Code::FailedPrecondition => {}
+                    Err(status) => return Err(status),
+                }
+            }
+            return Ok(all);
+        }
+        let consistency = self.consistency(at);
+        let request = wire::ExportBulkRelationshipsRequest { consistency, ..Default::default() };
+        let mut stream = bounded(self.permissions.export_bulk_relationships(request)).await?.into_inner();
+        while let Some(message) = next(&mut stream).await? {
+            all.extend(message.relationships);
+        }
+        Ok(all)
     }
 
     /// Removes everything, relationships, then the schema; whether that was done.

@@ -66,19 +66,28 @@ impl Parser<'_> {
             return None;
         }
         loop {
-            self.skip_line_ends();
-            if self.take(TokenKind::CloseParenthesis).is_some() {
+            self.skip_new_lines();
+            // A list without parameters is reported with the caveat.
+            if caveat.parameters.is_empty() && self.take(TokenKind::CloseParenthesis).is_some() {
                 return Some(());
             }
             let name = self.name("a parameter, as in `(name type)`")?;
             let parameter_type = self.parameter_type()?;
             caveat.parameters.push(ParameterNode { name, parameter_type });
-            self.skip_line_ends();
-            if self.take(TokenKind::Comma).is_none() && self.peek() != TokenKind::CloseParenthesis {
+            self.skip_new_lines();
+            if self.take(TokenKind::CloseParenthesis).is_some() {
+                return Some(());
+            }
+            if self.take(TokenKind::Comma).is_none() {
                 self.expected("expected-token", "`,` or `)`");
                 return None;
             }
         }
+    }
+
+    /// Skips ends of lines, which within parentheses end nothing; a `;` stays.
+    fn skip_new_lines(&mut self) {
+        while self.take(TokenKind::LineEnd).is_some() {}
     }
 
     /// Takes a type. The outer `None` says that there is none, the inner that it is unknown or nested too deep.
