@@ -12,6 +12,7 @@ mod evaluation;
 mod explain;
 mod gates;
 mod lookup;
+mod plain;
 mod reach;
 
 pub use approvals::{ActionHash, action_hash, eligible};

@@ -78,6 +78,7 @@ impl Book {
     }
 
     fn set_type(&mut self, record: &TypePolicy, put: bool) {
+        self.chain_index.set_type(record, put);
         if put {
             Arc::make_mut(&mut self.types).insert(record.object_type.clone(), Arc::new(record.clone()));
         } else {
@@ -99,6 +100,7 @@ impl Book {
     }
 
     fn set_agent(&mut self, record: &Agent, put: bool) {
+        self.chain_index.set_agent(record, put);
         self.agents.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
     }
 
@@ -112,10 +114,12 @@ impl Book {
     }
 
     fn set_human(&mut self, record: &Human, put: bool) {
+        self.chain_index.set_human(record, put);
         self.humans.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
     }
 
     fn set_kill(&mut self, record: &Kill, put: bool) {
+        self.chain_index.set_kill(record, put);
         if put {
             self.kills_by_selector.insert(&record.selector, record.name.clone());
             self.kills.insert_mut(record.name.clone(), Arc::new(record.clone()));
@@ -129,6 +133,7 @@ impl Book {
     }
 
     fn set_delegation(&mut self, record: &Delegation, put: bool) {
+        self.chain_index.set_delegation(record, put);
         let id = record.id;
         let to = &record.to.object;
         if put {
