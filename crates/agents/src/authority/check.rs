@@ -20,8 +20,20 @@ pub fn check<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Resul
     if let Some(plain) = plain::claimed(ground, question) {
         return plain.decide(ground, question);
     }
+    check_whole(ground, question)
+}
+
+/// The decision of `check` with every conjunct evaluated: the slow way, which the quick one must agree with.
+#[doc(hidden)]
+pub fn check_whole<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
     let chain = resolve(ground.book, question.claim, ground.presenter, ground.facts.revision)?;
     Ok(decide_whole(ground, &chain, question, false)?.0)
+}
+
+/// Whether `check` answers the quick way.
+#[doc(hidden)]
+pub fn is_plain<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> bool {
+    plain::claimed(ground, question).is_some()
 }
 
 /// The decision for a chain that is resolved. With `consume`, what is counted counts as being consumed now: then it is

@@ -79,11 +79,14 @@ pub(super) fn plain<'a, G: Graph>(
     let index = book.chain_index();
     let mut walk = Walk { ground, index, question, until: Timestamp::MAX, scope: NONE, sponsor: NONE };
     let last = index.link_of(leaf)?;
+    let root = index.subject(last.root)?;
+    if root.relation.is_some() {
+        return None;
+    }
     let actors = walk.up(last)?;
     if let Some(session) = session {
         walk.session(last, session)?;
     }
-    let root = &index.party(last.root)?.subject;
     is_as_claimed(index, question.claim, &root.object, &actors)?;
     Some(Plain { root, until: walk.until })
 }
@@ -103,10 +106,11 @@ struct Walk<'a, 'b, G: Graph> {
 }
 
 impl<'a, G: Graph> Walk<'a, '_, G> {
-    /// Every hop from the last to the root. A hop needs nothing of the one before it, so that the processor can wait for
-    /// the memory of many at once.
+    /// The root, and every hop from the last up. Little of it waits for what is asked before, so that the processor can
+    /// fetch the memory of many at once.
     fn up(&mut self, last: &'a Link) -> Option<Actors> {
         let root = last.root;
+        self.party(root, last.root_incarnation())?;
         let mut actors = Actors::new();
         // Most hops that everybody allows.
         let mut hops_max = (self.ground.limits.depth_max as usize).min(HOPS_MAX);
@@ -116,7 +120,10 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
             let after = actors.len();
             let depth_max = self.party(link.to, link.to_incarnation())?;
             hops_max = hops_max.min((depth_max as usize).saturating_add(after));
-            let is_broken = link.root != root || link.to == root || actors.contains(&link.to);
+            let is_broken = link.root != root
+                || link.root_incarnation() != last.root_incarnation()
+                || link.to == root
+                || actors.contains(&link.to);
             if is_broken || after > link.depth_left as usize || after >= hops_max {
                 return None;
             }
@@ -130,11 +137,8 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
             }
             link = before;
         }
-        if link.from != root || actors.len() > hops_max {
-            return None;
-        }
-        self.party(root, link.root_incarnation())?;
-        Some(actors)
+        let holds = link.from == root && actors.len() <= hops_max;
+        holds.then_some(actors)
     }
 
     /// One hop's record.
@@ -151,31 +155,34 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
     /// One principal, to whom something was given as this incarnation; how deep it may be.
     fn party(&mut self, number: u32, incarnation: u32) -> Option<u32> {
         let party = self.index.party(number)?;
-        let standing = &party.standing;
-        let book = self.ground.book;
-        if party.kills > 0
-            || standing.incarnation != incarnation
-            || (self.index.has_broad_kills() && is_selected(book, book.known(&party.subject.object)))
-        {
+        if party.kills > 0 || party.incarnation != incarnation || self.is_selected(number) {
             return None;
         }
-        match standing.registered {
+        match party.registered {
             Registered::Plainly => {
                 let now = self.ground.facts.now;
-                if standing.not_before.is_some_and(|at| now < at) || now >= standing.until {
+                if now < party.not_before || now >= party.until {
                     return None;
                 }
-                self.until = self.until.min(standing.until);
-                self.sponsor(standing.sponsor)?;
-                if standing.ceiling != NONE {
-                    self.scope(standing.ceiling)?;
+                self.until = self.until.min(party.until);
+                self.sponsor(party.sponsor)?;
+                if party.ceiling != NONE {
+                    self.scope(party.ceiling)?;
                 }
-                Some(standing.max_depth)
+                Some(party.max_depth)
             }
-            Registered::No if self.index.type_of(party)?.is_agent => None,
-            Registered::No => self.is_live_human(number).then_some(u32::MAX),
-            Registered::Otherwise => None,
+            Registered::No if !self.index.type_of(party)?.is_agent => {
+                self.is_live_human(number).then_some(u32::MAX)
+            }
+            _ => None,
         }
+    }
+
+    /// Whether a switch for more than one principal selects this one.
+    fn is_selected(&self, number: u32) -> bool {
+        let (book, index) = (self.ground.book, self.index);
+        index.has_broad_kills()
+            && index.subject(number).is_none_or(|subject| is_selected(book, book.known(&subject.object)))
     }
 
     fn sponsor(&mut self, number: u32) -> Option<()> {
@@ -206,7 +213,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
 
     fn session(&mut self, last: &Link, session: &Session) -> Option<()> {
         let (presenter, now) = (self.ground.presenter, self.ground.facts.now);
-        let actor = &self.index.party(last.to)?.subject.object;
+        let actor = &self.index.subject(last.to)?.object;
         if session.incarnation != last.to_incarnation() || session.actor != *actor {
             return None;
         }
@@ -221,7 +228,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
 
 /// Whether a claim says of a chain what is so.
 fn is_as_claimed(index: &ChainIndex, claim: &Claim, root: &ObjectRef, actors: &[u32]) -> Option<()> {
-    let named = |number: &u32| index.party(*number).map(|party| &party.subject.object);
+    let named = |number: &u32| index.subject(*number).map(|subject| &subject.object);
     let actors = actors.iter().rev().map(named);
     let is_root = claim.root.as_ref().is_none_or(|said| said == root);
     let are_actors = claim.actors.is_empty() || actors.clone().eq(claim.actors.iter().map(Some));

@@ -101,7 +101,11 @@ impl Book {
 
     fn set_agent(&mut self, record: &Agent, put: bool) {
         self.chain_index.set_agent(record, put);
-        self.agents.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
+        let shared = || {
+            let ceiling = record.ceiling.as_ref().map(|ceiling| self.chain_index.shared(ceiling));
+            Arc::new(Agent { ceiling, ..record.clone() })
+        };
+        self.agents.set(record.principal.clone(), put.then(shared));
     }
 
     fn set_change(&mut self, record: &AgentChange, put: bool) {
@@ -145,7 +149,9 @@ impl Book {
             self.delegations_by_from.remove(&record.from, &id);
             self.delegations_by_to.remove(to, &id);
         }
-        self.delegations.set(id, put.then(|| Arc::new(record.clone())));
+        let shared =
+            || Arc::new(Delegation { scope: self.chain_index.shared(&record.scope), ..record.clone() });
+        self.delegations.set(id, put.then(shared));
         let end = record.revoked.as_ref().map_or(record.not_after, |ended| ended.at.min(record.not_after));
         self.set_end(end, record.key(), put);
     }

@@ -7,7 +7,7 @@ use crate::id::DelegationId;
 use crate::records::HumanStatus;
 
 /// A delegation.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Link {
     pub(super) id: DelegationId,
     /// Whether it is to one principal, neither revoked nor counted nor bound to a session nor renewed within a subtree.
@@ -73,9 +73,19 @@ pub(crate) enum Registered {
     Otherwise,
 }
 
-/// What the record of an agent says.
+/// The first instant there is, in milliseconds since 1970.
+const FIRST_MS: i64 = -62_135_596_800_000;
+
+/// A principal: what its records say, in one line of memory.
 #[derive(Debug, Clone, Copy)]
-pub(crate) struct Standing {
+#[repr(align(64))]
+pub(crate) struct Party {
+    /// Its type.
+    pub(crate) object_type: u32,
+    /// How many switches select it by name.
+    pub(crate) kills: u32,
+    /// What the record of a human says.
+    pub(crate) human: Option<HumanStatus>,
     pub(crate) registered: Registered,
     /// 1 without a record.
     pub(crate) incarnation: u32,
@@ -85,43 +95,35 @@ pub(crate) struct Standing {
     pub(crate) ceiling: u32,
     /// The first of its sponsors.
     pub(crate) sponsor: u32,
-    pub(crate) not_before: Option<Timestamp>,
+    pub(crate) not_before: Timestamp,
     /// When its time is over, or its attestation.
     pub(crate) until: Timestamp,
 }
 
-impl Default for Standing {
-    fn default() -> Standing {
-        Standing {
+impl Default for Party {
+    fn default() -> Party {
+        Party {
+            object_type: NONE,
+            kills: 0,
+            human: None,
             registered: Registered::No,
             incarnation: 1,
             max_depth: u32::MAX,
             ceiling: NONE,
             sponsor: NONE,
-            not_before: None,
+            not_before: Timestamp::from_millis(FIRST_MS),
             until: Timestamp::MAX,
         }
     }
 }
 
-/// A principal.
+/// A principal as a subject.
 #[derive(Debug, Clone)]
-pub(crate) struct Party {
-    /// Who it is, as a subject.
-    pub(crate) subject: SubjectRef,
-    /// Its type.
-    pub(crate) object_type: u32,
-    /// How many switches select it by name.
-    pub(crate) kills: u32,
-    /// What the record of a human says.
-    pub(crate) human: Option<HumanStatus>,
-    pub(crate) standing: Standing,
-}
+pub(crate) struct Named(pub(crate) SubjectRef);
 
-impl Default for Party {
-    fn default() -> Party {
-        let subject = SubjectRef { object: ObjectRef::new("", ""), relation: None };
-        Party { subject, object_type: NONE, kills: 0, human: None, standing: Standing::default() }
+impl Default for Named {
+    fn default() -> Named {
+        Named(SubjectRef { object: ObjectRef::new("", ""), relation: None })
     }
 }
 

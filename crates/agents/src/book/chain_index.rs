@@ -4,12 +4,12 @@
 //! what is not plain here, the records themselves decide.
 
 use std::hash::{BuildHasher, Hash, Hasher};
-use std::sync::Arc;
 
 use foldhash::quality::FixedState;
-use pemba_model::{ObjectRef, SmolStr, SubjectRef, Timestamp};
+use pemba_model::{ObjectRef, SmolStr, SubjectRef};
 
-use super::chain_entries::{Link, Party, PartyType, Registered, Standing};
+use super::chain_entries::{Link, Named, Party, PartyType, Registered};
+use super::dense::Dense;
 use super::numbered::{NONE, Numbered};
 use super::table::hasher;
 use crate::id::DelegationId;
@@ -22,9 +22,11 @@ use crate::scope::Scope;
 #[derive(Debug, Clone)]
 pub(crate) struct ChainIndex {
     links: Numbered<Link>,
-    parties: Numbered<Party>,
+    names: Numbered<Named>,
+    /// Principals, under the numbers of their names.
+    parties: Dense<Party>,
     types: Numbered<PartyType>,
-    scopes: Numbered<Option<Arc<Scope>>>,
+    scopes: Numbered<Scope>,
     /// Switches that select more than one principal.
     broad_kills: usize,
     hasher: FixedState,
@@ -34,7 +36,8 @@ impl Default for ChainIndex {
     fn default() -> ChainIndex {
         ChainIndex {
             links: Numbered::default(),
-            parties: Numbered::default(),
+            names: Numbered::default(),
+            parties: Dense::default(),
             types: Numbered::default(),
             scopes: Numbered::default(),
             broad_kills: 0,
@@ -47,7 +50,7 @@ impl Default for ChainIndex {
 impl PartialEq for ChainIndex {
     fn eq(&self, other: &Self) -> bool {
         let sizes = |index: &ChainIndex| {
-            (index.links.len(), index.parties.len(), index.types.len(), index.scopes.len(), index.broad_kills)
+            (index.links.len(), index.names.len(), index.types.len(), index.scopes.len(), index.broad_kills)
         };
         sizes(self) == sizes(other)
     }
@@ -57,7 +60,7 @@ impl ChainIndex {
     /// The hop with an id, if what it rests on can be told from numbers at all.
     #[inline]
     pub(crate) fn link_of(&self, id: DelegationId) -> Option<&Link> {
-        if self.links.is_full() || self.parties.is_full() || self.types.is_full() || self.scopes.is_full() {
+        if self.links.is_full() || self.names.is_full() || self.types.is_full() || self.scopes.is_full() {
             return None;
         }
         self.link(self.links.find(self.hasher.hash_one(id), |link| link.id == id)?)
@@ -75,6 +78,12 @@ impl ChainIndex {
         self.parties.get(number)
     }
 
+    /// A principal as a subject.
+    #[inline]
+    pub(crate) fn subject(&self, number: u32) -> Option<&SubjectRef> {
+        self.names.get(number).map(|named| &named.0)
+    }
+
     /// What is said about a principal's type.
     #[inline]
     pub(crate) fn type_of(&self, party: &Party) -> Option<&PartyType> {
@@ -83,7 +92,7 @@ impl ChainIndex {
 
     /// A scope.
     pub(crate) fn scope(&self, number: u32) -> Option<&Scope> {
-        self.scopes.get(number)?.as_deref()
+        self.scopes.get(number)
     }
 
     /// Whether any switch selects more than one principal.
@@ -102,35 +111,39 @@ impl ChainIndex {
         }
     }
 
+    /// Takes in what an agent's record says, or forgets it.
     pub(super) fn set_agent(&mut self, record: &Agent, put: bool) {
         let Some(number) = self.party_number(&record.principal, put) else { return };
-        if put {
-            let standing = self.standing(record);
-            self.parties.update(number, |party| party.standing = standing);
-            return;
+        let mut before = Party::default();
+        let told = if put { self.told(record) } else { before };
+        self.parties.update(number, |party| {
+            before = *party;
+            *party = Party { object_type: party.object_type, kills: party.kills, human: party.human, ..told };
+        });
+        if !put {
+            self.release_scope(before.ceiling);
+            self.release_party(before.sponsor);
+            self.release_party(number);
         }
-        let mut before = Standing::default();
-        self.parties.update(number, |party| before = std::mem::take(&mut party.standing));
-        self.release_scope(before.ceiling);
-        self.release_party(before.sponsor);
-        self.release_party(number);
     }
 
     /// What an agent's record says; mentions what it names.
-    fn standing(&mut self, record: &Agent) -> Standing {
+    fn told(&mut self, record: &Agent) -> Party {
         let sponsor = record.sponsors.first().and_then(|sponsor| self.party_number(sponsor, true));
         let is_plain = record.status == Status::Active
             && record.purpose_permissions.is_empty()
             && !record.own_grants_required
             && sponsor.is_some();
-        Standing {
+        let other = Party::default();
+        Party {
             registered: if is_plain { Registered::Plainly } else { Registered::Otherwise },
             incarnation: record.incarnation,
             max_depth: record.max_depth.unwrap_or(u32::MAX),
             ceiling: record.ceiling.as_ref().map_or(NONE, |ceiling| self.mention_scope(ceiling)),
             sponsor: sponsor.unwrap_or(NONE),
-            not_before: record.not_before,
-            until: [record.not_after, record.attest_by].into_iter().flatten().min().unwrap_or(Timestamp::MAX),
+            not_before: record.not_before.unwrap_or(other.not_before),
+            until: [record.not_after, record.attest_by].into_iter().flatten().min().unwrap_or(other.until),
+            ..other
         }
     }
 
@@ -215,23 +228,26 @@ impl ChainIndex {
     /// A principal's number; with `mention`, one more mention of it.
     fn party_number(&mut self, principal: &ObjectRef, mention: bool) -> Option<u32> {
         let hash = self.hasher.hash_one(principal);
-        let is_it = |party: &Party| party.subject.object == *principal;
-        match self.parties.find(hash, is_it) {
-            Some(number) if !mention => Some(number),
-            None if !mention => None,
-            Some(_) => self.parties.mention(hash, is_it, Party::default),
-            None => {
-                let object_type = self.type_number(&principal.object_type, true)?;
-                let subject = SubjectRef { object: principal.clone(), relation: None };
-                self.parties.mention(hash, is_it, || Party { subject, object_type, ..Party::default() })
-            }
+        let is_it = |named: &Named| named.0.object == *principal;
+        let known = self.names.find(hash, is_it);
+        if !mention {
+            return known;
         }
+        let subject = || Named(SubjectRef { object: principal.clone(), relation: None });
+        let number = self.names.mention(hash, is_it, subject)?;
+        if known.is_none() {
+            let object_type = self.type_number(&principal.object_type, true)?;
+            self.parties.update(number, |party| *party = Party { object_type, ..Party::default() });
+        }
+        Some(number)
     }
 
     fn release_party(&mut self, number: u32) {
-        let last = self.parties.release(number, |party| self.hasher.hash_one(&party.subject.object));
-        if let Some(party) = last {
-            self.release_type(party.object_type);
+        let last = self.names.release(number, |named| self.hasher.hash_one(&named.0.object));
+        if last.is_some() {
+            let mut before = Party::default();
+            self.parties.update(number, |party| before = std::mem::take(party));
+            self.release_type(before.object_type);
         }
     }
 
@@ -251,21 +267,26 @@ impl ChainIndex {
 
     /// One more mention of a scope; equal scopes have one number.
     fn mention_scope(&mut self, scope: &Scope) -> u32 {
-        let is_it = |one: &Option<Arc<Scope>>| one.as_deref() == Some(scope);
         let hash = scope_hash(&self.hasher, scope);
-        self.scopes.mention(hash, is_it, || Some(Arc::new(scope.clone()))).unwrap_or(NONE)
+        self.scopes.mention(hash, |other| other == scope, || scope.clone()).unwrap_or(NONE)
     }
 
     fn release_scope(&mut self, number: u32) {
         let hasher = &self.hasher;
-        self.scopes.release(number, |one| one.as_deref().map_or(0, |scope| scope_hash(hasher, scope)));
+        self.scopes.release(number, |scope| scope_hash(hasher, scope));
+    }
+
+    /// The scope itself, sharing its memory with an equal one that is here.
+    pub(super) fn shared(&self, scope: &Scope) -> Scope {
+        let number = self.scopes.find(scope_hash(&self.hasher, scope), |other| other == scope);
+        number.and_then(|number| self.scopes.get(number)).unwrap_or(scope).clone()
     }
 }
 
 /// A hash of what most scopes differ in.
 fn scope_hash(hasher: &FixedState, scope: &Scope) -> u64 {
     let mut hasher = hasher.build_hasher();
-    for clause in &scope.clauses {
+    for clause in &*scope.clauses {
         clause.resource_type.hash(&mut hasher);
         clause.permissions.hash(&mut hasher);
         clause.selector.hash(&mut hasher);

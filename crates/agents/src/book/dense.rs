@@ -1,6 +1,6 @@
 //! A persistent array for small entries found by number: a few hot steps and one place in memory.
 //!
-//! A tree over the digits of the number, 32 ways, with leaves of 16 entries. A clone shares every node, and a change
+//! A tree over the digits of the number, 32 ways, with leaves of 64 entries. A clone shares every node, and a change
 //! copies the nodes on its way.
 
 use std::array;
@@ -10,7 +10,7 @@ use std::sync::Arc;
 const BITS: u32 = 5;
 const WAYS: usize = 1 << BITS;
 /// Bits of the number that a leaf takes.
-const LEAF_BITS: u32 = 4;
+const LEAF_BITS: u32 = 6;
 const LEAF: usize = 1 << LEAF_BITS;
 
 #[derive(Debug, Clone)]
@@ -104,7 +104,7 @@ mod tests {
     fn every_version_keeps_what_it_held() {
         let mut dense: Dense<u32> = Dense::default();
         let mut kept = Vec::new();
-        let numbers = [0, 15, 16, 511, 512, 16_383, 16_384, 70_000, u32::MAX];
+        let numbers = [0, 63, 64, 2047, 2048, 65_535, 65_536, 200_000, u32::MAX];
         for (at, number) in numbers.into_iter().enumerate() {
             kept.push(dense.clone());
             dense.update(number, |entry| *entry = number / 2 + 1);
