@@ -110,7 +110,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
     /// fetch the memory of many at once.
     fn up(&mut self, last: &'a Link) -> Option<Actors> {
         let root = last.root;
-        self.party(root, last.root_incarnation())?;
+        self.party(root, last.root_incarnation)?;
         let mut actors = Actors::new();
         // Most hops that everybody allows.
         let mut hops_max = (self.ground.limits.depth_max as usize).min(HOPS_MAX);
@@ -118,10 +118,10 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
         loop {
             self.link(link)?;
             let after = actors.len();
-            let depth_max = self.party(link.to, link.to_incarnation())?;
+            let depth_max = self.party(link.to, link.to_incarnation)?;
             hops_max = hops_max.min((depth_max as usize).saturating_add(after));
             let is_broken = link.root != root
-                || link.root_incarnation() != last.root_incarnation()
+                || link.root_incarnation != last.root_incarnation
                 || link.to == root
                 || actors.contains(&link.to);
             if is_broken || after > link.depth_left as usize || after >= hops_max {
@@ -132,7 +132,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
                 break;
             }
             let before = self.index.link(link.parent)?;
-            if link.from != before.to || link.from_incarnation() != before.to_incarnation() {
+            if link.from != before.to || link.from_incarnation != before.to_incarnation {
                 return None;
             }
             link = before;
@@ -214,7 +214,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
     fn session(&mut self, last: &Link, session: &Session) -> Option<()> {
         let (presenter, now) = (self.ground.presenter, self.ground.facts.now);
         let actor = &self.index.subject(last.to)?.object;
-        if session.incarnation != last.to_incarnation() || session.actor != *actor {
+        if session.incarnation != last.to_incarnation || session.actor != *actor {
             return None;
         }
         let until = session_over(session, presenter.session_used_at, now).ok()?;
@@ -229,11 +229,11 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
 /// Whether a claim says of a chain what is so.
 fn is_as_claimed(index: &ChainIndex, claim: &Claim, root: &ObjectRef, actors: &[u32]) -> Option<()> {
     let named = |number: &u32| index.subject(*number).map(|subject| &subject.object);
-    let actors = actors.iter().rev().map(named);
+    let mut actors = actors.iter().rev().map(named);
     let is_root = claim.root.as_ref().is_none_or(|said| said == root);
     let are_actors = claim.actors.is_empty() || actors.clone().eq(claim.actors.iter().map(Some));
     let is_end = match &claim.either_end {
-        Some(end) => end == root || actors.last() == Some(Some(end)),
+        Some(end) => end == root || actors.next_back() == Some(Some(end)),
         None => true,
     };
     (is_root && are_actors && is_end).then_some(())

@@ -19,28 +19,13 @@ pub(crate) struct Link {
     pub(crate) from: u32,
     pub(crate) to: u32,
     pub(crate) scope: u32,
-    /// The incarnations of root, `from` and `to`.
-    pub(super) incarnations: [u32; 3],
+    /// As which incarnation the root gave its authority, the delegator made the hop, and the delegate got it.
+    pub(crate) root_incarnation: u32,
+    pub(crate) from_incarnation: u32,
+    pub(crate) to_incarnation: u32,
     pub(crate) not_before: Timestamp,
     pub(crate) not_after: Timestamp,
     pub(crate) created_revision: u64,
-}
-
-impl Link {
-    /// As which incarnation the root gave its authority.
-    pub(crate) fn root_incarnation(&self) -> u32 {
-        self.incarnations[0]
-    }
-
-    /// As which incarnation the delegator made it.
-    pub(crate) fn from_incarnation(&self) -> u32 {
-        self.incarnations[1]
-    }
-
-    /// As which incarnation the delegate got it.
-    pub(crate) fn to_incarnation(&self) -> u32 {
-        self.incarnations[2]
-    }
 }
 
 impl Default for Link {
@@ -54,7 +39,9 @@ impl Default for Link {
             from: NONE,
             to: NONE,
             scope: NONE,
-            incarnations: [0; 3],
+            root_incarnation: 0,
+            from_incarnation: 0,
+            to_incarnation: 0,
             not_before: Timestamp::MAX,
             not_after: Timestamp::UNIX_EPOCH,
             created_revision: u64::MAX,

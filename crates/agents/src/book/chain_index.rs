@@ -192,6 +192,7 @@ impl ChainIndex {
 
     /// What a plain delegation's record says; mentions what it names.
     fn plain_link(&mut self, record: &Delegation) -> Option<Link> {
+        let [root_incarnation, from_incarnation, to_incarnation] = record.incarnations;
         Some(Link {
             id: record.id,
             is_plain: true,
@@ -204,7 +205,9 @@ impl ChainIndex {
             from: self.party_number(&record.from, true)?,
             to: self.party_number(&record.to.object, true)?,
             scope: self.mention_scope(&record.scope),
-            incarnations: record.incarnations,
+            root_incarnation,
+            from_incarnation,
+            to_incarnation,
             not_before: record.not_before,
             not_after: record.not_after,
             created_revision: record.created_revision,

@@ -236,6 +236,8 @@ impl World {
             found = found.with(some).unwrap();
         }
         assert_eq!(found, self.book);
+        let taken_back: Vec<DocumentChange> = all.into_iter().map(DocumentChange::reversed).collect();
+        assert_eq!(self.book.with(&taken_back).unwrap(), Book::default());
         self.book = found;
     }
 
