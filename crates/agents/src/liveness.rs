@@ -199,6 +199,13 @@ fn apply_kills(book: &Book, known: Known<'_>, now: Timestamp, standing: &mut Liv
     });
 }
 
+/// Whether any switch selects a principal, one that is over included.
+pub(crate) fn is_selected(book: &Book, known: Known<'_>) -> bool {
+    let mut found = false;
+    each_kill(book, known, &mut |_| found = true);
+    found
+}
+
 /// Every switch that selects a principal, those that are over included.
 fn each_kill(book: &Book, known: Known<'_>, found: &mut dyn FnMut(&Arc<Kill>)) {
     let mut select = |selector: KillSelector| book.kills_for(&selector).for_each(&mut *found);

@@ -1,11 +1,12 @@
 //! Scopes: what may be done to which objects. A delegation has one, and an agent's ceiling is one.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use pemba_engine::{CheckAnswer, Graph, Permissionship, QueryError, in_subtree};
 use pemba_model::{CaveatRef, Context, ObjectRef, SmolStr, names};
 use pemba_schema::{Definition, Schema};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
 
 use crate::answer::{self, Open};
 use crate::error::{Reason, Refused};
@@ -16,8 +17,17 @@ use crate::moment::Facts;
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Scope {
-    /// The clauses, in the order given.
-    pub clauses: Vec<Clause>,
+    /// The clauses, in the order given. Many records have the same ones, and share them.
+    #[serde(serialize_with = "write_clauses", deserialize_with = "read_clauses")]
+    pub clauses: Arc<[Clause]>,
+}
+
+fn write_clauses<S: Serializer>(clauses: &Arc<[Clause]>, serializer: S) -> Result<S::Ok, S::Error> {
+    clauses.serialize(serializer)
+}
+
+fn read_clauses<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Arc<[Clause]>, D::Error> {
+    Vec::deserialize(deserializer).map(Into::into)
 }
 
 /// Permissions on objects of one type, under a condition.
@@ -35,7 +45,7 @@ pub struct Clause {
 }
 
 /// Objects of a clause's type.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Selector {
     /// These, by id.
@@ -94,7 +104,7 @@ impl Scope {
     ) -> Result<CheckAnswer, QueryError> {
         let mut answer = answer::no();
         let mut open = Open::default();
-        for clause in &self.clauses {
+        for clause in &*self.clauses {
             let Some(one) = open.take(clause.contains(facts, permission, object, values))? else { continue };
             answer = answer::or(answer, one);
             if answer.permissionship == Permissionship::Yes {

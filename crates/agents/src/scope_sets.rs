@@ -92,7 +92,7 @@ impl Scope {
         values: Option<&Context>,
     ) -> Result<HeldScope, QueryError> {
         let mut whole = HeldScope { held: Held::nothing(), valid_until: None, fault: None };
-        for clause in &self.clauses {
+        for clause in &*self.clauses {
             if clause.resource_type != *resource_type || !clause.permissions.contains(permission) {
                 continue;
             }

@@ -91,7 +91,7 @@ fn scope() -> Scope {
         selector: Selector::AllOfType,
         caveat: None,
     };
-    Scope { clauses: vec![clause("customer"), clause("ticket")] }
+    Scope { clauses: [clause("customer"), clause("ticket")].into() }
 }
 
 /// A desk with agents, and one chain of three hops for each of its first users; the leaves by user.

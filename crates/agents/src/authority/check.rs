@@ -1,6 +1,6 @@
 //! The decision about one object.
 
-use pemba_engine::{Graph, Permissionship, QueryError};
+use pemba_engine::{CheckAnswer, Graph, Permissionship, QueryError};
 use pemba_model::{ObjectRef, SubjectRef};
 
 use super::approvals::{self, Approved};
@@ -8,6 +8,7 @@ use super::conjunct::{Limit, Part};
 use super::decision::{Decision, Outcome};
 use super::evaluation::{Concluded, Evaluation};
 use super::gates::{self, Gated};
+use super::plain;
 use super::{Case, Ground, Question};
 use crate::answer;
 use crate::chain::{Chain, resolve};
@@ -16,13 +17,43 @@ use crate::scope::Scope;
 
 /// What a chain may do to an object.
 pub fn check<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
+    if let Some(plain) = plain::claimed(ground, question) {
+        return plain.decide(ground, question);
+    }
+    check_whole(ground, question)
+}
+
+/// The decision of `check` with every conjunct evaluated: the slow way, which the quick one must agree with.
+#[doc(hidden)]
+pub fn check_whole<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
     let chain = resolve(ground.book, question.claim, ground.presenter, ground.facts.revision)?;
-    Ok(decide(ground, &chain, question, false)?.0)
+    Ok(decide_whole(ground, &chain, question, false)?.0)
+}
+
+/// Whether `check` answers the quick way.
+#[doc(hidden)]
+pub fn is_plain<G: Graph>(ground: &Ground<'_, G>, question: &Question<'_>) -> bool {
+    plain::claimed(ground, question).is_some()
 }
 
 /// The decision for a chain that is resolved. With `consume`, what is counted counts as being consumed now: then it is
 /// no obstacle. Also says which approval was used.
 pub fn decide<G: Graph>(
+    ground: &Ground<'_, G>,
+    chain: &Chain,
+    question: &Question<'_>,
+    consume: bool,
+) -> Result<(Decision, Option<crate::id::ApprovalId>), Refused> {
+    let leaf = chain.leaf();
+    if let Some(plain) = leaf.and_then(|leaf| plain::plain(ground, leaf, chain.session.as_deref(), question))
+    {
+        return Ok((plain.decide(ground, question)?, None));
+    }
+    decide_whole(ground, chain, question, consume)
+}
+
+/// The same, with every conjunct evaluated.
+fn decide_whole<G: Graph>(
     ground: &Ground<'_, G>,
     chain: &Chain,
     question: &Question<'_>,
@@ -135,6 +166,16 @@ pub(super) fn direct(principal: &ObjectRef) -> SubjectRef {
     SubjectRef { object: principal.clone(), relation: None }
 }
 
+/// The decision that an answer comes to as long as nothing but approval and uses is left.
+pub(super) fn decision_of(answer: CheckAnswer, limit: Option<Limit>, shadows: Vec<ObjectRef>) -> Decision {
+    let outcome = match answer.permissionship {
+        Permissionship::No => Outcome::Deny,
+        Permissionship::Conditional => Outcome::Conditional,
+        Permissionship::Yes => Outcome::Allow,
+    };
+    Decision { outcome, missing: answer.missing, valid_until: answer.valid_until, limit, shadows }
+}
+
 /// Adds approval and uses, which matter only when everything else allows the action.
 pub(super) fn conclude<G: Graph>(
     ground: &Ground<'_, G>,
@@ -144,18 +185,7 @@ pub(super) fn conclude<G: Graph>(
     gated: Gated,
     consume: bool,
 ) -> Result<(Decision, Option<crate::id::ApprovalId>), Refused> {
-    let Concluded { answer, limit, .. } = concluded;
-    let mut decision = Decision {
-        outcome: match answer.permissionship {
-            Permissionship::No => Outcome::Deny,
-            Permissionship::Conditional => Outcome::Conditional,
-            Permissionship::Yes => Outcome::Allow,
-        },
-        missing: answer.missing,
-        valid_until: answer.valid_until,
-        limit,
-        shadows: gated.shadows,
-    };
+    let mut decision = decision_of(concluded.answer, concluded.limit, gated.shadows);
     if decision.outcome != Outcome::Allow {
         // A claim of an approval that is not there, or somebody else's, is an error whatever the outcome.
         approvals::presented(ground, question.claim)?;

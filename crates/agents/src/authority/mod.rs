@@ -12,11 +12,12 @@ mod evaluation;
 mod explain;
 mod gates;
 mod lookup;
+mod plain;
 mod reach;
 
 pub use approvals::{ActionHash, action_hash, eligible};
 pub(crate) use approvals::{hexadecimal, is_same_voter, may_by_itself};
-pub use check::{check, decide};
+pub use check::{check, check_whole, decide, is_plain};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};

@@ -78,6 +78,7 @@ impl Book {
     }
 
     fn set_type(&mut self, record: &TypePolicy, put: bool) {
+        self.chain_index.set_type(record, put);
         if put {
             Arc::make_mut(&mut self.types).insert(record.object_type.clone(), Arc::new(record.clone()));
         } else {
@@ -99,7 +100,12 @@ impl Book {
     }
 
     fn set_agent(&mut self, record: &Agent, put: bool) {
-        self.agents.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
+        self.chain_index.set_agent(record, put);
+        let shared = || {
+            let ceiling = record.ceiling.as_ref().map(|ceiling| self.chain_index.shared(ceiling));
+            Arc::new(Agent { ceiling, ..record.clone() })
+        };
+        self.agents.set(record.principal.clone(), put.then(shared));
     }
 
     fn set_change(&mut self, record: &AgentChange, put: bool) {
@@ -112,10 +118,12 @@ impl Book {
     }
 
     fn set_human(&mut self, record: &Human, put: bool) {
+        self.chain_index.set_human(record, put);
         self.humans.set(record.principal.clone(), put.then(|| Arc::new(record.clone())));
     }
 
     fn set_kill(&mut self, record: &Kill, put: bool) {
+        self.chain_index.set_kill(record, put);
         if put {
             self.kills_by_selector.insert(&record.selector, record.name.clone());
             self.kills.insert_mut(record.name.clone(), Arc::new(record.clone()));
@@ -129,6 +137,7 @@ impl Book {
     }
 
     fn set_delegation(&mut self, record: &Delegation, put: bool) {
+        self.chain_index.set_delegation(record, put);
         let id = record.id;
         let to = &record.to.object;
         if put {
@@ -140,7 +149,9 @@ impl Book {
             self.delegations_by_from.remove(&record.from, &id);
             self.delegations_by_to.remove(to, &id);
         }
-        self.delegations.set(id, put.then(|| Arc::new(record.clone())));
+        let shared =
+            || Arc::new(Delegation { scope: self.chain_index.shared(&record.scope), ..record.clone() });
+        self.delegations.set(id, put.then(shared));
         let end = record.revoked.as_ref().map_or(record.not_after, |ended| ended.at.min(record.not_after));
         self.set_end(end, record.key(), put);
     }

@@ -1,9 +1,13 @@
 //! What follows from all records at one revision: immutable, cheap to succeed, and looked up by whatever is asked for.
 
 mod apply;
-mod hash_trie;
+mod chain_entries;
+mod chain_index;
+mod dense;
 mod index;
 mod known;
+mod numbered;
+mod slots;
 mod table;
 
 use std::collections::BTreeMap;
@@ -12,8 +16,11 @@ use std::sync::Arc;
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
+pub(crate) use self::chain_entries::{Link, Registered};
+pub(crate) use self::chain_index::ChainIndex;
 use self::index::Index;
 pub use self::known::Known;
+pub(crate) use self::numbered::NONE;
 pub use self::table::Table;
 use self::table::{Map, empty};
 use crate::id::{ApprovalId, DelegationId, SessionId};
@@ -48,6 +55,7 @@ pub struct Book {
     approvals_by_action: Index<SmolStr, ApprovalId>,
     approvals_by_actor: Index<ObjectRef, ApprovalId>,
     consumptions: Map<Key, Arc<Consumption>>,
+    chain_index: ChainIndex,
     /// What will be over when, to be forgotten a while later.
     ends: RedBlackTreeSetSync<(Timestamp, Key)>,
     len: u64,
@@ -75,6 +83,7 @@ impl Default for Book {
             approvals_by_action: Index::default(),
             approvals_by_actor: Index::default(),
             consumptions: empty(),
+            chain_index: ChainIndex::default(),
             ends: RedBlackTreeSetSync::new_sync(),
             len: 0,
         }
@@ -232,6 +241,11 @@ impl Book {
         after: Option<DelegationId>,
     ) -> impl Iterator<Item = DelegationId> {
         self.delegations_by_to.after(to, after).copied()
+    }
+
+    /// What checks through chains look at.
+    pub(crate) fn chain_index(&self) -> &ChainIndex {
+        &self.chain_index
     }
 
     /// A session.

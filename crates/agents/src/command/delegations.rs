@@ -300,7 +300,7 @@ fn sleeping(moment: &Moment<'_>, delegation: &Delegation) -> Result<Vec<String>,
     let root = SubjectRef { object: delegation.root.clone(), relation: None };
     let mut found = Vec::new();
     let mut tried = 0;
-    for clause in &delegation.scope.clauses {
+    for clause in &*delegation.scope.clauses {
         let Selector::Objects(ids) = &clause.selector else { continue };
         for (id, permission) in ids.iter().flat_map(|id| clause.permissions.iter().map(move |p| (id, p))) {
             tried += 1;

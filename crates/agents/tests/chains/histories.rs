@@ -371,6 +371,11 @@ fn run(seed: u64, steps: usize, met: &mut Met) {
             &wrong[..wrong.len().min(5)]
         );
     }
+    for ((is_plain, is_allowed), times) in world.ways.take() {
+        let way = if is_plain { "the quick way" } else { "as a whole" };
+        let what = if is_allowed { "allowed" } else { "not allowed" };
+        *met.entry(format!("through a chain, {what}, {way}")).or_default() += times;
+    }
     world.restart();
 }
 
@@ -416,6 +421,9 @@ const HARD: &[(&str, u32)] = &[
     ("with an approval: Allow", 3),
     ("with an approval: Deny", 10),
     ("steps that only take away", 300),
+    ("through a chain, allowed, the quick way", 5000),
+    ("through a chain, allowed, as a whole", 1000),
+    ("through a chain, not allowed, the quick way", 5000),
 ];
 
 #[test]

@@ -1,10 +1,11 @@
 //! A pure world: relationships, records and a clock, changed by commands and asked questions.
 
+use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use pemba_agents::authority::{self, Decision, Ground, Outcome, Question, Reachable};
-use pemba_agents::chain::{Claim, Presenter};
+use pemba_agents::chain::{Claim, Presenter, resolve};
 use pemba_agents::command::{
     self, By, CastVote, Changes, Consume, Delegate, OpenSession, Outcomes, Registration, SetHuman, Throw,
     Transition,
@@ -34,6 +35,8 @@ pub struct World {
     pub now: Timestamp,
     pub limits: AgentLimits,
     pub presenter: Presenter,
+    /// How many checks through chains were answered the quick way or not, and allowed or not.
+    pub ways: RefCell<BTreeMap<(bool, bool), u32>>,
     documents: BTreeMap<Vec<u8>, Vec<u8>>,
     next_id: u128,
 }
@@ -74,7 +77,7 @@ pub fn scope(text: &str) -> Scope {
 
 /// The scope, under a caveat.
 pub fn under(mut scope: Scope, caveat: &str, values: &str) -> Scope {
-    for clause in &mut scope.clauses {
+    for clause in std::sync::Arc::make_mut(&mut scope.clauses) {
         clause.caveat = Some(CaveatRef { name: caveat.into(), context: context(values) });
     }
     scope
@@ -123,6 +126,7 @@ impl World {
             now: Timestamp::from_millis(1_800_000_000_000),
             limits: AgentLimits::default(),
             presenter: Presenter { client: "desk".into(), ..Presenter::default() },
+            ways: RefCell::default(),
             documents: BTreeMap::new(),
             next_id: 1,
         };
@@ -232,6 +236,8 @@ impl World {
             found = found.with(some).unwrap();
         }
         assert_eq!(found, self.book);
+        let taken_back: Vec<DocumentChange> = all.into_iter().map(DocumentChange::reversed).collect();
+        assert_eq!(self.book.with(&taken_back).unwrap(), Book::default());
         self.book = found;
     }
 
@@ -258,10 +264,30 @@ impl World {
         match &overlay {
             Some(overlay) => {
                 let ground = Ground { facts, seen: facts.over(overlay), book, limits, presenter };
-                authority::check(&ground, &question)
+                self.every_way(&ground, &question)
             }
-            None => authority::check(&Ground { facts, seen: facts, book, limits, presenter }, &question),
+            None => self.every_way(&Ground { facts, seen: facts, book, limits, presenter }, &question),
         }
+    }
+
+    /// The answer of a check, which must be the same in every way there is to it.
+    fn every_way<G: pemba_engine::Graph>(
+        &self,
+        ground: &Ground<'_, G>,
+        question: &Question<'_>,
+    ) -> Result<Decision, Refused> {
+        let found = authority::check(ground, question);
+        assert_eq!(found, authority::check_whole(ground, question), "{question:?}");
+        if let Ok(chain) = resolve(ground.book, question.claim, ground.presenter, ground.facts.revision) {
+            let decided = authority::decide(ground, &chain, question, false);
+            assert_eq!(found, decided.map(|(decision, _)| decision), "{question:?}");
+            if !chain.hops.is_empty() {
+                let is_plain = authority::is_plain(ground, question);
+                let is_allowed = found.as_ref().is_ok_and(|decision| decision.outcome == Outcome::Allow);
+                *self.ways.borrow_mut().entry((is_plain, is_allowed)).or_default() += 1;
+            }
+        }
+        found
     }
 
     pub fn decision(

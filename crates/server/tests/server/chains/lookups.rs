@@ -67,12 +67,13 @@ async fn resources_agree_with_checks() {
         .delegate_with(2, "agent:a", "agent:b", |new| {
             new.parent = Some(DelegationId(1));
             new.scope = documents(&some[2..6]);
-            new.scope.clauses.push(Clause {
+            let one_more = Clause {
                 resource_type: "document".into(),
                 permissions: BTreeSet::from(["view".into()]),
                 selector: Selector::Objects(BTreeSet::from(["d7".into()])),
                 caveat: None,
-            });
+            };
+            new.scope.clauses = new.scope.clauses.iter().cloned().chain([one_more]).collect();
         })
         .await;
     let session = stage

@@ -91,12 +91,13 @@ pub fn documents(ids: &[&str]) -> Scope {
         ids => Selector::Objects(ids.iter().map(|id| (*id).into()).collect()),
     };
     Scope {
-        clauses: vec![Clause {
+        clauses: [Clause {
             resource_type: "document".into(),
             permissions: ["view".into(), "edit".into()].into(),
             selector,
             caveat: None,
-        }],
+        }]
+        .into(),
     }
 }
 
