@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::edges::{Overrun, Reading};
-use crate::graph::Graph;
+use crate::graph::{Graph, Members};
 use crate::ids::{KindId, Ordinal};
 use crate::specialised::{Closable, Specialised};
 
@@ -58,18 +58,19 @@ pub(crate) enum Held {
 }
 
 impl Closure {
-    /// Finds them all: an object missing from a complete closure certainly does not hold the subject.
-    pub(crate) fn compute<G: Graph>(
+    /// Finds them all and puts them into an empty closure: an object missing from a complete one certainly does not hold
+    /// the subject. After an error the closure says nothing.
+    pub(crate) fn fill<G: Graph>(
+        &mut self,
         graph: &G,
         specialised: &Specialised,
         subject: Ordinal,
         reading: &mut Reading<'_>,
-    ) -> Result<Closure, Overrun> {
-        let mut search = Search { graph, specialised, closure: Closure::default(), reading };
+    ) -> Result<(), Overrun> {
+        let mut search = Search { graph, specialised, closure: self, reading };
         let is_complete = search.run(subject)?;
-        let mut closure = search.closure;
-        closure.is_too_large = !is_complete;
-        Ok(closure)
+        self.is_too_large = !is_complete;
+        Ok(())
     }
 
     /// Whether it is too large to be of use; what it holds then says nothing.
@@ -111,17 +112,22 @@ impl Closure {
     /// Adds a group unless it is there.
     #[inline]
     fn add(&mut self, group: Group) {
-        if self.position(group).is_some() {
-            return;
+        if self.groups.len() >= SCANNED_MAX {
+            self.add_to_many(group);
+        } else if !self.groups.contains(&group) {
+            self.groups.push(group);
         }
-        self.groups.push(group);
-        if self.groups.len() > SCANNED_MAX {
+    }
+
+    #[cold]
+    fn add_to_many(&mut self, group: Group) {
+        if self.position(group).is_none() {
+            self.groups.push(group);
             self.map_last();
         }
     }
 
     /// Puts the group added last into the map, and with it all others when it is the first too many to look through.
-    #[cold]
     fn map_last(&mut self) {
         let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let unmapped = self.places.len();
@@ -134,7 +140,7 @@ impl Closure {
 struct Search<'a, 'b, G> {
     graph: &'a G,
     specialised: &'a Specialised,
-    closure: Closure,
+    closure: &'a mut Closure,
     reading: &'a mut Reading<'b>,
 }
 
@@ -165,12 +171,22 @@ impl<G: Graph> Search<'_, '_, G> {
         while let Some(group) = self.closure.groups.get(at).copied() {
             at += 1;
             for (kind, owner) in parents(specialised, group.place()) {
-                if !self.add_plain(*owner, *kind, group.object())? {
-                    return Ok(false);
+                // Most groups are in one other or in none.
+                match self.graph.resources(*kind, group.object()) {
+                    Members::Empty => {}
+                    Members::One(one) if !self.graph.has_replaced() => {
+                        self.reading.charge(1)?;
+                        self.closure.add(Group::new(*owner, Ordinal(one)));
+                    }
+                    others => {
+                        if !self.add_members(*owner, *kind, others)? {
+                            return Ok(false);
+                        }
+                    }
                 }
             }
         }
-        Ok(true)
+        Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 
     /// What lies behind at least one qualified edge.
@@ -200,10 +216,10 @@ impl<G: Graph> Search<'_, '_, G> {
     }
 
     fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
-        let resources = self.graph.resources(kind, subject);
-        if resources.is_empty() {
-            return Ok(true);
-        }
+        self.add_members(place, kind, self.graph.resources(kind, subject))
+    }
+
+    fn add_members(&mut self, place: u32, kind: KindId, resources: Members<'_>) -> Result<bool, Overrun> {
         let len = resources.len();
         if len > GROUPS_MAX {
             return Ok(false);

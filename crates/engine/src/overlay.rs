@@ -250,6 +250,10 @@ impl<G: Graph> Graph for Overlay<'_, G> {
         own.map(SmolStr::as_str).or_else(|| self.base.object_id(object_type, ordinal))
     }
 
+    fn has_replaced(&self) -> bool {
+        self.base.has_replaced()
+    }
+
     fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap> {
         self.base.replaced(object_type)
     }
