@@ -164,6 +164,14 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         if closure.is_too_large() {
             return self.step(plan.kind, plan.target, object, depth);
         }
+        // Most objects name one group.
+        if let (Members::One(group), []) = (plain, qualified) {
+            return match closure.find(place, Ordinal(group)) {
+                None => Ok(Permissionship::No),
+                Some(Held::Certainly) => Ok(Permissionship::Yes),
+                Some(Held::Possibly) => self.atom(plan.target, Ordinal(group), depth + 1),
+            };
+        }
         let Some(possible) = met(closure, place, plain) else { return Ok(Permissionship::Yes) };
         let conditional = met_qualified(closure, place, qualified);
         let start = self.reasons.len();

@@ -155,27 +155,36 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(!self.specialised.closable_kinds.iter().any(is_qualified) || self.possible(subject)?)
     }
 
+    /// What plain edges lead to. A function of its own, so that its inmost loop has the registers.
+    #[inline(never)]
     fn definite(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
         for (place, closable) in (0..).zip(&specialised.closable) {
             if specialised.own == Some(closable.predicate) {
                 self.closure.add(Group::new(place, subject));
             }
-            for (kind, end) in base(closable, subject) {
-                if !self.add_plain(place, kind, end)? {
-                    return Ok(false);
-                }
+            if let Some(kind) = closable.direct
+                && !self.add_plain(place, kind, subject)?
+            {
+                return Ok(false);
+            }
+            if let Some(kind) = closable.wildcard
+                && !self.add_plain(place, kind, Ordinal::WILDCARD)?
+            {
+                return Ok(false);
             }
         }
+        let (graph, has_replaced) = (self.graph, self.graph.has_replaced());
+        // Most groups are in one other or in none; those steps are charged all at once.
+        let mut ones = 0;
         let mut at = 0;
         while let Some(group) = self.closure.groups.get(at).copied() {
             at += 1;
             for (kind, owner) in parents(specialised, group.place()) {
-                // Most groups are in one other or in none.
-                match self.graph.resources(*kind, group.object()) {
+                match graph.resources(*kind, group.object()) {
                     Members::Empty => {}
-                    Members::One(one) if !self.graph.has_replaced() => {
-                        self.reading.charge(1)?;
+                    Members::One(one) if !has_replaced => {
+                        ones += 1;
                         self.closure.add(Group::new(*owner, Ordinal(one)));
                     }
                     others => {
@@ -186,6 +195,7 @@ impl<G: Graph> Search<'_, '_, G> {
                 }
             }
         }
+        self.reading.charge(ones)?;
         Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 
@@ -216,7 +226,15 @@ impl<G: Graph> Search<'_, '_, G> {
     }
 
     fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
-        self.add_members(place, kind, self.graph.resources(kind, subject))
+        match self.graph.resources(kind, subject) {
+            Members::Empty => Ok(true),
+            Members::One(one) if !self.graph.has_replaced() => {
+                self.reading.charge(1)?;
+                self.closure.add(Group::new(place, Ordinal(one)));
+                Ok(self.closure.groups.len() <= GROUPS_MAX)
+            }
+            others => self.add_members(place, kind, others),
+        }
     }
 
     fn add_members(&mut self, place: u32, kind: KindId, resources: Members<'_>) -> Result<bool, Overrun> {
