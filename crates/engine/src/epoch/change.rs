@@ -140,7 +140,7 @@ impl Change {
         if let Some(birth) = unsafe { before.birth() } {
             self.retired.push((birth, Node::Slot(before)));
         }
-        let leaf = self.leaf(key, matches!(after, Slot::Few(_) | Slot::Many(_)))?;
+        let leaf = self.leaf(key, before.is_set(), after.is_set())?;
         // SAFETY: the leaf was born in this version.
         let is_empty = unsafe {
             leaf.set(slot_of(key), after);
@@ -152,17 +152,28 @@ impl Change {
         Some(())
     }
 
-    /// The leaf with a key's slot, born in this version, made if missing; wide if it must be.
-    fn leaf(&mut self, key: u32, wide: bool) -> Option<Leaf> {
+    /// The leaf with a key's slot, born in this version, made if missing. It is wide if there is a set in another slot or
+    /// is to be one in this, and narrow otherwise. A set that comes and goes costs no more copies for that, as long as it
+    /// does so once a version.
+    fn leaf(&mut self, key: u32, had_set: bool, has_set: bool) -> Option<Leaf> {
         let mut parent = self.parent(key)?;
         // SAFETY: born in this version, so nobody else has it.
         let (word, birth) = unsafe { parent.as_mut() }.child_mut(digit(key, BITS))?;
         let leaf = match Leaf::of(*word) {
-            None => Leaf::empty(wide),
-            Some(leaf) if *birth == self.id && (!wide || matches!(leaf, Leaf::Wide(_))) => return Some(leaf),
+            None => Leaf::empty(has_set),
             Some(leaf) => {
+                let (is_own, is_wide) = (*birth == self.id, matches!(leaf, Leaf::Wide(_)));
+                let has_others = || {
+                    // What is this version's has been looked through when it was made or lost a set.
+                    // SAFETY: in the tree.
+                    (is_own && !had_set) || unsafe { leaf.has_set_besides(slot_of(key)) }
+                };
+                let wide = has_set || (is_wide && has_others());
+                if is_own && wide == is_wide {
+                    return Some(leaf);
+                }
                 self.retired.push((*birth, Node::Leaf(leaf)));
-                // SAFETY: in the tree.
+                // SAFETY: in the tree; if it is to be narrow, the slot that is written next is the only one with a set.
                 unsafe { leaf.copy(wide) }
             }
         };

@@ -90,3 +90,68 @@ impl fmt::Debug for EpochTrie {
         f.debug_map().entries(self.iter_from(0).map(|(key, members)| (key, members.iter().count()))).finish()
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::epoch::node::Leaf;
+
+    /// Whether a leaf is wide, and whether it has to be; `None` where there is none.
+    fn shape(table: &EpochTrie, key: u32) -> Option<(bool, bool)> {
+        // SAFETY: the table holds the version and is borrowed.
+        unsafe {
+            let leaf = table.root.leaf(key)?;
+            Some((matches!(leaf, Leaf::Wide(_)), (0..64).any(|at| leaf.slot(at).is_set())))
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn a_leaf_is_wide_exactly_while_it_has_a_set(
+            steps in prop::collection::vec((any::<bool>(), 0..130u32, 0..3u32, 0..4u32), 1..200),
+        ) {
+            let (mut table, mut kept) = (EpochTrie::default(), Vec::new());
+            for (is_insert, key, member, keep) in steps {
+                if is_insert {
+                    table.insert(key, member);
+                } else {
+                    table.remove(key, member);
+                }
+                // Some changes are made in a version of their own, others in that of the one before.
+                if keep == 0 {
+                    kept.push(table.clone());
+                }
+                for table in kept.iter().rev().take(3).chain([&table]) {
+                    for key in [0, 64, 128] {
+                        let shape = shape(table, key);
+                        prop_assert!(shape.is_none_or(|(is_wide, has_set)| is_wide == has_set));
+                    }
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_leaf_whose_sets_all_go_becomes_narrow_in_one_version_and_in_many() {
+        for is_kept in [false, true] {
+            let (mut table, mut kept) = (EpochTrie::default(), Vec::new());
+            for key in 0..64 {
+                table.append(key, &[1, 2]);
+            }
+            assert_eq!(shape(&table, 0), Some((true, true)));
+            for key in 0..64 {
+                if is_kept {
+                    kept.push(table.clone());
+                }
+                assert!(table.remove(key, 1));
+                assert_eq!(shape(&table, 0), Some((key < 63, key < 63)));
+            }
+            assert!(table.insert(7, 9));
+            assert_eq!(shape(&table, 0), Some((true, true)));
+            assert!((0..64).all(|key| table.get(key).contains(Ordinal(2))));
+            assert!(kept.iter().all(|table| table.get(63).contains(Ordinal(1))));
+        }
+    }
+}

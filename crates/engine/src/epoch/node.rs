@@ -188,16 +188,13 @@ impl Leaf {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
-                Leaf::Narrow(leaf) => match leaf.as_ref().0.get(at) {
-                    None | Some(&NOTHING) => Slot::Empty,
-                    Some(one) => Slot::One(*one),
-                },
+                Leaf::Narrow(leaf) => leaf.as_ref().0.get(at).map_or(Slot::Empty, |one| slot_of_one(*one)),
                 Leaf::Wide(leaf) => leaf.as_ref().0.get(at).map_or(Slot::Empty, |word| Slot::of(*word)),
             }
         }
     }
 
-    /// A copy; wide if it is to be, or if it is already.
+    /// A copy, wide or narrow; a narrow one has nothing where there was a set.
     ///
     /// # Safety
     ///
@@ -205,14 +202,31 @@ impl Leaf {
     pub(super) unsafe fn copy(self, wide: bool) -> Leaf {
         // SAFETY: the caller's promise.
         unsafe {
-            match self {
-                Leaf::Narrow(leaf) if !wide => Leaf::Narrow(leak(Narrow(leaf.as_ref().0))),
-                Leaf::Narrow(leaf) => Leaf::Wide(leak(Wide(
-                    leaf.as_ref()
-                        .0
-                        .map(|one| if one == NOTHING { Slot::Empty.word() } else { Slot::One(one).word() }),
-                ))),
-                Leaf::Wide(leaf) => Leaf::Wide(leak(Wide(leaf.as_ref().0))),
+            match (self, wide) {
+                (Leaf::Narrow(leaf), false) => Leaf::Narrow(leak(Narrow(leaf.as_ref().0))),
+                (Leaf::Narrow(leaf), true) => {
+                    Leaf::Wide(leak(Wide(leaf.as_ref().0.map(|one| slot_of_one(one).word()))))
+                }
+                (Leaf::Wide(leaf), false) => {
+                    Leaf::Narrow(leak(Narrow(leaf.as_ref().0.map(|word| one_of_slot(Slot::of(word))))))
+                }
+                (Leaf::Wide(leaf), true) => Leaf::Wide(leak(Wide(leaf.as_ref().0))),
+            }
+        }
+    }
+
+    /// Whether a slot other than `at` has a set.
+    ///
+    /// # Safety
+    ///
+    /// As for `slot`.
+    pub(super) unsafe fn has_set_besides(self, at: u32) -> bool {
+        match self {
+            Leaf::Narrow(_) => false,
+            Leaf::Wide(leaf) => {
+                // SAFETY: the caller's promise.
+                let mut words = unsafe { leaf.as_ref() }.0.iter().enumerate();
+                words.any(|(other, word)| other != at as usize % FAN_OUT && Slot::of(*word).is_set())
             }
         }
     }
@@ -229,7 +243,7 @@ impl Leaf {
             match self {
                 Leaf::Narrow(mut leaf) => {
                     if let Some(place) = leaf.as_mut().0.get_mut(at) {
-                        *place = if let Slot::One(one) = slot { one } else { NOTHING };
+                        *place = one_of_slot(slot);
                     }
                 }
                 Leaf::Wide(mut leaf) => {
@@ -258,7 +272,22 @@ impl Leaf {
     }
 }
 
+/// What a place of a narrow leaf holds.
+fn slot_of_one(one: u32) -> Slot {
+    if one == NOTHING { Slot::Empty } else { Slot::One(one) }
+}
+
+/// What stands for a slot in a narrow leaf.
+fn one_of_slot(slot: Slot) -> u32 {
+    if let Slot::One(one) = slot { one } else { NOTHING }
+}
+
 impl Slot {
+    /// Whether it leads to something of its own.
+    pub(super) fn is_set(self) -> bool {
+        matches!(self, Slot::Few(_) | Slot::Many(_))
+    }
+
     fn of(word: u64) -> Slot {
         let at = word & !MANY;
         match word & MANY {

@@ -51,7 +51,7 @@ impl Root {
     /// # Safety
     ///
     /// As for `slot`.
-    unsafe fn leaf(self, key: u32) -> Option<Leaf> {
+    pub(super) unsafe fn leaf(self, key: u32) -> Option<Leaf> {
         if u64::from(key) >> (self.shift + BITS) != 0 {
             return None;
         }
