@@ -18,7 +18,7 @@ use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::large_set::LargeSet;
 use crate::names::TooManyObjects;
-use crate::slot_qualified::find;
+use crate::slot_qualified::{find, put};
 use crate::snapshot::attributes_of;
 
 /// Extra relationships that make no overlay.
@@ -198,15 +198,7 @@ impl Rows {
     }
 
     fn put_qualified(&mut self, at: (KindId, Ordinal), edge: QualifiedEdge, base: &[QualifiedEdge]) {
-        let row = self.qualified.entry(at).or_insert_with(|| base.to_vec());
-        match find(row, edge.other) {
-            Ok(found) => {
-                if let Some(there) = row.get_mut(found) {
-                    *there = edge;
-                }
-            }
-            Err(free) => row.insert(free, edge),
-        }
+        put(self.qualified.entry(at).or_insert_with(|| base.to_vec()), edge);
     }
 
     fn take_qualified(&mut self, at: (KindId, Ordinal), other: Ordinal, base: &[QualifiedEdge]) {

@@ -16,7 +16,7 @@ use crate::names::Names;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
-use crate::table::EdgeTable;
+use crate::table::{EdgeTable, QualifiedTable};
 use crate::table_kind::{KindTables, Tables};
 use crate::transaction::Transaction;
 

@@ -9,15 +9,15 @@ use crate::table::{EdgeTable, QualifiedTable};
 
 /// The edges of one kind, both ways. An edge is in the plain pair of tables or in the qualified pair, never in both.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KindTables<T> {
+pub(crate) struct KindTables<T: EdgeTable> {
     /// Resource to subjects.
     pub(crate) forward: T,
     /// Subject to resources.
     pub(crate) reverse: T,
     /// Resource to subjects, with qualifiers.
-    pub(crate) qualified_forward: QualifiedTable,
+    pub(crate) qualified_forward: T::Qualified,
     /// Subject to resources, with qualifiers.
-    pub(crate) qualified_reverse: QualifiedTable,
+    pub(crate) qualified_reverse: T::Qualified,
     /// Plain edges.
     pub(crate) plain: u64,
     /// Qualified edges.
@@ -81,15 +81,16 @@ impl<T: EdgeTable> KindTables<T> {
     }
 
     fn put_qualified(&mut self, resource: Ordinal, subject: Ordinal, qualifier: Arc<Qualifier>) {
-        self.qualified_forward.put(resource.0, subject, Arc::clone(&qualifier));
-        self.qualified_reverse.put(subject.0, resource, qualifier);
+        let forward = QualifiedEdge { other: subject, qualifier: Arc::clone(&qualifier) };
+        self.qualified_forward.put(resource.0, forward);
+        self.qualified_reverse.put(subject.0, QualifiedEdge { other: resource, qualifier });
     }
 }
 
 /// The attributes of the edge between a key and a member, if it is there.
 fn edge<T: EdgeTable>(
     plain: &T,
-    qualified: &QualifiedTable,
+    qualified: &T::Qualified,
     key: Ordinal,
     member: Ordinal,
 ) -> Option<Attributes> {
@@ -110,12 +111,12 @@ type Chunk<T> = [Option<Arc<KindTables<T>>>; CHUNK];
 
 /// The tables of all kinds, shared with the snapshots they were cloned from until they change.
 #[derive(Debug, Clone)]
-pub(crate) struct Tables<T> {
+pub(crate) struct Tables<T: EdgeTable> {
     chunks: Arc<[Arc<Chunk<T>>]>,
     kinds: usize,
 }
 
-impl<T> Default for Tables<T> {
+impl<T: EdgeTable> Default for Tables<T> {
     fn default() -> Tables<T> {
         Tables { chunks: Arc::default(), kinds: 0 }
     }

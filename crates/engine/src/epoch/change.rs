@@ -7,8 +7,11 @@ use smallvec::SmallVec;
 
 use crate::epoch::chain::Retired;
 use crate::epoch::node::{Few, Inner, Leaf, Many, Node, Slot};
+use crate::epoch::row::Row;
 use crate::epoch::tree::Root;
+use crate::graph::QualifiedEdge;
 use crate::slot::{FEW_AGAIN, FEW_MAX};
+use crate::slot_qualified::put;
 use crate::trie::{BITS, digit, slot_of};
 
 /// A change of one key.
@@ -47,7 +50,7 @@ impl Change {
     pub(super) fn insert(&mut self, key: u32, member: u32) -> Option<()> {
         let before = self.slot(key);
         let after = match before {
-            Slot::Empty => Slot::One(member),
+            Slot::Empty | Slot::Row(_) => Slot::One(member),
             Slot::One(one) => {
                 let pair = [one.min(member), one.max(member)];
                 Slot::Few(Few::new(self.id, 2, pair.into_iter())?)
@@ -88,7 +91,7 @@ impl Change {
     pub(super) fn remove(&mut self, key: u32, member: u32) -> Option<()> {
         let before = self.slot(key);
         let after = match before {
-            Slot::Empty | Slot::One(_) => Slot::Empty,
+            Slot::Empty | Slot::One(_) | Slot::Row(_) => Slot::Empty,
             Slot::Few(few) => {
                 // SAFETY: in the tree, and nobody writes to it while the members are used.
                 let members = unsafe { Few::members(few) };
@@ -133,6 +136,52 @@ impl Change {
             many => Slot::Many(Many::new(self.id, many.iter().copied().collect())),
         };
         self.replace(key, self.slot(key), after)
+    }
+
+    /// Puts an edge into a key's row.
+    pub(super) fn put_edge(&mut self, key: u32, edge: QualifiedEdge) -> Option<()> {
+        let before = self.slot(key);
+        let row = match before {
+            Slot::Row(row) if self.is_own(before) => {
+                // SAFETY: born in this version, so nobody else has it.
+                put(unsafe { Row::edges_mut(row) }, edge);
+                return Some(());
+            }
+            _ => {
+                // SAFETY: in the tree, and nobody writes to it while the row is used.
+                let edges = unsafe { before.row() };
+                let mut row = Vec::with_capacity(edges.len() + 1);
+                row.extend_from_slice(edges);
+                put(&mut row, edge);
+                row
+            }
+        };
+        self.replace(key, before, Slot::Row(Row::new(self.id, row)))
+    }
+
+    /// Takes the edge at a place of a key's row.
+    pub(super) fn remove_edge(&mut self, key: u32, at: usize) -> Option<()> {
+        let before = self.slot(key);
+        let Slot::Row(row) = before else { return None };
+        // SAFETY: in the tree, and nobody writes to it while the row is used.
+        let edges = unsafe { Row::edges(row) };
+        edges.get(at)?;
+        if edges.len() == 1 {
+            return self.replace(key, before, Slot::Empty);
+        }
+        if self.is_own(before) {
+            // SAFETY: born in this version, so nobody else has it.
+            unsafe { Row::edges_mut(row) }.remove(at);
+            return Some(());
+        }
+        let others = edges.iter().enumerate().filter(|(other, _)| *other != at);
+        let row = others.map(|(_, edge)| edge.clone()).collect();
+        self.replace(key, before, Slot::Row(Row::new(self.id, row)))
+    }
+
+    /// Gives a key without a row this one, in order.
+    pub(super) fn append_row(&mut self, key: u32, row: Vec<QualifiedEdge>) -> Option<()> {
+        self.replace(key, self.slot(key), Slot::Row(Row::new(self.id, row)))
     }
 
     fn replace(&mut self, key: u32, before: Slot, after: Slot) -> Option<()> {

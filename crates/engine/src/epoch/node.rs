@@ -6,7 +6,8 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
-use crate::graph::Members;
+use crate::epoch::row::Row;
+use crate::graph::{Members, QualifiedEdge};
 use crate::large_set::LargeSet;
 use crate::prefetch::prefetch;
 use crate::trie::FAN_OUT;
@@ -44,6 +45,7 @@ pub(super) enum Slot {
     One(u32),
     Few(NonNull<Few>),
     Many(NonNull<Many>),
+    Row(NonNull<Row>),
 }
 
 /// A few members, ascending; they follow this head.
@@ -64,6 +66,8 @@ pub(super) struct Many {
 /// there are members.
 const HEAD: usize = size_of::<u64>() + 2 * size_of::<u16>();
 
+/// The lowest bits of a row are 0, like those of an empty slot.
+const ROW: u64 = 0;
 const ONE: u64 = 1;
 const FEW: u64 = 2;
 const MANY: u64 = 3;
@@ -77,7 +81,7 @@ fn pointer<T>(address: u64) -> Option<NonNull<T>> {
     NonNull::new(ptr::with_exposed_provenance_mut(address as usize))
 }
 
-fn leak<T>(node: T) -> NonNull<T> {
+pub(super) fn leak<T>(node: T) -> NonNull<T> {
     NonNull::from(Box::leak(Box::new(node)))
 }
 
@@ -285,7 +289,7 @@ fn one_of_slot(slot: Slot) -> u32 {
 impl Slot {
     /// Whether it leads to something of its own.
     pub(super) fn is_set(self) -> bool {
-        matches!(self, Slot::Few(_) | Slot::Many(_))
+        matches!(self, Slot::Few(_) | Slot::Many(_) | Slot::Row(_))
     }
 
     fn of(word: u64) -> Slot {
@@ -294,7 +298,7 @@ impl Slot {
             ONE => Slot::One((word >> 32) as u32),
             FEW => pointer(at).map_or(Slot::Empty, Slot::Few),
             MANY => pointer(at).map_or(Slot::Empty, Slot::Many),
-            _ => Slot::Empty,
+            _ => pointer(at).map_or(Slot::Empty, Slot::Row),
         }
     }
 
@@ -304,6 +308,7 @@ impl Slot {
             Slot::One(one) => u64::from(one) << 32 | ONE,
             Slot::Few(at) => address(at) | FEW,
             Slot::Many(at) => address(at) | MANY,
+            Slot::Row(at) => address(at) | ROW,
         }
     }
 
@@ -314,12 +319,25 @@ impl Slot {
     /// What the slot leads to is not freed or written to during `'a`.
     pub(super) unsafe fn members<'a>(self) -> Members<'a> {
         match self {
-            Slot::Empty => Members::Empty,
+            Slot::Empty | Slot::Row(_) => Members::Empty,
             Slot::One(one) => Members::One(one),
             // SAFETY: the caller's promise.
             Slot::Few(few) => Members::Few(unsafe { Few::members(few) }),
             // SAFETY: the caller's promise.
             Slot::Many(many) => Members::Many(unsafe { Many::set(many) }),
+        }
+    }
+
+    /// The row, for as long as the caller knows that it is not freed.
+    ///
+    /// # Safety
+    ///
+    /// As for `members`.
+    pub(super) unsafe fn row<'a>(self) -> &'a [QualifiedEdge] {
+        match self {
+            // SAFETY: the caller's promise.
+            Slot::Row(row) => unsafe { Row::edges(row) },
+            _ => &[],
         }
     }
 
@@ -335,6 +353,8 @@ impl Slot {
             Slot::Few(few) => Some(unsafe { (*few.as_ptr()).birth }),
             // SAFETY: the caller's promise.
             Slot::Many(many) => Some(unsafe { (*many.as_ptr()).birth }),
+            // SAFETY: the caller's promise.
+            Slot::Row(row) => Some(unsafe { Row::birth(row) }),
         }
     }
 }
@@ -473,6 +493,7 @@ impl Node {
                 Node::Leaf(Leaf::Wide(leaf)) => free(leaf),
                 Node::Slot(Slot::Few(few)) => Few::free(few),
                 Node::Slot(Slot::Many(many)) => free(many),
+                Node::Slot(Slot::Row(row)) => free(row),
                 Node::Slot(Slot::Empty | Slot::One(_)) => {}
             }
         }
