@@ -61,6 +61,7 @@ impl<'a> Members<'a> {
     }
 
     /// Whether the ordinal is one of them.
+    #[inline]
     pub fn contains(self, ordinal: Ordinal) -> bool {
         match self {
             Members::Empty => false,
@@ -71,6 +72,7 @@ impl<'a> Members<'a> {
     }
 
     /// All of them, ascending.
+    #[inline]
     pub fn iter(self) -> MembersIter<'a> {
         match self {
             Members::Empty => MembersIter::Few([].iter()),
@@ -119,6 +121,7 @@ pub enum MembersIter<'a> {
 impl Iterator for MembersIter<'_> {
     type Item = Ordinal;
 
+    #[inline]
     fn next(&mut self) -> Option<Ordinal> {
         match self {
             MembersIter::One(one) => one.take(),

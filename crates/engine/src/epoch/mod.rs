@@ -71,7 +71,7 @@ impl EdgeTable for EpochTrie {
 
     fn get(&self, key: u32) -> Members<'_> {
         // SAFETY: the table holds the version, and for as long as it is borrowed nobody changes it.
-        unsafe { self.0.root.slot(key).members() }
+        unsafe { self.0.root.members(key) }
     }
 
     fn prefetch(&self, key: u32) {

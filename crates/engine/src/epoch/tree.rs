@@ -34,6 +34,17 @@ impl Root {
         unsafe { self.leaf(key).map_or(Slot::Empty, |leaf| leaf.slot(slot_of(key))) }
     }
 
+    /// The members of a key.
+    ///
+    /// # Safety
+    ///
+    /// Nothing in the tree is freed or written to during `'a`.
+    #[inline]
+    pub(super) unsafe fn members<'a>(self, key: u32) -> Members<'a> {
+        // SAFETY: the caller's promise.
+        unsafe { self.leaf(key).map_or(Members::Empty, |leaf| leaf.members(slot_of(key))) }
+    }
+
     /// Asks the processor for the memory in which a key's slot lies.
     ///
     /// # Safety
