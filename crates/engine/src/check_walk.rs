@@ -153,17 +153,24 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         object: Ordinal,
         depth: u32,
     ) -> Walked {
-        let closure = match self.closure {
-            Some(closure) => closure,
-            None => self.closure.insert(Closure::compute(
-                self.graph,
-                self.specialised,
-                self.subject,
-                self.reading,
-            )?),
-        };
+        if self.closure.is_none() {
+            let closure = self.closure.insert(Closure::default());
+            if let Err(overrun) = closure.fill(self.graph, self.specialised, self.subject, self.reading) {
+                *self.closure = None;
+                return Err(overrun.into());
+            }
+        }
+        let closure = self.closure.get_or_insert_default();
         if closure.is_too_large() {
             return self.step(plan.kind, plan.target, object, depth);
+        }
+        // Most objects name one group.
+        if let (Members::One(group), []) = (plain, qualified) {
+            return match closure.find(place, Ordinal(group)) {
+                None => Ok(Permissionship::No),
+                Some(Held::Certainly) => Ok(Permissionship::Yes),
+                Some(Held::Possibly) => self.atom(plan.target, Ordinal(group), depth + 1),
+            };
         }
         let Some(possible) = met(closure, place, plain) else { return Ok(Permissionship::Yes) };
         let conditional = met_qualified(closure, place, qualified);

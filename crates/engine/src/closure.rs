@@ -8,7 +8,7 @@ use rustc_hash::FxHashMap;
 use smallvec::SmallVec;
 
 use crate::edges::{Overrun, Reading};
-use crate::graph::Graph;
+use crate::graph::{Graph, Members};
 use crate::ids::{KindId, Ordinal};
 use crate::specialised::{Closable, Specialised};
 
@@ -58,18 +58,19 @@ pub(crate) enum Held {
 }
 
 impl Closure {
-    /// Finds them all: an object missing from a complete closure certainly does not hold the subject.
-    pub(crate) fn compute<G: Graph>(
+    /// Finds them all and puts them into an empty closure: an object missing from a complete one certainly does not hold
+    /// the subject. After an error the closure says nothing.
+    pub(crate) fn fill<G: Graph>(
+        &mut self,
         graph: &G,
         specialised: &Specialised,
         subject: Ordinal,
         reading: &mut Reading<'_>,
-    ) -> Result<Closure, Overrun> {
-        let mut search = Search { graph, specialised, closure: Closure::default(), reading };
+    ) -> Result<(), Overrun> {
+        let mut search = Search { graph, specialised, closure: self, reading };
         let is_complete = search.run(subject)?;
-        let mut closure = search.closure;
-        closure.is_too_large = !is_complete;
-        Ok(closure)
+        self.is_too_large = !is_complete;
+        Ok(())
     }
 
     /// Whether it is too large to be of use; what it holds then says nothing.
@@ -111,17 +112,22 @@ impl Closure {
     /// Adds a group unless it is there.
     #[inline]
     fn add(&mut self, group: Group) {
-        if self.position(group).is_some() {
-            return;
+        if self.groups.len() >= SCANNED_MAX {
+            self.add_to_many(group);
+        } else if !self.groups.contains(&group) {
+            self.groups.push(group);
         }
-        self.groups.push(group);
-        if self.groups.len() > SCANNED_MAX {
+    }
+
+    #[cold]
+    fn add_to_many(&mut self, group: Group) {
+        if self.position(group).is_none() {
+            self.groups.push(group);
             self.map_last();
         }
     }
 
     /// Puts the group added last into the map, and with it all others when it is the first too many to look through.
-    #[cold]
     fn map_last(&mut self) {
         let at = |at: usize| u32::try_from(at).unwrap_or(u32::MAX);
         let unmapped = self.places.len();
@@ -134,7 +140,7 @@ impl Closure {
 struct Search<'a, 'b, G> {
     graph: &'a G,
     specialised: &'a Specialised,
-    closure: Closure,
+    closure: &'a mut Closure,
     reading: &'a mut Reading<'b>,
 }
 
@@ -149,28 +155,48 @@ impl<G: Graph> Search<'_, '_, G> {
         Ok(!self.specialised.closable_kinds.iter().any(is_qualified) || self.possible(subject)?)
     }
 
+    /// What plain edges lead to. A function of its own, so that its inmost loop has the registers.
+    #[inline(never)]
     fn definite(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
         for (place, closable) in (0..).zip(&specialised.closable) {
             if specialised.own == Some(closable.predicate) {
                 self.closure.add(Group::new(place, subject));
             }
-            for (kind, end) in base(closable, subject) {
-                if !self.add_plain(place, kind, end)? {
-                    return Ok(false);
-                }
+            if let Some(kind) = closable.direct
+                && !self.add_plain(place, kind, subject)?
+            {
+                return Ok(false);
+            }
+            if let Some(kind) = closable.wildcard
+                && !self.add_plain(place, kind, Ordinal::WILDCARD)?
+            {
+                return Ok(false);
             }
         }
+        let (graph, has_replaced) = (self.graph, self.graph.has_replaced());
+        // Most groups are in one other or in none; those steps are charged all at once.
+        let mut ones = 0;
         let mut at = 0;
         while let Some(group) = self.closure.groups.get(at).copied() {
             at += 1;
             for (kind, owner) in parents(specialised, group.place()) {
-                if !self.add_plain(*owner, *kind, group.object())? {
-                    return Ok(false);
+                match graph.resources(*kind, group.object()) {
+                    Members::Empty => {}
+                    Members::One(one) if !has_replaced => {
+                        ones += 1;
+                        self.closure.add(Group::new(*owner, Ordinal(one)));
+                    }
+                    others => {
+                        if !self.add_members(*owner, *kind, others)? {
+                            return Ok(false);
+                        }
+                    }
                 }
             }
         }
-        Ok(true)
+        self.reading.charge(ones)?;
+        Ok(self.closure.groups.len() <= GROUPS_MAX)
     }
 
     /// What lies behind at least one qualified edge.
@@ -200,10 +226,18 @@ impl<G: Graph> Search<'_, '_, G> {
     }
 
     fn add_plain(&mut self, place: u32, kind: KindId, subject: Ordinal) -> Result<bool, Overrun> {
-        let resources = self.graph.resources(kind, subject);
-        if resources.is_empty() {
-            return Ok(true);
+        match self.graph.resources(kind, subject) {
+            Members::Empty => Ok(true),
+            Members::One(one) if !self.graph.has_replaced() => {
+                self.reading.charge(1)?;
+                self.closure.add(Group::new(place, Ordinal(one)));
+                Ok(self.closure.groups.len() <= GROUPS_MAX)
+            }
+            others => self.add_members(place, kind, others),
         }
+    }
+
+    fn add_members(&mut self, place: u32, kind: KindId, resources: Members<'_>) -> Result<bool, Overrun> {
         let len = resources.len();
         if len > GROUPS_MAX {
             return Ok(false);

@@ -61,6 +61,7 @@ impl<'a> Members<'a> {
     }
 
     /// Whether the ordinal is one of them.
+    #[inline]
     pub fn contains(self, ordinal: Ordinal) -> bool {
         match self {
             Members::Empty => false,
@@ -71,6 +72,7 @@ impl<'a> Members<'a> {
     }
 
     /// All of them, ascending.
+    #[inline]
     pub fn iter(self) -> MembersIter<'a> {
         match self {
             Members::Empty => MembersIter::Few([].iter()),
@@ -119,6 +121,7 @@ pub enum MembersIter<'a> {
 impl Iterator for MembersIter<'_> {
     type Item = Ordinal;
 
+    #[inline]
     fn next(&mut self) -> Option<Ordinal> {
         match self {
             MembersIter::One(one) => one.take(),
@@ -162,6 +165,8 @@ pub trait Graph {
     }
     /// The id of an object.
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;
+    /// Whether any object of any type lost its name to a later incarnation at this revision or before.
+    fn has_replaced(&self) -> bool;
     /// The objects of a type that lost their name to a later incarnation at this revision or before; `None` when there are
     /// none. They count for nothing: they have no rows here. They may still stand in the rows of others, and whoever
     /// would go on from there leaves them out.
@@ -183,10 +188,16 @@ pub trait Graph {
     fn qualified_resources(&self, kind: KindId, subject: Ordinal) -> &[QualifiedEdge];
     /// As `replaced`, for the resources of a kind.
     fn replaced_resources(&self, kind: KindId) -> Replaced<'_> {
+        if !self.has_replaced() {
+            return Replaced(None);
+        }
         Replaced(self.catalog().kind(kind).and_then(|kind| self.replaced(kind.resource_type)))
     }
     /// As `replaced`, for the subjects of a kind.
     fn replaced_subjects(&self, kind: KindId) -> Replaced<'_> {
+        if !self.has_replaced() {
+            return Replaced(None);
+        }
         let kind = self.catalog().kind(kind).filter(|kind| kind.shape != SubjectShape::Wildcard);
         Replaced(kind.and_then(|kind| self.replaced(kind.subject_type)))
     }

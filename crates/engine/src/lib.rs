@@ -63,7 +63,7 @@ pub use caveats::SchemaCaveats;
 pub use check::{check, check_general};
 pub use check_bulk::check_bulk;
 pub use condition::{Condition, TracedCaveat};
-pub use epoch::{EpochEntries, EpochTrie};
+pub use epoch::{EpochEntries, EpochRows, EpochRowsEntries, EpochTrie};
 pub use expand::expand;
 pub use graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier, Replaced};
 pub use ids::{EdgeKey, KindId, Ordinal, TypeId};
@@ -82,6 +82,6 @@ pub use query::{
 pub use scan::Scan;
 pub use snapshot::{Published, Snapshot, attributes_of};
 pub use subtree::{in_subtree, subtree};
-pub use table::{ArcTrie, EdgeTable};
+pub use table::{ArcRows, ArcTrie, EdgeTable, QualifiedTable};
 pub use trace::{Cut, Trace, trace, trace_unanswered};
 pub use transaction::{Put, PutError, Transaction};

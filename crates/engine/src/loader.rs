@@ -13,7 +13,7 @@ use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::{Names, RestoreError};
 use crate::program::Program;
 use crate::snapshot::Snapshot;
-use crate::table::EdgeTable;
+use crate::table::{EdgeTable, QualifiedTable};
 use crate::table_kind::KindTables;
 use crate::transaction::allowed_subjects;
 
@@ -71,7 +71,7 @@ pub struct Loader<T: EdgeTable = EpochTrie> {
 
 /// The kind being loaded: forward tables grow as edges come, reverse ones are built at the end from sorted pairs.
 #[derive(Debug, Default)]
-struct Open<T> {
+struct Open<T: EdgeTable> {
     tables: KindTables<T>,
     /// Plain subjects of the current resource.
     subjects: Vec<u32>,

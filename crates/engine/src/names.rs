@@ -14,7 +14,6 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::PoisonError;
 
 use foldhash::quality::FixedState;
-use smallvec::SmallVec;
 
 use crate::ids::{Ordinal, TypeId};
 use crate::names_arena::{Arena, Place, Record};
@@ -22,6 +21,8 @@ use crate::names_spine::Spine;
 use crate::names_table::NameTable;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 
+/// So many names are looked for at a time.
+const BATCH: usize = 16;
 /// Ordinals in one page of the index.
 const PAGE: u32 = if cfg!(loom) { 2 } else { 1024 };
 
@@ -95,33 +96,44 @@ impl Names {
         NameHash((hasher.finish() >> 32) as u32)
     }
 
-    /// Asks the processor for the memory that a lookup by this hash touches first. Changes nothing but its speed.
-    fn prefetch(&self, object_type: TypeId, hash: NameHash) {
-        if let Some(names) = self.types.get(object_type.0) {
-            names.table.prefetch(hash.0);
+    /// The ordinals of several objects, in their order, as `ordinal` says of each; what is past the shorter of the two
+    /// slices is left alone. The memory of many is asked for before any of it is read.
+    pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
+        let (asked_batches, asked_rest) = asked.as_chunks::<BATCH>();
+        let (found_batches, found_rest) = found.as_chunks_mut::<BATCH>();
+        for (asked, found) in asked_batches.iter().zip(found_batches) {
+            self.batch(asked, found);
+        }
+        let (asked_pairs, asked_last) = asked_rest.as_chunks::<2>();
+        let (found_pairs, found_last) = found_rest.as_chunks_mut::<2>();
+        for (asked, found) in asked_pairs.iter().zip(found_pairs) {
+            self.batch(asked, found);
+        }
+        for ((object_type, object_id), found) in asked_last.iter().zip(found_last) {
+            *found = self.ordinal(*object_type, object_id);
         }
     }
 
-    /// The ordinals of several objects, in their order, as `ordinal` says of each. The memory of all is asked for before
-    /// any of it is read.
-    pub(crate) fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
-        let hash = |(object_type, object_id): &(TypeId, &str)| {
+    fn batch<const N: usize>(&self, asked: &[(TypeId, &str); N], found: &mut [Option<Ordinal>; N]) {
+        let begun = asked.each_ref().map(|(object_type, object_id)| {
+            let names = self.types.get(object_type.0)?;
             let hash = self.hash(object_id);
-            self.prefetch(*object_type, hash);
-            hash
-        };
-        let hashes: SmallVec<[NameHash; 64]> = asked.iter().map(hash).collect();
-        let candidate = |((object_type, _), hash): (&(TypeId, &str), &NameHash)| {
-            self.types.get(object_type.0)?.candidate(*hash)
-        };
-        let candidates: SmallVec<[Option<Place>; 64]> = asked.iter().zip(&hashes).map(candidate).collect();
-        for ((((object_type, object_id), hash), candidate), found) in
-            asked.iter().zip(&hashes).zip(candidates).zip(found)
-        {
-            // Without a candidate nobody has the hash; one of another name says nothing of those behind it.
-            *found = self.types.get(object_type.0).zip(candidate).and_then(|(names, place)| {
-                let (_, ordinal) = names.at(place, object_id).or_else(|| names.find(*hash, object_id))?;
-                Some(Ordinal(ordinal))
+            Some((names.as_ref(), hash, names.table.begin(hash.0)?))
+        });
+        let candidates = begun.each_ref().map(|begun| {
+            let (names, hash, begun) = begun.as_ref()?;
+            let record = names.arena.begin(names.table.first(*begun, hash.0)?)?;
+            Some((*names, *hash, record))
+        });
+        // Without a candidate nobody has the hash; one of another name says nothing of those behind it.
+        for (((_, object_id), candidate), found) in asked.iter().zip(candidates).zip(found) {
+            *found = candidate.and_then(|(names, hash, record)| {
+                // SAFETY: the table holds only places of this arena, each stored with a release after its push.
+                let record = unsafe { record.read() };
+                if record.name == *object_id {
+                    return Some(Ordinal(record.ordinal));
+                }
+                names.find(hash, object_id).map(|(_, ordinal)| Ordinal(ordinal))
             });
         }
     }
@@ -239,13 +251,6 @@ impl TypeNames {
     /// The record of a name's newest incarnation: its place and its ordinal.
     fn find(&self, hash: NameHash, name: &str) -> Option<(Place, u32)> {
         self.table.find(hash.0, |place| self.at(place, name))
-    }
-
-    /// The place that `find` looks at first; asks the processor for the record there.
-    fn candidate(&self, hash: NameHash) -> Option<Place> {
-        let place = self.table.find(hash.0, Some)?;
-        self.arena.prefetch(place);
-        Some(place)
     }
 
     /// The record at a place that the table had, if it is of this name.

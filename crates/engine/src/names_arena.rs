@@ -160,8 +160,38 @@ impl Arena {
     ///
     /// The place was returned by a `push` of this arena that happened before.
     pub(crate) unsafe fn record(&self, place: Place) -> Option<Record<'_>> {
+        // SAFETY: the caller's promise.
+        self.at(place).map(|record| unsafe { record.read() })
+    }
+
+    /// Where the record at a place is; asks the processor for it.
+    pub(crate) fn begin(&self, place: Place) -> Option<Unread<'_>> {
+        let record = self.at(place)?;
+        prefetch(record.chunk.bytes.as_ptr().wrapping_add(record.offset));
+        Some(record)
+    }
+
+    fn at(&self, place: Place) -> Option<Unread<'_>> {
         let chunk = self.chunks.get(place.get() >> UNIT_BITS)?;
-        let offset = (place.get() as usize % (1 << UNIT_BITS)) * UNIT;
+        Some(Unread { chunk, offset: (place.get() as usize % (1 << UNIT_BITS)) * UNIT })
+    }
+}
+
+/// A record that has been found and not been read.
+#[derive(Clone, Copy)]
+pub(crate) struct Unread<'a> {
+    chunk: &'a Chunk,
+    offset: usize,
+}
+
+impl<'a> Unread<'a> {
+    /// The record.
+    ///
+    /// # Safety
+    ///
+    /// Its place was returned by a `push` of the arena that happened before.
+    pub(crate) unsafe fn read(self) -> Record<'a> {
+        let Unread { chunk, offset } = self;
         chunk.mark_read(offset);
         // SAFETY: `push` wrote a whole record here, from a `str`, and nobody writes to it again; chunks stay where they are
         // as long as the arena is borrowed.
@@ -173,15 +203,7 @@ impl Arena {
                 short => (start.add(5), usize::from(short)),
             };
             let name = std::str::from_utf8_unchecked(std::slice::from_raw_parts(name, length));
-            Some(Record { ordinal, name })
-        }
-    }
-
-    /// Asks the processor for the record at a place.
-    pub(crate) fn prefetch(&self, place: Place) {
-        if let Some(chunk) = self.chunks.get(place.get() >> UNIT_BITS) {
-            let offset = (place.get() as usize % (1 << UNIT_BITS)) * UNIT;
-            prefetch(chunk.bytes.as_ptr().wrapping_add(offset));
+            Record { ordinal, name }
         }
     }
 }
@@ -203,7 +225,7 @@ mod tests {
             places.push((place, ordinal as u32, name));
         }
         for (place, ordinal, name) in &places {
-            arena.prefetch(*place);
+            assert!(arena.begin(*place).is_some());
             // SAFETY: pushed above.
             let record = unsafe { arena.record(*place) }.unwrap();
             assert_eq!((record.ordinal, record.name), (*ordinal, name.as_str()));

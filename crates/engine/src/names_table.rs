@@ -53,6 +53,14 @@ impl Entry {
     }
 }
 
+/// Where a search begins.
+#[derive(Clone, Copy)]
+pub(crate) struct Begun<'a> {
+    entry: Entry,
+    /// Those of the segment.
+    lines: &'a [Line],
+}
+
 /// The table.
 #[derive(Debug)]
 pub(crate) struct NameTable {
@@ -88,7 +96,7 @@ impl NameTable {
     pub(crate) fn find<T>(&self, hash: u32, mut accept: impl FnMut(Place) -> Option<T>) -> Option<T> {
         let mut entry = self.entry(hash)?;
         loop {
-            let found = self.probe(entry, hash, &mut accept);
+            let found = probe(self.segment(entry.segment())?, hash, &mut accept);
             if found.is_some() {
                 return found;
             }
@@ -119,12 +127,18 @@ impl NameTable {
         }
     }
 
-    /// Asks the processor for the line that the hash chooses.
-    pub(crate) fn prefetch(&self, hash: u32) {
-        let lines = self.entry(hash).and_then(|entry| self.segment(entry.segment()));
-        if let Some(line) = lines.and_then(|lines| lines.get(hash as usize % LINES)) {
-            prefetch(line);
-        }
+    /// Where a search for the hash begins; asks the processor for the line there.
+    pub(crate) fn begin(&self, hash: u32) -> Option<Begun<'_>> {
+        let entry = self.entry(hash)?;
+        let lines = self.segment(entry.segment())?;
+        prefetch(lines.get(hash as usize % LINES)?);
+        Some(Begun { entry, lines })
+    }
+
+    /// The place that `find` looks at first, given where it begins.
+    pub(crate) fn first(&self, begun: Begun<'_>, hash: u32) -> Option<Place> {
+        let first = probe(begun.lines, hash, &mut Some);
+        if first.is_some() || self.entry(hash)? == begun.entry { first } else { self.find(hash, Some) }
     }
 
     fn entry(&self, hash: u32) -> Option<Entry> {
@@ -137,26 +151,6 @@ impl NameTable {
         let (slab, offset) = place_of(segment);
         let start = offset as usize * LINES;
         self.slabs.get(slab)?.get(start..start + LINES)
-    }
-
-    fn probe<T>(&self, entry: Entry, hash: u32, accept: &mut impl FnMut(Place) -> Option<T>) -> Option<T> {
-        let lines = self.segment(entry.segment())?;
-        for near in 0..LINES {
-            let line = lines.get((hash as usize).wrapping_add(near) % LINES)?;
-            for turn in 0..SLOTS {
-                // Pairs with the release in `fill`: who sees the place sees the record.
-                let word = line.0.get(slot(hash, turn))?.load(Ordering::Acquire);
-                if (word >> 32) as u32 == hash
-                    && let Some(found) = Place::new(word as u32).and_then(&mut *accept)
-                {
-                    return Some(found);
-                }
-                if word == 0 {
-                    return None;
-                }
-            }
-        }
-        None
     }
 
     /// Stores a word in the first slot for the hash that holds `before`, in so many lines; false when there is none.
@@ -236,6 +230,27 @@ impl NameTable {
         self.segments.store(segment + 1, Ordering::Relaxed);
         Some(segment)
     }
+}
+
+/// Looks through the lines of a segment.
+#[inline]
+fn probe<T>(lines: &[Line], hash: u32, accept: &mut impl FnMut(Place) -> Option<T>) -> Option<T> {
+    for near in 0..LINES {
+        let line = lines.get((hash as usize).wrapping_add(near) % LINES)?;
+        for turn in 0..SLOTS {
+            // Pairs with the release in `fill`: who sees the place sees the record.
+            let word = line.0.get(slot(hash, turn))?.load(Ordering::Acquire);
+            if (word >> 32) as u32 == hash
+                && let Some(found) = Place::new(word as u32).and_then(&mut *accept)
+            {
+                return Some(found);
+            }
+            if word == 0 {
+                return None;
+            }
+        }
+    }
+    None
 }
 
 fn word(hash: u32, place: Place) -> u64 {

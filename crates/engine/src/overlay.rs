@@ -18,7 +18,7 @@ use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::large_set::LargeSet;
 use crate::names::TooManyObjects;
-use crate::slot_qualified::find;
+use crate::slot_qualified::{find, put};
 use crate::snapshot::attributes_of;
 
 /// Extra relationships that make no overlay.
@@ -198,15 +198,7 @@ impl Rows {
     }
 
     fn put_qualified(&mut self, at: (KindId, Ordinal), edge: QualifiedEdge, base: &[QualifiedEdge]) {
-        let row = self.qualified.entry(at).or_insert_with(|| base.to_vec());
-        match find(row, edge.other) {
-            Ok(found) => {
-                if let Some(there) = row.get_mut(found) {
-                    *there = edge;
-                }
-            }
-            Err(free) => row.insert(free, edge),
-        }
+        put(self.qualified.entry(at).or_insert_with(|| base.to_vec()), edge);
     }
 
     fn take_qualified(&mut self, at: (KindId, Ordinal), other: Ordinal, base: &[QualifiedEdge]) {
@@ -248,6 +240,10 @@ impl<G: Graph> Graph for Overlay<'_, G> {
         let place = Ordinal::MAX.0.checked_sub(ordinal.0);
         let own = self.own.get(&object_type).zip(place).and_then(|(own, place)| own.ids.get(place as usize));
         own.map(SmolStr::as_str).or_else(|| self.base.object_id(object_type, ordinal))
+    }
+
+    fn has_replaced(&self) -> bool {
+        self.base.has_replaced()
     }
 
     fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap> {

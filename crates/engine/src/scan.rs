@@ -11,7 +11,7 @@ use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, Members, MembersIter, QualifiedEdge};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::snapshot::Snapshot;
-use crate::table::{EdgeTable, QualifiedEntries};
+use crate::table::{EdgeTable, QualifiedTable};
 use crate::table_kind::KindTables;
 
 /// The relationships of a snapshot that match a filter, ascending by key. Ends when there are no more, or at the bound
@@ -304,7 +304,7 @@ impl<'a> Row<'a> {
 /// The rows of a kind by resource, plain and qualified merged; ascending.
 struct Rows<'a, T: EdgeTable + 'a> {
     plain: Peekable<T::Entries<'a>>,
-    qualified: Peekable<QualifiedEntries<'a>>,
+    qualified: Peekable<<T::Qualified as QualifiedTable>::Entries<'a>>,
 }
 
 impl<'a, T: EdgeTable> Rows<'a, T> {

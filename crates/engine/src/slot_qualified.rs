@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::graph::{QualifiedEdge, Qualifier};
+use crate::graph::QualifiedEdge;
 use crate::ids::Ordinal;
 use crate::slot::{bit, insert_tight, rank};
 use crate::trie::Leaf;
@@ -32,41 +32,28 @@ impl QualifiedSlots {
         self.rows.get(rank(self.occupied, at)).map_or(&[], |row| row.as_slice())
     }
 
-    /// Puts an edge into slot `at` and returns the qualifier it had.
-    pub(crate) fn put(
-        &mut self,
-        at: u32,
-        other: Ordinal,
-        qualifier: Arc<Qualifier>,
-    ) -> Option<Arc<Qualifier>> {
+    /// Puts an edge into slot `at`.
+    pub(crate) fn put(&mut self, at: u32, edge: QualifiedEdge) {
         let place = rank(self.occupied, at);
-        let edge = QualifiedEdge { other, qualifier };
         if self.occupied & bit(at) == 0 {
             self.occupied |= bit(at);
             insert_tight(&mut self.rows, place, Arc::new(vec![edge]));
-            return None;
-        }
-        let row = Arc::make_mut(self.rows.get_mut(place)?);
-        match find(row, other) {
-            Ok(found) => row.get_mut(found).map(|old| std::mem::replace(&mut old.qualifier, edge.qualifier)),
-            Err(free) => {
-                row.insert(free, edge);
-                None
-            }
+        } else if let Some(row) = self.rows.get_mut(place) {
+            put(Arc::make_mut(row), edge);
         }
     }
 
-    /// Takes an edge from slot `at` and returns the qualifier it had.
-    pub(crate) fn remove(&mut self, at: u32, other: Ordinal) -> Option<Arc<Qualifier>> {
-        let found = find(self.row(at), other).ok()?;
+    /// Takes an edge from slot `at`; false when it was not there.
+    pub(crate) fn remove(&mut self, at: u32, other: Ordinal) -> bool {
+        let Ok(found) = find(self.row(at), other) else { return false };
         let place = rank(self.occupied, at);
-        let row = Arc::make_mut(self.rows.get_mut(place)?);
-        let edge = row.remove(found);
+        let Some(row) = self.rows.get_mut(place).map(Arc::make_mut) else { return false };
+        row.remove(found);
         if row.is_empty() {
             self.rows.remove(place);
             self.occupied &= !bit(at);
         }
-        Some(edge.qualifier)
+        true
     }
 
     /// Fills the empty slot `at` with a row in order.
@@ -81,4 +68,16 @@ impl QualifiedSlots {
 /// Where an edge is in a row, or where it belongs.
 pub(crate) fn find(row: &[QualifiedEdge], other: Ordinal) -> Result<usize, usize> {
     row.binary_search_by_key(&other, |edge| edge.other)
+}
+
+/// Puts an edge into a row, in the place of the one with the same other end if there is such.
+pub(crate) fn put(row: &mut Vec<QualifiedEdge>, edge: QualifiedEdge) {
+    match find(row, edge.other) {
+        Ok(found) => {
+            if let Some(there) = row.get_mut(found) {
+                *there = edge;
+            }
+        }
+        Err(free) => row.insert(free, edge),
+    }
 }

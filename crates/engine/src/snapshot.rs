@@ -16,7 +16,7 @@ use crate::names::Names;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
-use crate::table::EdgeTable;
+use crate::table::{EdgeTable, QualifiedTable};
 use crate::table_kind::{KindTables, Tables};
 use crate::transaction::Transaction;
 
@@ -184,6 +184,7 @@ enum End {
 
 impl<T: EdgeTable> Snapshot<T> {
     /// The tables of a kind, for the row of one object; `None` for an object without rows because it lost its name.
+    #[inline]
     fn tables_of(&self, kind: KindId, end: End) -> Option<&KindTables<T>> {
         if !self.replaced.is_empty() && self.is_replaced_end(kind, end) {
             return None;
@@ -191,6 +192,7 @@ impl<T: EdgeTable> Snapshot<T> {
         self.tables.get(kind)
     }
 
+    #[cold]
     fn is_replaced_end(&self, kind: KindId, end: End) -> bool {
         let Some(kind) = self.catalog.kind(kind) else { return false };
         let (object_type, object) = match end {
@@ -230,6 +232,11 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
         self.names.object_id(object_type, ordinal)
     }
 
+    #[inline]
+    fn has_replaced(&self) -> bool {
+        !self.replaced.is_empty()
+    }
+
     fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap> {
         self.replaced.get(object_type.0 as usize).filter(|replaced| !replaced.is_empty())
     }
@@ -240,11 +247,13 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
         }
     }
 
+    #[inline]
     fn subjects(&self, kind: KindId, resource: Ordinal) -> Members<'_> {
         self.tables_of(kind, End::Resource(resource))
             .map_or(Members::Empty, |tables| tables.forward.get(resource.0))
     }
 
+    #[inline]
     fn resources(&self, kind: KindId, subject: Ordinal) -> Members<'_> {
         self.tables_of(kind, End::Subject(subject))
             .map_or(Members::Empty, |tables| tables.reverse.get(subject.0))

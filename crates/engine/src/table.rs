@@ -1,12 +1,11 @@
 //! Edge tables: from an ordinal to the set of ordinals it is joined to, in one direction.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 
-use crate::graph::{Members, QualifiedEdge, Qualifier};
+use crate::graph::{Members, QualifiedEdge};
 use crate::ids::Ordinal;
 use crate::slot::Slots;
-use crate::slot_qualified::QualifiedSlots;
+use crate::slot_qualified::{QualifiedSlots, find};
 use crate::trie::{Entries, Trie, slot_of};
 
 /// A persistent map from a key to a set of members. A clone is cheap and keeps what it holds, whatever happens to the
@@ -16,6 +15,8 @@ pub trait EdgeTable: Clone + Default + Debug + Send + Sync + 'static {
     type Entries<'a>: Iterator<Item = (u32, Members<'a>)>
     where
         Self: 'a;
+    /// The table of qualified edges that is made alike.
+    type Qualified: QualifiedTable;
 
     /// The members of a key.
     fn get(&self, key: u32) -> Members<'_>;
@@ -31,12 +32,33 @@ pub trait EdgeTable: Clone + Default + Debug + Send + Sync + 'static {
     fn iter_from(&self, key: u32) -> Self::Entries<'_>;
 }
 
+/// The table of qualified edges in one direction: a persistent map from a key to its row of edges. A clone is cheap and
+/// keeps what it holds, whatever happens to the original. Keys and other ends are at most `Ordinal::MAX`.
+pub trait QualifiedTable: Clone + Default + Debug + Send + Sync + 'static {
+    /// The keys that have a row, with it; ascending.
+    type Entries<'a>: Iterator<Item = (u32, &'a [QualifiedEdge])>
+    where
+        Self: 'a;
+
+    /// A key's row, ascending by the other end.
+    fn row(&self, key: u32) -> &[QualifiedEdge];
+    /// Puts an edge, in the place of the one with the same other end if there is such.
+    fn put(&mut self, key: u32, edge: QualifiedEdge);
+    /// Takes an edge; false when it was not there.
+    fn remove(&mut self, key: u32, other: Ordinal) -> bool;
+    /// Gives a key without a row this one: ascending, without duplicates.
+    fn append(&mut self, key: u32, row: Vec<QualifiedEdge>);
+    /// From a key on.
+    fn iter_from(&self, key: u32) -> Self::Entries<'_>;
+}
+
 /// The edge table as a radix trie of reference-counted nodes.
 #[derive(Debug, Clone, Default)]
 pub struct ArcTrie(Trie<Slots>);
 
 impl EdgeTable for ArcTrie {
     type Entries<'a> = ArcTrieEntries<'a>;
+    type Qualified = ArcRows;
 
     fn get(&self, key: u32) -> Members<'_> {
         self.0.leaf(key).map_or(Members::Empty, |slots| slots.members(slot_of(key)))
@@ -86,51 +108,49 @@ impl<'a> Iterator for ArcTrieEntries<'a> {
     }
 }
 
-/// The table of qualified edges in one direction: rows of edges by ordinal.
+/// The table of qualified edges as a radix trie of reference-counted nodes.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct QualifiedTable(Trie<QualifiedSlots>);
+pub struct ArcRows(Trie<QualifiedSlots>);
 
-impl QualifiedTable {
-    /// A key's row, ascending by the other end.
-    pub(crate) fn row(&self, key: u32) -> &[QualifiedEdge] {
+impl QualifiedTable for ArcRows {
+    type Entries<'a> = ArcRowsEntries<'a>;
+
+    fn row(&self, key: u32) -> &[QualifiedEdge] {
         self.0.leaf(key).map_or(&[], |slots| slots.row(slot_of(key)))
     }
 
-    /// Puts an edge and returns the qualifier it had.
-    pub(crate) fn put(
-        &mut self,
-        key: u32,
-        other: Ordinal,
-        qualifier: Arc<Qualifier>,
-    ) -> Option<Arc<Qualifier>> {
-        self.0.leaf_mut(key)?.put(slot_of(key), other, qualifier)
+    fn put(&mut self, key: u32, edge: QualifiedEdge) {
+        if let Some(slots) = self.0.leaf_mut(key) {
+            slots.put(slot_of(key), edge);
+        }
     }
 
-    /// Takes an edge and returns the qualifier it had; the edge must be there, or a path is copied for nothing.
-    pub(crate) fn remove(&mut self, key: u32, other: Ordinal) -> Option<Arc<Qualifier>> {
-        let removed = self.0.leaf_mut(key)?.remove(slot_of(key), other);
+    fn remove(&mut self, key: u32, other: Ordinal) -> bool {
+        // Looked up first, so that a change that changes nothing copies nothing.
+        if find(self.row(key), other).is_err() {
+            return false;
+        }
+        let removed = self.0.leaf_mut(key).is_some_and(|slots| slots.remove(slot_of(key), other));
         self.0.prune(key);
         removed
     }
 
-    /// Gives a key without a row this one, in order.
-    pub(crate) fn append(&mut self, key: u32, row: Vec<QualifiedEdge>) {
+    fn append(&mut self, key: u32, row: Vec<QualifiedEdge>) {
         if let Some(slots) = self.0.leaf_mut(key).filter(|_| !row.is_empty()) {
             slots.fill(slot_of(key), row);
         }
     }
 
-    /// From a key on, the keys that have a row, with it; ascending.
-    pub(crate) fn iter_from(&self, key: u32) -> QualifiedEntries<'_> {
-        QualifiedEntries(self.0.entries(key))
+    fn iter_from(&self, key: u32) -> ArcRowsEntries<'_> {
+        ArcRowsEntries(self.0.entries(key))
     }
 }
 
-/// The entries of a `QualifiedTable`.
+/// The entries of an `ArcRows`.
 #[derive(Debug)]
-pub(crate) struct QualifiedEntries<'a>(Entries<'a, QualifiedSlots>);
+pub struct ArcRowsEntries<'a>(Entries<'a, QualifiedSlots>);
 
-impl<'a> Iterator for QualifiedEntries<'a> {
+impl<'a> Iterator for ArcRowsEntries<'a> {
     type Item = (u32, &'a [QualifiedEdge]);
 
     fn next(&mut self) -> Option<(u32, &'a [QualifiedEdge])> {

@@ -9,15 +9,15 @@ use crate::table::{EdgeTable, QualifiedTable};
 
 /// The edges of one kind, both ways. An edge is in the plain pair of tables or in the qualified pair, never in both.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct KindTables<T> {
+pub(crate) struct KindTables<T: EdgeTable> {
     /// Resource to subjects.
     pub(crate) forward: T,
     /// Subject to resources.
     pub(crate) reverse: T,
     /// Resource to subjects, with qualifiers.
-    pub(crate) qualified_forward: QualifiedTable,
+    pub(crate) qualified_forward: T::Qualified,
     /// Subject to resources, with qualifiers.
-    pub(crate) qualified_reverse: QualifiedTable,
+    pub(crate) qualified_reverse: T::Qualified,
     /// Plain edges.
     pub(crate) plain: u64,
     /// Qualified edges.
@@ -81,15 +81,16 @@ impl<T: EdgeTable> KindTables<T> {
     }
 
     fn put_qualified(&mut self, resource: Ordinal, subject: Ordinal, qualifier: Arc<Qualifier>) {
-        self.qualified_forward.put(resource.0, subject, Arc::clone(&qualifier));
-        self.qualified_reverse.put(subject.0, resource, qualifier);
+        let forward = QualifiedEdge { other: subject, qualifier: Arc::clone(&qualifier) };
+        self.qualified_forward.put(resource.0, forward);
+        self.qualified_reverse.put(subject.0, QualifiedEdge { other: resource, qualifier });
     }
 }
 
 /// The attributes of the edge between a key and a member, if it is there.
 fn edge<T: EdgeTable>(
     plain: &T,
-    qualified: &QualifiedTable,
+    qualified: &T::Qualified,
     key: Ordinal,
     member: Ordinal,
 ) -> Option<Attributes> {
@@ -104,17 +105,18 @@ fn edge<T: EdgeTable>(
 /// Kinds in one chunk: a change copies one chunk and the list of chunks.
 const CHUNK: usize = 16;
 
-/// Sixteen kinds.
-type Chunk<T> = Vec<Arc<KindTables<T>>>;
+/// Sixteen kinds, the last ones of which may not be there yet. In one piece, so that it takes one step less to reach a
+/// table.
+type Chunk<T> = [Option<Arc<KindTables<T>>>; CHUNK];
 
 /// The tables of all kinds, shared with the snapshots they were cloned from until they change.
 #[derive(Debug, Clone)]
-pub(crate) struct Tables<T> {
-    chunks: Arc<Vec<Arc<Chunk<T>>>>,
+pub(crate) struct Tables<T: EdgeTable> {
+    chunks: Arc<[Arc<Chunk<T>>]>,
     kinds: usize,
 }
 
-impl<T> Default for Tables<T> {
+impl<T: EdgeTable> Default for Tables<T> {
     fn default() -> Tables<T> {
         Tables { chunks: Arc::default(), kinds: 0 }
     }
@@ -124,7 +126,7 @@ impl<T: EdgeTable> Tables<T> {
     /// The tables of a kind.
     pub(crate) fn get(&self, kind: KindId) -> Option<&KindTables<T>> {
         let at = kind.0 as usize;
-        self.chunks.get(at / CHUNK)?.get(at % CHUNK).map(Arc::as_ref)
+        self.chunks.get(at / CHUNK)?.get(at % CHUNK)?.as_deref()
     }
 
     /// The tables of a kind, to change.
@@ -134,7 +136,7 @@ impl<T: EdgeTable> Tables<T> {
             return None;
         }
         let chunk = Arc::make_mut(Arc::make_mut(&mut self.chunks).get_mut(at / CHUNK)?);
-        chunk.get_mut(at % CHUNK).map(Arc::make_mut)
+        chunk.get_mut(at % CHUNK)?.as_mut().map(Arc::make_mut)
     }
 
     /// Makes empty tables for kinds up to this number.
@@ -142,15 +144,15 @@ impl<T: EdgeTable> Tables<T> {
         if kinds <= self.kinds {
             return;
         }
-        let chunks = Arc::make_mut(&mut self.chunks);
+        let mut chunks = self.chunks.to_vec();
+        chunks.resize_with(kinds.div_ceil(CHUNK), Arc::default);
         for at in self.kinds..kinds {
-            if at % CHUNK == 0 {
-                chunks.push(Arc::default());
-            }
-            if let Some(chunk) = chunks.last_mut() {
-                Arc::make_mut(chunk).push(Arc::default());
+            let chunk = chunks.get_mut(at / CHUNK).map(Arc::make_mut);
+            if let Some(tables) = chunk.and_then(|chunk| chunk.get_mut(at % CHUNK)) {
+                *tables = Some(Arc::default());
             }
         }
+        self.chunks = chunks.into();
         self.kinds = kinds;
     }
 }

@@ -15,6 +15,7 @@ mod cursor;
 mod descriptors;
 pub mod direct;
 mod errors;
+mod found;
 mod front;
 mod options;
 mod pemba;

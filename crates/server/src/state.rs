@@ -11,6 +11,7 @@ use tonic::{Code, Status};
 
 use crate::chains::Uses;
 use crate::errors;
+use crate::found::FoundSets;
 use crate::front::Authentication;
 use crate::options::{ServerOptions, StartError};
 use crate::queries::Queries;
@@ -27,6 +28,8 @@ pub(crate) struct State {
     pub(crate) streams: Streams,
     pub(crate) metrics: Arc<Metrics>,
     pub(crate) authentication: Arc<Authentication>,
+    /// What lookups found that go on.
+    pub(crate) found: Arc<FoundSets>,
     /// When sessions were used last.
     pub(crate) session_uses: Arc<Uses>,
     /// Whether everything that writes is refused.
@@ -54,6 +57,7 @@ impl State {
             streams: Streams::new(options.streams_max, Duration::from_millis(limits.stream_stall_max_ms)),
             metrics: Arc::new(Metrics::new()),
             authentication: Arc::new(Authentication::new(options)?),
+            found: Arc::default(),
             session_uses: Arc::new(Uses::new()),
             read_only: options.read_only,
             is_per_token: options.per_token.is_some(),
@@ -77,6 +81,7 @@ impl State {
             streams: self.streams.clone(),
             metrics: Arc::clone(&self.metrics),
             authentication: Arc::clone(&self.authentication),
+            found: Arc::clone(&self.found),
             session_uses: Arc::clone(&self.session_uses),
             read_only: self.read_only,
             is_per_token: self.is_per_token,

@@ -7,8 +7,11 @@ use smallvec::SmallVec;
 
 use crate::epoch::chain::Retired;
 use crate::epoch::node::{Few, Inner, Leaf, Many, Node, Slot};
+use crate::epoch::row::Row;
 use crate::epoch::tree::Root;
+use crate::graph::QualifiedEdge;
 use crate::slot::{FEW_AGAIN, FEW_MAX};
+use crate::slot_qualified::put;
 use crate::trie::{BITS, digit, slot_of};
 
 /// A change of one key.
@@ -47,7 +50,7 @@ impl Change {
     pub(super) fn insert(&mut self, key: u32, member: u32) -> Option<()> {
         let before = self.slot(key);
         let after = match before {
-            Slot::Empty => Slot::One(member),
+            Slot::Empty | Slot::Row(_) => Slot::One(member),
             Slot::One(one) => {
                 let pair = [one.min(member), one.max(member)];
                 Slot::Few(Few::new(self.id, 2, pair.into_iter())?)
@@ -88,7 +91,7 @@ impl Change {
     pub(super) fn remove(&mut self, key: u32, member: u32) -> Option<()> {
         let before = self.slot(key);
         let after = match before {
-            Slot::Empty | Slot::One(_) => Slot::Empty,
+            Slot::Empty | Slot::One(_) | Slot::Row(_) => Slot::Empty,
             Slot::Few(few) => {
                 // SAFETY: in the tree, and nobody writes to it while the members are used.
                 let members = unsafe { Few::members(few) };
@@ -135,12 +138,58 @@ impl Change {
         self.replace(key, self.slot(key), after)
     }
 
+    /// Puts an edge into a key's row.
+    pub(super) fn put_edge(&mut self, key: u32, edge: QualifiedEdge) -> Option<()> {
+        let before = self.slot(key);
+        let row = match before {
+            Slot::Row(row) if self.is_own(before) => {
+                // SAFETY: born in this version, so nobody else has it.
+                put(unsafe { Row::edges_mut(row) }, edge);
+                return Some(());
+            }
+            _ => {
+                // SAFETY: in the tree, and nobody writes to it while the row is used.
+                let edges = unsafe { before.row() };
+                let mut row = Vec::with_capacity(edges.len() + 1);
+                row.extend_from_slice(edges);
+                put(&mut row, edge);
+                row
+            }
+        };
+        self.replace(key, before, Slot::Row(Row::new(self.id, row)))
+    }
+
+    /// Takes the edge at a place of a key's row.
+    pub(super) fn remove_edge(&mut self, key: u32, at: usize) -> Option<()> {
+        let before = self.slot(key);
+        let Slot::Row(row) = before else { return None };
+        // SAFETY: in the tree, and nobody writes to it while the row is used.
+        let edges = unsafe { Row::edges(row) };
+        edges.get(at)?;
+        if edges.len() == 1 {
+            return self.replace(key, before, Slot::Empty);
+        }
+        if self.is_own(before) {
+            // SAFETY: born in this version, so nobody else has it.
+            unsafe { Row::edges_mut(row) }.remove(at);
+            return Some(());
+        }
+        let others = edges.iter().enumerate().filter(|(other, _)| *other != at);
+        let row = others.map(|(_, edge)| edge.clone()).collect();
+        self.replace(key, before, Slot::Row(Row::new(self.id, row)))
+    }
+
+    /// Gives a key without a row this one, in order.
+    pub(super) fn append_row(&mut self, key: u32, row: Vec<QualifiedEdge>) -> Option<()> {
+        self.replace(key, self.slot(key), Slot::Row(Row::new(self.id, row)))
+    }
+
     fn replace(&mut self, key: u32, before: Slot, after: Slot) -> Option<()> {
         // SAFETY: the slot is one of the tree.
         if let Some(birth) = unsafe { before.birth() } {
             self.retired.push((birth, Node::Slot(before)));
         }
-        let leaf = self.leaf(key, matches!(after, Slot::Few(_) | Slot::Many(_)))?;
+        let leaf = self.leaf(key, before.is_set(), after.is_set())?;
         // SAFETY: the leaf was born in this version.
         let is_empty = unsafe {
             leaf.set(slot_of(key), after);
@@ -152,17 +201,28 @@ impl Change {
         Some(())
     }
 
-    /// The leaf with a key's slot, born in this version, made if missing; wide if it must be.
-    fn leaf(&mut self, key: u32, wide: bool) -> Option<Leaf> {
+    /// The leaf with a key's slot, born in this version, made if missing. It is wide if there is a set in another slot or
+    /// is to be one in this, and narrow otherwise. A set that comes and goes costs no more copies for that, as long as it
+    /// does so once a version.
+    fn leaf(&mut self, key: u32, had_set: bool, has_set: bool) -> Option<Leaf> {
         let mut parent = self.parent(key)?;
         // SAFETY: born in this version, so nobody else has it.
         let (word, birth) = unsafe { parent.as_mut() }.child_mut(digit(key, BITS))?;
         let leaf = match Leaf::of(*word) {
-            None => Leaf::empty(wide),
-            Some(leaf) if *birth == self.id && (!wide || matches!(leaf, Leaf::Wide(_))) => return Some(leaf),
+            None => Leaf::empty(has_set),
             Some(leaf) => {
+                let (is_own, is_wide) = (*birth == self.id, matches!(leaf, Leaf::Wide(_)));
+                let has_others = || {
+                    // What is this version's has been looked through when it was made or lost a set.
+                    // SAFETY: in the tree.
+                    (is_own && !had_set) || unsafe { leaf.has_set_besides(slot_of(key)) }
+                };
+                let wide = has_set || (is_wide && has_others());
+                if is_own && wide == is_wide {
+                    return Some(leaf);
+                }
                 self.retired.push((*birth, Node::Leaf(leaf)));
-                // SAFETY: in the tree.
+                // SAFETY: in the tree; if it is to be narrow, the slot that is written next is the only one with a set.
                 unsafe { leaf.copy(wide) }
             }
         };

@@ -6,7 +6,8 @@
 use std::alloc::{Layout, alloc, dealloc, handle_alloc_error};
 use std::ptr::{self, NonNull};
 
-use crate::graph::Members;
+use crate::epoch::row::Row;
+use crate::graph::{Members, QualifiedEdge};
 use crate::large_set::LargeSet;
 use crate::prefetch::prefetch;
 use crate::trie::FAN_OUT;
@@ -44,6 +45,7 @@ pub(super) enum Slot {
     One(u32),
     Few(NonNull<Few>),
     Many(NonNull<Many>),
+    Row(NonNull<Row>),
 }
 
 /// A few members, ascending; they follow this head.
@@ -64,6 +66,8 @@ pub(super) struct Many {
 /// there are members.
 const HEAD: usize = size_of::<u64>() + 2 * size_of::<u16>();
 
+/// The lowest bits of a row are 0, like those of an empty slot.
+const ROW: u64 = 0;
 const ONE: u64 = 1;
 const FEW: u64 = 2;
 const MANY: u64 = 3;
@@ -77,7 +81,7 @@ fn pointer<T>(address: u64) -> Option<NonNull<T>> {
     NonNull::new(ptr::with_exposed_provenance_mut(address as usize))
 }
 
-fn leak<T>(node: T) -> NonNull<T> {
+pub(super) fn leak<T>(node: T) -> NonNull<T> {
     NonNull::from(Box::leak(Box::new(node)))
 }
 
@@ -178,6 +182,36 @@ impl Leaf {
         }
     }
 
+    /// The members in slot `at` of a trie of plain edges; what `slot` and `Slot::members` say, in fewer steps.
+    ///
+    /// # Safety
+    ///
+    /// The leaf and what it leads to are not freed or written to during `'a`.
+    #[inline]
+    pub(super) unsafe fn members<'a>(self, at: u32) -> Members<'a> {
+        let at = at as usize % FAN_OUT;
+        // SAFETY: the caller's promise.
+        unsafe {
+            match self {
+                Leaf::Narrow(leaf) => match leaf.as_ref().0.get(at) {
+                    None | Some(&NOTHING) => Members::Empty,
+                    Some(one) => Members::One(*one),
+                },
+                Leaf::Wide(leaf) => {
+                    let word = leaf.as_ref().0.get(at).copied().unwrap_or(0);
+                    match word & MANY {
+                        ONE => Members::One((word >> 32) as u32),
+                        FEW => pointer(word & !MANY)
+                            .map_or(Members::Empty, |few| Members::Few(Few::members(few))),
+                        MANY => pointer(word & !MANY)
+                            .map_or(Members::Empty, |many| Members::Many(Many::set(many))),
+                        _ => Members::Empty,
+                    }
+                }
+            }
+        }
+    }
+
     /// What is in slot `at`.
     ///
     /// # Safety
@@ -188,16 +222,13 @@ impl Leaf {
         // SAFETY: the caller's promise.
         unsafe {
             match self {
-                Leaf::Narrow(leaf) => match leaf.as_ref().0.get(at) {
-                    None | Some(&NOTHING) => Slot::Empty,
-                    Some(one) => Slot::One(*one),
-                },
+                Leaf::Narrow(leaf) => leaf.as_ref().0.get(at).map_or(Slot::Empty, |one| slot_of_one(*one)),
                 Leaf::Wide(leaf) => leaf.as_ref().0.get(at).map_or(Slot::Empty, |word| Slot::of(*word)),
             }
         }
     }
 
-    /// A copy; wide if it is to be, or if it is already.
+    /// A copy, wide or narrow; a narrow one has nothing where there was a set.
     ///
     /// # Safety
     ///
@@ -205,14 +236,31 @@ impl Leaf {
     pub(super) unsafe fn copy(self, wide: bool) -> Leaf {
         // SAFETY: the caller's promise.
         unsafe {
-            match self {
-                Leaf::Narrow(leaf) if !wide => Leaf::Narrow(leak(Narrow(leaf.as_ref().0))),
-                Leaf::Narrow(leaf) => Leaf::Wide(leak(Wide(
-                    leaf.as_ref()
-                        .0
-                        .map(|one| if one == NOTHING { Slot::Empty.word() } else { Slot::One(one).word() }),
-                ))),
-                Leaf::Wide(leaf) => Leaf::Wide(leak(Wide(leaf.as_ref().0))),
+            match (self, wide) {
+                (Leaf::Narrow(leaf), false) => Leaf::Narrow(leak(Narrow(leaf.as_ref().0))),
+                (Leaf::Narrow(leaf), true) => {
+                    Leaf::Wide(leak(Wide(leaf.as_ref().0.map(|one| slot_of_one(one).word()))))
+                }
+                (Leaf::Wide(leaf), false) => {
+                    Leaf::Narrow(leak(Narrow(leaf.as_ref().0.map(|word| one_of_slot(Slot::of(word))))))
+                }
+                (Leaf::Wide(leaf), true) => Leaf::Wide(leak(Wide(leaf.as_ref().0))),
+            }
+        }
+    }
+
+    /// Whether a slot other than `at` has a set.
+    ///
+    /// # Safety
+    ///
+    /// As for `slot`.
+    pub(super) unsafe fn has_set_besides(self, at: u32) -> bool {
+        match self {
+            Leaf::Narrow(_) => false,
+            Leaf::Wide(leaf) => {
+                // SAFETY: the caller's promise.
+                let mut words = unsafe { leaf.as_ref() }.0.iter().enumerate();
+                words.any(|(other, word)| other != at as usize % FAN_OUT && Slot::of(*word).is_set())
             }
         }
     }
@@ -229,7 +277,7 @@ impl Leaf {
             match self {
                 Leaf::Narrow(mut leaf) => {
                     if let Some(place) = leaf.as_mut().0.get_mut(at) {
-                        *place = if let Slot::One(one) = slot { one } else { NOTHING };
+                        *place = one_of_slot(slot);
                     }
                 }
                 Leaf::Wide(mut leaf) => {
@@ -258,14 +306,29 @@ impl Leaf {
     }
 }
 
+/// What a place of a narrow leaf holds.
+fn slot_of_one(one: u32) -> Slot {
+    if one == NOTHING { Slot::Empty } else { Slot::One(one) }
+}
+
+/// What stands for a slot in a narrow leaf.
+fn one_of_slot(slot: Slot) -> u32 {
+    if let Slot::One(one) = slot { one } else { NOTHING }
+}
+
 impl Slot {
+    /// Whether it leads to something of its own.
+    pub(super) fn is_set(self) -> bool {
+        matches!(self, Slot::Few(_) | Slot::Many(_) | Slot::Row(_))
+    }
+
     fn of(word: u64) -> Slot {
         let at = word & !MANY;
         match word & MANY {
             ONE => Slot::One((word >> 32) as u32),
             FEW => pointer(at).map_or(Slot::Empty, Slot::Few),
             MANY => pointer(at).map_or(Slot::Empty, Slot::Many),
-            _ => Slot::Empty,
+            _ => pointer(at).map_or(Slot::Empty, Slot::Row),
         }
     }
 
@@ -275,6 +338,7 @@ impl Slot {
             Slot::One(one) => u64::from(one) << 32 | ONE,
             Slot::Few(at) => address(at) | FEW,
             Slot::Many(at) => address(at) | MANY,
+            Slot::Row(at) => address(at) | ROW,
         }
     }
 
@@ -285,12 +349,25 @@ impl Slot {
     /// What the slot leads to is not freed or written to during `'a`.
     pub(super) unsafe fn members<'a>(self) -> Members<'a> {
         match self {
-            Slot::Empty => Members::Empty,
+            Slot::Empty | Slot::Row(_) => Members::Empty,
             Slot::One(one) => Members::One(one),
             // SAFETY: the caller's promise.
             Slot::Few(few) => Members::Few(unsafe { Few::members(few) }),
             // SAFETY: the caller's promise.
             Slot::Many(many) => Members::Many(unsafe { Many::set(many) }),
+        }
+    }
+
+    /// The row, for as long as the caller knows that it is not freed.
+    ///
+    /// # Safety
+    ///
+    /// As for `members`.
+    pub(super) unsafe fn row<'a>(self) -> &'a [QualifiedEdge] {
+        match self {
+            // SAFETY: the caller's promise.
+            Slot::Row(row) => unsafe { Row::edges(row) },
+            _ => &[],
         }
     }
 
@@ -306,6 +383,8 @@ impl Slot {
             Slot::Few(few) => Some(unsafe { (*few.as_ptr()).birth }),
             // SAFETY: the caller's promise.
             Slot::Many(many) => Some(unsafe { (*many.as_ptr()).birth }),
+            // SAFETY: the caller's promise.
+            Slot::Row(row) => Some(unsafe { Row::birth(row) }),
         }
     }
 }
@@ -444,6 +523,7 @@ impl Node {
                 Node::Leaf(Leaf::Wide(leaf)) => free(leaf),
                 Node::Slot(Slot::Few(few)) => Few::free(few),
                 Node::Slot(Slot::Many(many)) => free(many),
+                Node::Slot(Slot::Row(row)) => free(row),
                 Node::Slot(Slot::Empty | Slot::One(_)) => {}
             }
         }

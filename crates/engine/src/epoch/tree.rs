@@ -3,7 +3,7 @@
 use std::marker::PhantomData;
 
 use crate::epoch::node::{Inner, Leaf, Node, Slot};
-use crate::graph::Members;
+use crate::graph::{Members, QualifiedEdge};
 use crate::trie::{BITS, FAN_OUT, digit, slot_of};
 
 /// Where a tree begins.
@@ -34,6 +34,17 @@ impl Root {
         unsafe { self.leaf(key).map_or(Slot::Empty, |leaf| leaf.slot(slot_of(key))) }
     }
 
+    /// The members of a key.
+    ///
+    /// # Safety
+    ///
+    /// Nothing in the tree is freed or written to during `'a`.
+    #[inline]
+    pub(super) unsafe fn members<'a>(self, key: u32) -> Members<'a> {
+        // SAFETY: the caller's promise.
+        unsafe { self.leaf(key).map_or(Members::Empty, |leaf| leaf.members(slot_of(key))) }
+    }
+
     /// Asks the processor for the memory in which a key's slot lies.
     ///
     /// # Safety
@@ -51,7 +62,7 @@ impl Root {
     /// # Safety
     ///
     /// As for `slot`.
-    unsafe fn leaf(self, key: u32) -> Option<Leaf> {
+    pub(super) unsafe fn leaf(self, key: u32) -> Option<Leaf> {
         if u64::from(key) >> (self.shift + BITS) != 0 {
             return None;
         }
@@ -156,9 +167,9 @@ unsafe fn free_leaf(word: u64, birth: u64, version: u64) {
     unsafe { Node::Leaf(leaf).free() }
 }
 
-/// The keys of a tree that have members, with them, from some key on.
+/// The slots of a tree that hold something, with their keys, from some key on.
 #[derive(Debug)]
-pub struct EpochEntries<'a> {
+pub(super) struct Occupied<'a> {
     root: Root,
     leaf: Option<Leaf>,
     /// First key of `leaf`, and its slot to look at next.
@@ -170,23 +181,23 @@ pub struct EpochEntries<'a> {
 }
 
 // SAFETY: nodes belong to no thread, and this only reads them, while the tree is borrowed.
-unsafe impl Send for EpochEntries<'_> {}
+unsafe impl Send for Occupied<'_> {}
 // SAFETY: as above.
-unsafe impl Sync for EpochEntries<'_> {}
+unsafe impl Sync for Occupied<'_> {}
 
-impl<'a> EpochEntries<'a> {
+impl<'a> Occupied<'a> {
     /// # Safety
     ///
     /// Nothing in the tree is freed or written to during `'a`.
-    pub(super) unsafe fn new(root: Root, from: u32) -> EpochEntries<'a> {
-        EpochEntries { root, leaf: None, base: 0, at: 0, next: Some(from), tree: PhantomData }
+    pub(super) unsafe fn new(root: Root, from: u32) -> Occupied<'a> {
+        Occupied { root, leaf: None, base: 0, at: 0, next: Some(from), tree: PhantomData }
     }
 }
 
-impl<'a> Iterator for EpochEntries<'a> {
-    type Item = (u32, Members<'a>);
+impl Iterator for Occupied<'_> {
+    type Item = (u32, Slot);
 
-    fn next(&mut self) -> Option<(u32, Members<'a>)> {
+    fn next(&mut self) -> Option<(u32, Slot)> {
         loop {
             let Some(leaf) = self.leaf.filter(|_| self.at < FAN_OUT as u32) else {
                 let from = self.next?;
@@ -203,10 +214,36 @@ impl<'a> Iterator for EpochEntries<'a> {
             let at = self.at;
             self.at += 1;
             // SAFETY: the promise of `new`.
-            let members = unsafe { leaf.slot(at).members() };
-            if !members.is_empty() {
-                return Some((self.base + at, members));
+            let slot = unsafe { leaf.slot(at) };
+            if !matches!(slot, Slot::Empty) {
+                return Some((self.base + at, slot));
             }
         }
+    }
+}
+
+/// The keys of a tree that have members, with them, from some key on.
+#[derive(Debug)]
+pub struct EpochEntries<'a>(pub(super) Occupied<'a>);
+
+impl<'a> Iterator for EpochEntries<'a> {
+    type Item = (u32, Members<'a>);
+
+    fn next(&mut self) -> Option<(u32, Members<'a>)> {
+        // SAFETY: the promise of `Occupied::new`.
+        self.0.next().map(|(key, slot)| (key, unsafe { slot.members() }))
+    }
+}
+
+/// The keys of a tree that have a row, with it, from some key on.
+#[derive(Debug)]
+pub struct EpochRowsEntries<'a>(pub(super) Occupied<'a>);
+
+impl<'a> Iterator for EpochRowsEntries<'a> {
+    type Item = (u32, &'a [QualifiedEdge]);
+
+    fn next(&mut self) -> Option<(u32, &'a [QualifiedEdge])> {
+        // SAFETY: the promise of `Occupied::new`.
+        self.0.next().map(|(key, slot)| (key, unsafe { slot.row() }))
     }
 }

@@ -6,7 +6,10 @@
 
 use std::sync::{Arc, Mutex, mpsc};
 
-use pemba_engine::{ArcTrie, EdgeTable, EpochTrie, Ordinal};
+use pemba_engine::{
+    ArcRows, ArcTrie, EdgeTable, EpochRows, EpochTrie, Ordinal, QualifiedEdge, QualifiedTable, Qualifier,
+};
+use pemba_model::Timestamp;
 
 /// A stream of numbers that is the same on every run.
 struct Numbers(u64);
@@ -40,6 +43,14 @@ impl Numbers {
 struct Version {
     epoch: EpochTrie,
     arc: ArcTrie,
+    epoch_rows: EpochRows,
+    arc_rows: ArcRows,
+}
+
+/// An edge that expires at a random instant.
+fn edge(other: u32, numbers: &mut Numbers) -> QualifiedEdge {
+    let expires_at = Some(Timestamp::from_millis(numbers.below(1000) as i64));
+    QualifiedEdge { other: Ordinal(other), qualifier: Arc::new(Qualifier { caveat: None, expires_at }) }
 }
 
 impl Version {
@@ -53,6 +64,9 @@ impl Version {
 
     /// A random change: of one member, or of many of one key.
     fn change(&mut self, numbers: &mut Numbers) {
+        if numbers.below(3) == 0 {
+            return self.change_row(numbers);
+        }
         let key = numbers.key();
         match numbers.below(40) {
             0..18 => self.insert(key, numbers.member()),
@@ -79,7 +93,35 @@ impl Version {
         }
     }
 
+    /// A random change of one row of qualified edges.
+    fn change_row(&mut self, numbers: &mut Numbers) {
+        let key = numbers.key();
+        match numbers.below(10) {
+            0..6 => {
+                let edge = edge(numbers.below(30) as u32, numbers);
+                self.epoch_rows.put(key, edge.clone());
+                self.arc_rows.put(key, edge);
+            }
+            6..9 => {
+                let other = Ordinal(numbers.below(30) as u32);
+                assert_eq!(self.epoch_rows.remove(key, other), self.arc_rows.remove(key, other));
+            }
+            _ if self.arc_rows.row(key).is_empty() => {
+                let row: Vec<QualifiedEdge> =
+                    (0..numbers.below(40) as u32).map(|other| edge(other, numbers)).collect();
+                self.epoch_rows.append(key, row.clone());
+                self.arc_rows.append(key, row);
+            }
+            _ => {}
+        }
+    }
+
     fn assert_same(&self) {
+        assert!(self.epoch_rows.iter_from(0).eq(self.arc_rows.iter_from(0)));
+        for (key, row) in self.arc_rows.iter_from(0) {
+            assert_eq!(self.epoch_rows.row(key), row);
+            assert!(self.epoch_rows.iter_from(key + 1).eq(self.arc_rows.iter_from(key + 1)));
+        }
         let mut epoch = self.epoch.iter_from(0);
         for (key, members) in self.arc.iter_from(0) {
             let (other_key, other) = epoch.next().unwrap();

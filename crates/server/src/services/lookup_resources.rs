@@ -5,13 +5,12 @@ use std::sync::{Arc, OnceLock};
 
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
-use pemba_engine::{Ordinal, ResourceSet};
+use pemba_engine::Ordinal;
 use pemba_model::{Context, Revision, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
     self as wire, LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, ZedToken,
 };
 use prost::Message as _;
-use roaring::RoaringBitmap;
 use tonic::{Code, Status};
 
 use super::check::{claim, presentable};
@@ -23,6 +22,7 @@ use crate::consistency::encode;
 use crate::convert::{partial_caveat_info, subject};
 use crate::cursor::{Call, Cursor, Scope};
 use crate::errors;
+use crate::found::{Asked, Found};
 use crate::state::State;
 use crate::status::plain;
 use crate::stream::{Outgoing, Page};
@@ -39,6 +39,8 @@ struct Question {
     permission: String,
     subject: SubjectRef,
     context: Option<Context>,
+    /// The encoded request without consistency, limit and cursor.
+    arguments: Arc<[u8]>,
 }
 
 /// A lookup in progress.
@@ -55,7 +57,7 @@ enum Stage {
         database: Database,
         consistency: Consistency,
     },
-    Found(Box<Found>),
+    Found(Box<Listed>),
     /// Where more than relationships decides.
     Reached {
         database: Database,
@@ -63,11 +65,12 @@ enum Stage {
     },
 }
 
-struct Found {
+struct Listed {
     view: View,
     looked_up_at: ZedToken,
-    set: ResourceSet,
-    all: RoaringBitmap,
+    /// As what to keep it for the next page.
+    asked: Option<Asked>,
+    found: Arc<Found>,
 }
 
 pub(super) async fn answer(
@@ -105,14 +108,21 @@ pub(super) async fn answer(
         resource_type: request.resource_object_type.as_str().into(),
         permission: request.permission,
         context,
+        arguments: arguments.into(),
     };
     let lookup = Lookup { question, scope, after, left, stage: Stage::Start { database, consistency } };
     let outgoing = state.streams.paged(&state.queries, lookup, next).await?;
     Ok((outgoing, told.get().cloned().unwrap_or_default()))
 }
 
-/// Finds everything: by relationships alone, or by all that matters to a chain.
-fn find(database: &Database, consistency: &Consistency, question: &Question) -> Result<Stage, Status> {
+/// Finds everything: by relationships alone, or by all that matters to a chain. What was found for the page before is not
+/// found anew.
+fn find(
+    database: &Database,
+    consistency: &Consistency,
+    question: &Question,
+    is_continued: bool,
+) -> Result<Stage, Status> {
     let view = database.view(consistency).map_err(|error| errors::view(&error))?;
     let asked = (question.resource_type.as_str(), question.permission.as_str());
     no_wildcard_subject(&view, asked, &question.subject, "subject_id")?;
@@ -126,16 +136,20 @@ fn find(database: &Database, consistency: &Consistency, question: &Question) -> 
         let reached = Box::new(reach(basis, question)?);
         return Ok(Stage::Reached { database: database.clone(), reached });
     }
-    let set = view
-        .lookup_resources(
-            &question.resource_type,
-            &question.permission,
-            &question.subject,
-            question.context.as_ref(),
-        )
-        .map_err(|error| errors::query(&error))?;
-    let all = &set.definite | &set.conditional;
-    Ok(Stage::Found(Box::new(Found { looked_up_at: encode(view.token()), view, set, all })))
+    let Question { state, resource_type, permission, subject, context, arguments, .. } = question;
+    let asked = Asked::new(&view, database.database_id(), arguments, resource_type, subject);
+    let kept = asked.as_ref().filter(|_| is_continued).and_then(|asked| state.found.get(asked, view.now()));
+    let found = match kept {
+        Some(found) => {
+            state.metrics.lookups_resumed.inc();
+            found
+        }
+        None => {
+            let set = view.lookup_resources(resource_type, permission, subject, context.as_ref());
+            Arc::new(Found::new(set.map_err(|error| errors::query(&error))?, view.now()))
+        }
+    };
+    Ok(Stage::Found(Box::new(Listed { looked_up_at: encode(view.token()), view, asked, found })))
 }
 
 fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
@@ -162,14 +176,21 @@ fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
 fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status> {
     let Lookup { question, scope, after, left, stage } = lookup;
     let stage = match stage {
-        Stage::Start { database, consistency } => find(&database, &consistency, &question)?,
+        Stage::Start { database, consistency } => find(&database, &consistency, &question, after.is_some())?,
         stage => stage,
     };
     let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
     let (messages, after, stage) = match stage {
-        Stage::Found(found) => {
-            let (messages, after) = found_page(&found, &question, &scope, after, wanted)?;
-            (messages, after, Stage::Found(found))
+        Stage::Found(listed) => {
+            let (messages, after) = found_page(&listed, &question, &scope, after, wanted)?;
+            // Its limit ends the call here, and there is more.
+            if left.is_some_and(|left| left as usize <= messages.len())
+                && after.map(|after| after.0) < listed.found.all.max()
+                && let Some(asked) = &listed.asked
+            {
+                question.state.found.keep(asked.clone(), Arc::clone(&listed.found));
+            }
+            (messages, after, Stage::Found(listed))
         }
         Stage::Reached { database, mut reached } => {
             reached.still_holds(&database)?;
@@ -204,21 +225,22 @@ fn reached_page(
 }
 
 fn found_page(
-    found: &Found,
+    listed: &Listed,
     question: &Question,
     scope: &Scope,
     mut after: Option<Ordinal>,
     wanted: usize,
 ) -> Result<PageOf, Status> {
     let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.0));
-    let page: Vec<Ordinal> = found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
-    let mut missing = missing(found, question, &page)?.into_iter();
+    let page: Vec<Ordinal> =
+        listed.found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
+    let mut missing = missing(listed, question, &page)?.into_iter();
     let mut messages = Vec::with_capacity(page.len());
     for ordinal in page {
-        let is_conditional = found.set.conditional.contains(ordinal.0);
+        let is_conditional = listed.found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
-        let id = id(found, question, ordinal)?;
-        let at = (found.view.revision(), &found.looked_up_at);
+        let id = id(listed, question, ordinal)?;
+        let at = (listed.view.revision(), &listed.looked_up_at);
         messages.push(message(at, scope, (id, ordinal), missing.as_deref()));
         after = Some(ordinal);
     }
@@ -247,27 +269,27 @@ fn message(
 }
 
 /// The id of a result.
-fn id<'a>(found: &'a Found, question: &'a Question, ordinal: Ordinal) -> Result<&'a str, Status> {
+fn id<'a>(listed: &'a Listed, question: &'a Question, ordinal: Ordinal) -> Result<&'a str, Status> {
     if ordinal == Ordinal::UNMENTIONED {
         return Ok(&question.subject.object.object_id);
     }
-    let resource_type = found.set.resource_type;
+    let resource_type = listed.found.set.resource_type;
     resource_type
-        .and_then(|resource_type| found.view.object_id(resource_type, ordinal))
+        .and_then(|resource_type| listed.view.object_id(resource_type, ordinal))
         .ok_or_else(|| plain(Code::Internal, "a found resource has no name"))
 }
 
 /// The parameters that each conditional result of a page misses, in order: a set has no room for them, so they are
 /// asked for again, all at once.
-fn missing(found: &Found, question: &Question, page: &[Ordinal]) -> Result<Vec<Vec<SmolStr>>, Status> {
-    let is_conditional = |ordinal: &Ordinal| found.set.conditional.contains(ordinal.0);
+fn missing(listed: &Listed, question: &Question, page: &[Ordinal]) -> Result<Vec<Vec<SmolStr>>, Status> {
+    let is_conditional = |ordinal: &Ordinal| listed.found.set.conditional.contains(ordinal.0);
     let conditional: Vec<Ordinal> = page.iter().copied().filter(is_conditional).collect();
     if conditional.is_empty() {
         return Ok(Vec::new());
     }
     let Question { resource_type, permission, subject, context, .. } = question;
     let missing =
-        found.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
+        listed.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
     let missing = missing.map_err(|error| errors::query(&error))?;
     if missing.len() == conditional.len() {
         Ok(missing)

@@ -9,6 +9,7 @@ use prometheus_client::collector::Collector;
 use prometheus_client::encoding::text::encode;
 use prometheus_client::encoding::{DescriptorEncoder, NoLabelSet};
 use prometheus_client::metrics::MetricType;
+use prometheus_client::metrics::counter::Counter;
 use prometheus_client::metrics::gauge::Gauge;
 use prometheus_client::registry::Registry;
 
@@ -26,6 +27,8 @@ pub(crate) struct Metrics {
     pub(crate) methods: Methods,
     pub(crate) connections: Gauge,
     pub(crate) watches: Gauge,
+    /// Pages of lookups that began where the page before ended.
+    pub(crate) lookups_resumed: Counter,
     readings: Vec<(Reading, Source)>,
     memory: Reading,
     up: Reading,
@@ -36,6 +39,9 @@ impl Metrics {
     pub(crate) fn new() -> Metrics {
         let mut registry = Registry::default();
         let methods = Methods::new(&mut registry);
+        let lookups_resumed = Counter::default();
+        let help = "Pages of lookups of resources that found nothing anew";
+        registry.register("pemba_lookups_resumed", help, lookups_resumed.clone());
         let mut gauge = |name: &str, help: &str| {
             let gauge = Reading::default();
             registry.register(name, help, gauge.clone());
@@ -53,6 +59,7 @@ impl Metrics {
             methods,
             connections,
             watches,
+            lookups_resumed,
             readings,
             memory,
             up,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use pemba_model::Limits;
 use pemba_proto::authzed::api::v1 as wire;
 use tonic::Code;
 
@@ -62,6 +63,49 @@ async fn pages_of_a_lookup_hold_everything_once_at_one_revision() {
         harness.touch(&[&format!("document:late{}#owner@user:ada", paged.len())]).await;
     }
     assert_eq!(paged, whole);
+}
+
+/// Only a first page finds anything; the others go on in what it found, whatever is written meanwhile.
+#[tokio::test]
+async fn a_page_of_a_lookup_goes_on_where_the_last_one_ended() {
+    let harness = Harness::start_with(Limits::default(), |options| {
+        options.metrics_listen = Some("127.0.0.1:0".parse().unwrap());
+    })
+    .await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    let texts: Vec<String> = (0..40)
+        .map(|n| format!("document:d{n}#viewer@user:ada{}", if n % 3 == 0 { "[on_call]" } else { "" }))
+        .collect();
+    harness.touch(&texts.iter().map(String::as_str).collect::<Vec<_>>()).await;
+    let results = |page: Vec<wire::LookupResourcesResponse>| -> Vec<_> {
+        let result = |one: wire::LookupResourcesResponse| {
+            (one.resource_object_id, one.permissionship, one.partial_caveat_info)
+        };
+        page.into_iter().map(result).collect()
+    };
+    let mut asked = 0;
+    for limit in [1, 2, 7] {
+        let whole = harness.permissions().lookup_resources(lookup(0, None)).await.unwrap();
+        let whole = results(all(whole).await.unwrap());
+        let (mut cursor, mut paged) = (None, Vec::new());
+        loop {
+            let page = harness.permissions().lookup_resources(lookup(limit, cursor.take())).await.unwrap();
+            let page = all(page).await.unwrap();
+            let Some(last) = page.last() else { break };
+            asked += 1;
+            cursor = last.after_result_cursor.clone();
+            paged.extend(results(page));
+            let delete = wire::relationship_update::Operation::Delete;
+            let gone = format!("document:d{}#viewer@user:ada", (paged.len() * 7) % 40);
+            harness.write(delete, &[&gone]).await.unwrap();
+            harness.touch(&[&format!("document:late{limit}#owner@user:ada")]).await;
+        }
+        assert_eq!(paged, whole, "{limit}");
+    }
+    let text = crate::serving::get(harness.server.metrics_address().unwrap(), "/metrics").await;
+    // Each of the three ended with an empty page, and began with one that found.
+    let expected = format!("pemba_lookups_resumed_total {asked}");
+    assert!(text.lines().any(|line| line == expected), "{expected}\n{text}");
 }
 
 #[tokio::test]

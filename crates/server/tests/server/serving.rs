@@ -240,7 +240,7 @@ async fn reflection_lists_the_services_without_a_key() {
     assert!(matches!(ask(symbol).await.message_response, Some(MessageResponse::FileDescriptorResponse(_))));
 }
 
-async fn get(address: SocketAddr, path: &str) -> String {
+pub(crate) async fn get(address: SocketAddr, path: &str) -> String {
     let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
     let request = format!("GET {path} HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n");
     stream.write_all(request.as_bytes()).await.unwrap();
