@@ -70,6 +70,12 @@ pub struct LimitFlags {
     /// Most snapshots kept in memory [default: 256].
     #[arg(long, env = "PEMBA_SNAPSHOTS_RETAINED_MAX", value_name = "N")]
     pub snapshots_retained_max: Option<usize>,
+    /// Most memory for those snapshots, in bytes [default: 67108864].
+    #[arg(long, env = "PEMBA_SNAPSHOTS_RETAINED_MAX_BYTES", value_name = "BYTES")]
+    pub snapshots_retained_max_bytes: Option<u64>,
+    /// Largest log of old revisions, in bytes [default: 4294967296].
+    #[arg(long, env = "PEMBA_HISTORY_MAX_BYTES", value_name = "BYTES")]
+    pub history_max_bytes: Option<u64>,
 }
 
 impl LimitFlags {
@@ -110,6 +116,10 @@ impl LimitFlags {
             concurrent_queries_max: self.concurrent_queries_max.unwrap_or(default.concurrent_queries_max),
             history_window_ms: self.history_window_ms.unwrap_or(default.history_window_ms),
             snapshots_retained_max: self.snapshots_retained_max.unwrap_or(default.snapshots_retained_max),
+            snapshots_retained_max_bytes: self
+                .snapshots_retained_max_bytes
+                .unwrap_or(default.snapshots_retained_max_bytes),
+            history_max_bytes: self.history_max_bytes.unwrap_or(default.history_max_bytes),
             ..default
         }
     }

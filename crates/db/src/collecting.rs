@@ -1,6 +1,8 @@
-//! Forgetting: the log beyond the history window, and relationships that expired before it began.
+//! Forgetting: the log beyond the history window or its largest size, and relationships that expired before it began.
 
+use std::collections::VecDeque;
 use std::ops::ControlFlow;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use crossbeam::channel::{Receiver, RecvTimeoutError, Sender, bounded};
@@ -11,6 +13,7 @@ use crate::qualified::qualified_relations;
 use crate::records::{self, RecordError};
 use crate::sequencer::{Garbage, Request};
 use crate::shared::Shared;
+use crate::store::Store;
 
 /// Longest time between two passes.
 const INTERVAL_MAX: Duration = Duration::from_secs(60);
@@ -18,6 +21,47 @@ const INTERVAL_MAX: Duration = Duration::from_secs(60);
 const INTERVAL_MIN: Duration = Duration::from_secs(1);
 /// Most expired relationships taken by one pass; the next takes more.
 const EXPIRED_MAX: usize = 10_000;
+/// Sizes of the log are kept for stretches of about so many of them: it is cut between two.
+const STRETCHES: u64 = 256;
+
+/// How large the log is, in stretches of whole revisions.
+#[derive(Debug, Default)]
+pub(crate) struct LogSizes {
+    /// The last revision of each stretch and the bytes of its records; ascending.
+    stretches: VecDeque<(Revision, u64)>,
+    bytes: u64,
+    /// The next revision to look at.
+    next: Revision,
+}
+
+impl LogSizes {
+    /// Looks at what was appended since it last did.
+    fn follow(&mut self, store: &dyn Store, head: Revision, max_bytes: u64) -> Result<(), RecordError> {
+        records::log::each_size(store, self.next, head.next(), |revision, size| {
+            self.bytes = self.bytes.saturating_add(size);
+            self.next = revision.next();
+            match self.stretches.back_mut() {
+                Some((last, bytes)) if *last == revision || *bytes < max_bytes / STRETCHES => {
+                    (*last, *bytes) = (revision, bytes.saturating_add(size));
+                }
+                _ => self.stretches.push_back((revision, size)),
+            }
+        })
+    }
+
+    /// Forgets what the horizon has passed, then the oldest until no more than so much is left; the horizon after that.
+    fn cut(&mut self, mut horizon: Revision, max_bytes: u64) -> Revision {
+        while let Some((last, bytes)) = self.stretches.front().copied() {
+            if last > horizon && self.bytes <= max_bytes {
+                break;
+            }
+            horizon = horizon.max(last);
+            self.bytes = self.bytes.saturating_sub(bytes);
+            self.stretches.pop_front();
+        }
+        horizon
+    }
+}
 
 /// Runs pass after pass until `stop` is closed.
 pub(crate) fn run(shared: &Shared, requests: &Sender<Request>, stop: &Receiver<()>) {
@@ -32,13 +76,19 @@ pub(crate) fn run(shared: &Shared, requests: &Sender<Request>, stop: &Receiver<(
 pub(crate) fn pass(shared: &Shared, requests: &Sender<Request>) {
     let head = shared.history.head();
     let window_start = shared.window_start(shared.now(&head));
-    let horizon = match new_horizon(shared, head.version.revision(), window_start) {
-        Ok(horizon) => horizon,
+    let mut sizes = shared.log_sizes.lock();
+    let max_bytes = shared.limits.history_max_bytes;
+    let horizon = match new_horizon(shared, head.version.revision(), window_start).and_then(|horizon| {
+        sizes.follow(&*shared.store, head.version.revision(), max_bytes).map(|()| horizon)
+    }) {
+        Ok(horizon) => sizes.cut(horizon, max_bytes),
         Err(error) => {
             tracing::warn!(%error, "the log could not be read for collection");
             return;
         }
     };
+    shared.counters.history_bytes.store(sizes.bytes, Ordering::Relaxed);
+    drop(sizes);
     let expired = expired_edges(&head.version.snapshot, window_start);
     if horizon == shared.history.horizon() && expired.is_empty() {
         return;

@@ -11,6 +11,8 @@ pub(crate) struct Counters {
     pub(crate) groups: AtomicU64,
     pub(crate) writes: AtomicU64,
     pub(crate) last_group_size: AtomicUsize,
+    /// The log as of the last collection.
+    pub(crate) history_bytes: AtomicU64,
     commit_micros: [AtomicU64; COMMIT_MICROS_BOUNDS.len() + 1],
     commit_micros_total: AtomicU64,
 }

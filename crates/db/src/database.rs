@@ -57,7 +57,7 @@ impl Database {
         let store = open_store(storage)?;
         let Options { limits, clock, ledger } = options;
         let recovered = recovery::recover(&*store, clock.now(), ledger)?;
-        let history = History::new(recovered.head, recovered.horizon, limits.snapshots_retained_max);
+        let history = History::new(recovered.head, recovered.horizon, &limits);
         let (requests, waiting) = bounded(limits.write_queue_max.max(1));
         let registered = Registered::load(&*store)?;
         let shared = Arc::new(Shared::new(store, clock, limits, recovered.database_id, history, registered));
@@ -200,6 +200,7 @@ impl Database {
         let shared = &self.handle.shared;
         let head = shared.history.head();
         let (commit_micros, commit_micros_total) = shared.counters.commit_micros();
+        let retained = shared.history.retained();
         Statistics {
             head: head.version.revision(),
             horizon: shared.history.horizon(),
@@ -212,7 +213,9 @@ impl Database {
             last_group_size: shared.counters.last_group_size.load(Ordering::Relaxed),
             commit_micros,
             commit_micros_total,
-            snapshots_retained: shared.history.retained_count(),
+            snapshots_retained: retained.count,
+            snapshots_retained_bytes: retained.bytes,
+            history_bytes: shared.counters.history_bytes.load(Ordering::Relaxed),
             store: shared.store.statistics(),
         }
     }

@@ -336,11 +336,11 @@ impl<'a> Group<'a> {
                 self.failure.get_or_insert(error);
             }
         }
-        let objects = transaction.new_objects();
+        let objects = self.transaction.take_new_objects();
         if objects.len() >= LOAD_ROWS_MIN || self.bulk.is_some() {
-            return objects.to_vec();
+            return objects;
         }
-        for (object_type, ordinal, name) in objects {
+        for (object_type, ordinal, name) in &objects {
             records::objects::put(&mut self.batch, *object_type, *ordinal, name);
         }
         Vec::new()

@@ -25,7 +25,7 @@ pub(crate) struct Recovered {
 /// Edges that the thread that reads them hands over at once, and how many times it may do so ahead of the one that loads
 /// them.
 const EDGES_AT_ONCE: usize = 4096;
-const PARTS_WAITING_MAX: usize = 256;
+const PARTS_WAITING_MAX: usize = 32;
 /// Documents told to a ledger at once: at most this many, and no further one beyond this many bytes.
 const DOCUMENTS_AT_ONCE_MAX: usize = 1000;
 const DOCUMENTS_AT_ONCE_MAX_BYTES: usize = 4 * 1024 * 1024;

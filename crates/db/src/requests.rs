@@ -201,6 +201,10 @@ pub struct Statistics {
     pub commit_micros_total: u64,
     /// Snapshots kept for reads at older revisions.
     pub snapshots_retained: usize,
+    /// Memory that these take besides what the newest needs, about, in bytes.
+    pub snapshots_retained_bytes: u64,
+    /// The log, as of the last collection, in bytes.
+    pub history_bytes: u64,
     /// What the store occupies.
     pub store: StoreStatistics,
 }

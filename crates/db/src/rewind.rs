@@ -41,8 +41,7 @@ impl Shared {
         }
         let base = self.history.next_above(revision);
         let undo = self.read_undo(revision, base.revision())?;
-        let expired = || ViewError::Expired { revision, window_ms: self.limits.history_window_ms };
-        let superseded_at = undo.superseded_at.ok_or_else(expired)?;
+        let superseded_at = undo.superseded_at.ok_or_else(|| self.expired(revision))?;
         let mut transaction = base.snapshot.transaction();
         if undo.schema_changed {
             transaction.set_schema(self.schema_at(revision)?);
@@ -60,8 +59,10 @@ impl Shared {
             ledger =
                 ledger.apply(&changes).map_err(|error| ViewError::Storage { reason: error.to_string() })?;
         }
-        let version = Version { snapshot: Arc::new(transaction.finish(revision)), ledger };
-        self.history.keep_rebuilt(version.clone(), superseded_at);
+        let snapshot = Arc::new(transaction.finish(revision));
+        let bytes = snapshot.replaced_since(&base.snapshot);
+        let version = Version { snapshot, ledger };
+        self.history.keep_rebuilt(version.clone(), superseded_at, bytes);
         Ok((version, superseded_at))
     }
 
@@ -113,7 +114,7 @@ impl Shared {
     /// A read that failed because the log was cut meanwhile is an expired revision, anything else a failure.
     fn rewind_error(&self, revision: Revision, reason: &str) -> ViewError {
         if revision < self.history.horizon() {
-            ViewError::Expired { revision, window_ms: self.limits.history_window_ms }
+            self.expired(revision)
         } else {
             ViewError::Storage { reason: reason.to_owned() }
         }

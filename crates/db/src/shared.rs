@@ -7,6 +7,7 @@ use pemba_model::{Limits, Revision, Timestamp};
 use tokio::sync::watch;
 
 use crate::clock::Clock;
+use crate::collecting::LogSizes;
 use crate::consistency::Consistency;
 use crate::counters::Counters;
 use crate::counting::Registered;
@@ -33,6 +34,8 @@ pub(crate) struct Shared {
     pub(crate) counters: Counters,
     pub(crate) registered: Registered,
     pub(crate) progress: watch::Sender<Progress>,
+    /// Of the collector.
+    pub(crate) log_sizes: Mutex<LogSizes>,
     state: Mutex<State>,
 }
 
@@ -55,6 +58,7 @@ impl Shared {
             counters: Counters::default(),
             registered,
             progress: watch::Sender::new(Progress { head, stopped: false }),
+            log_sizes: Mutex::default(),
             state: Mutex::new(State::Serving),
         }
     }
@@ -145,18 +149,23 @@ impl Shared {
         if revision == head.version.revision() {
             return Ok(self.view_of(head.version.clone(), &head));
         }
-        let window_ms = self.limits.history_window_ms;
         if revision < self.history.horizon() {
-            return Err(ViewError::Expired { revision, window_ms });
+            return Err(self.expired(revision));
         }
         let (version, superseded_at) = match self.history.at_hand(revision) {
             Some(found) => found,
             None => self.rebuild(revision)?,
         };
         if self.has_expired(superseded_at, self.now(&head)) {
-            return Err(ViewError::Expired { revision, window_ms });
+            return Err(self.expired(revision));
         }
         Ok(self.view_of(version, &head))
+    }
+
+    /// The error for a revision behind the horizon or the history window.
+    pub(crate) fn expired(&self, revision: Revision) -> ViewError {
+        let Limits { history_window_ms: window_ms, history_max_bytes: max_bytes, .. } = self.limits;
+        ViewError::Expired { revision, window_ms, max_bytes }
     }
 
     /// Whether a view would have to rebuild an old version, which takes long.

@@ -9,6 +9,8 @@ const PIECE_MAX: u64 = 4096;
 /// Bits of a member below its high half. Members of one high half are in one piece: a bitmap keeps them in one block of
 /// at most 8 KiB.
 const LOW_BITS: u32 = 16;
+/// What the members of one high half take at most.
+const BLOCK_MAX_BYTES: usize = (1 << LOW_BITS) / 8;
 
 /// The set. A clone shares all pieces.
 #[derive(Debug, Clone, Default)]
@@ -46,6 +48,12 @@ impl LargeSet {
     /// Whether this is a member.
     pub fn contains(&self, member: u32) -> bool {
         self.pieces.get(self.place(member)).is_some_and(|piece| piece.members.contains(member))
+    }
+
+    /// About how many bytes a copy with one change does not share with this set: the list of pieces and one piece.
+    pub(crate) fn change_bytes(&self) -> usize {
+        let members = usize::try_from(self.len).unwrap_or(usize::MAX) / self.pieces.len().max(1);
+        self.pieces.len() * size_of::<Piece>() + BLOCK_MAX_BYTES.min(members.saturating_mul(size_of::<u16>()))
     }
 
     /// All of them, ascending.

@@ -95,6 +95,12 @@ impl<T: EdgeTable> Snapshot<T> {
         self.len == 0
     }
 
+    /// Bytes, about, that a snapshot this one came from by transactions holds and this one does not; and, when this one
+    /// came from it while later ones had come from it too, that this one holds and it does not. Names are shared by all.
+    pub fn replaced_since(&self, before: &Snapshot<T>) -> u64 {
+        self.tables.replaced_since(&before.tables).saturating_add(size_of::<Snapshot<T>>() as u64)
+    }
+
     /// The kind of a relationship's edge, whether or not the schema allows it now; `None` when no schema ever did, or
     /// when the relationship is of no kind (a wildcard as resource or as userset).
     pub fn kind_of(&self, relationship: &Relationship) -> Option<KindId> {

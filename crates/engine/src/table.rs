@@ -28,6 +28,11 @@ pub trait EdgeTable: Clone + Default + Debug + Send + Sync + 'static {
     fn remove(&mut self, key: u32, member: u32) -> bool;
     /// Gives a key without members these: ascending, without duplicates. Fastest when keys come in order.
     fn append(&mut self, key: u32, members: &[u32]);
+    /// Bytes, about, that changes have copied for clones of what this table was before, ever since it was empty: by how
+    /// much this grows from a table to what comes of it, one holds that the other does not. 0 where nobody counts.
+    fn replaced_bytes(&self) -> u64 {
+        0
+    }
     /// From a key on.
     fn iter_from(&self, key: u32) -> Self::Entries<'_>;
 }

@@ -22,7 +22,12 @@ pub(crate) struct KindTables<T: EdgeTable> {
     pub(crate) plain: u64,
     /// Qualified edges.
     pub(crate) qualified: u64,
+    /// How many times a qualified edge was put or taken.
+    qualified_changes: u64,
 }
+
+/// About what a change of a qualified edge copies, both ways, in bytes: three nodes and a row each.
+const QUALIFIED_CHANGE_BYTES: u64 = 4096;
 
 impl<T: EdgeTable> KindTables<T> {
     /// The edge's attributes, if it is there.
@@ -76,6 +81,7 @@ impl<T: EdgeTable> KindTables<T> {
                 self.qualified_forward.remove(resource.0, subject);
                 self.qualified_reverse.remove(subject.0, resource);
                 self.qualified -= 1;
+                self.qualified_changes += 1;
             }
         }
     }
@@ -84,6 +90,13 @@ impl<T: EdgeTable> KindTables<T> {
         let forward = QualifiedEdge { other: subject, qualifier: Arc::clone(&qualifier) };
         self.qualified_forward.put(resource.0, forward);
         self.qualified_reverse.put(subject.0, QualifiedEdge { other: resource, qualifier });
+        self.qualified_changes += 1;
+    }
+
+    /// As `EdgeTable::replaced_bytes`, of all four tables.
+    fn replaced_bytes(&self) -> u64 {
+        let plain = self.forward.replaced_bytes().saturating_add(self.reverse.replaced_bytes());
+        plain.saturating_add(self.qualified_changes.saturating_mul(QUALIFIED_CHANGE_BYTES))
     }
 }
 
@@ -127,6 +140,19 @@ impl<T: EdgeTable> Tables<T> {
     pub(crate) fn get(&self, kind: KindId) -> Option<&KindTables<T>> {
         let at = kind.0 as usize;
         self.chunks.get(at / CHUNK)?.get(at % CHUNK)?.as_deref()
+    }
+
+    /// Bytes, about, that tables these came from hold and these do not.
+    pub(crate) fn replaced_since(&self, before: &Tables<T>) -> u64 {
+        let chunks =
+            self.chunks.iter().zip(before.chunks.iter()).filter(|(one, other)| !Arc::ptr_eq(one, other));
+        let kinds = chunks.flat_map(|(one, other)| one.iter().flatten().zip(other.iter().flatten()));
+        let changed = kinds.filter(|(one, other)| !Arc::ptr_eq(one, other));
+        let bytes = changed.map(|(one, other)| {
+            let own = (size_of::<KindTables<T>>() + CHUNK * size_of::<Arc<KindTables<T>>>()) as u64;
+            one.replaced_bytes().saturating_sub(other.replaced_bytes()).saturating_add(own)
+        });
+        bytes.fold(0, u64::saturating_add)
     }
 
     /// The tables of a kind, to change.

@@ -191,6 +191,11 @@ impl<T: EdgeTable> Transaction<T> {
         &self.new_objects
     }
 
+    /// As `new_objects`, which has none of them then.
+    pub fn take_new_objects(&mut self) -> Vec<(TypeId, Ordinal, SmolStr)> {
+        std::mem::take(&mut self.new_objects)
+    }
+
     /// The finished revision.
     pub fn finish(self, revision: Revision) -> Snapshot<T> {
         Snapshot { revision, ..self.state }

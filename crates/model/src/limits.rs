@@ -91,6 +91,10 @@ pub struct Limits {
     pub history_window_ms: u64,
     /// Most snapshots kept in memory besides those a reader holds.
     pub snapshots_retained_max: usize,
+    /// Most memory that those snapshots may take besides what the newest needs anyway, about.
+    pub snapshots_retained_max_bytes: u64,
+    /// Largest log of old revisions: what is beyond is collected, whatever its age.
+    pub history_max_bytes: u64,
 }
 
 impl Default for Limits {
@@ -122,6 +126,8 @@ impl Default for Limits {
             concurrent_queries_max: 64,
             history_window_ms: 24 * 60 * 60 * 1000,
             snapshots_retained_max: 256,
+            snapshots_retained_max_bytes: 64 * 1024 * 1024,
+            history_max_bytes: 4 * 1024 * 1024 * 1024,
         }
     }
 }

@@ -5,15 +5,18 @@ use pemba_model::{RelationFilter, RelationshipFilter, Revision, SmolStr};
 /// Why there is no view at a revision.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ViewError {
-    /// The revision is older than the history window.
+    /// The revision is older than the history window, or was collected because the log grew too large.
     #[error(
-        "revision {revision} has expired: exact reads reach back {window_ms} ms; raise the limit `history-window-ms` to keep more"
+        "revision {revision} has expired: exact reads reach back {window_ms} ms, or less where the log would exceed \
+         {max_bytes} bytes; raise the limit `history-window-ms` or `history-max-bytes` to keep more"
     )]
     Expired {
         /// The revision asked for.
         revision: Revision,
         /// The window, in milliseconds.
         window_ms: u64,
+        /// Largest log, in bytes.
+        max_bytes: u64,
     },
     /// The revision is ahead of the head: this database has not committed it.
     #[error("revision {revision} is ahead of this database, whose head is {head}")]
@@ -28,7 +31,8 @@ pub enum ViewError {
     Foreign,
     /// So much changed since the revision that it is not rebuilt.
     #[error(
-        "revision {revision} is no longer in memory and more than {max} changes behind; read at a newer revision, or raise          the limit `snapshots-retained-max`"
+        "revision {revision} is no longer in memory and more than {max} changes behind; read at a newer revision, or raise \
+         the limit `snapshots-retained-max`"
     )]
     TooManyChanges {
         /// The revision asked for.

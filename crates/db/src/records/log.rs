@@ -209,6 +209,20 @@ pub fn each_from<E: From<RecordError>>(
     }
 }
 
+/// Visits the size of every chunk, key and value, in bytes as they are stored; from and to as for `each`.
+pub fn each_size(
+    store: &dyn Store,
+    from: Revision,
+    to: Revision,
+    mut visit: impl FnMut(Revision, u64),
+) -> Result<(), RecordError> {
+    scan(store, FAMILY, &key(from, 0), &key(to, 0), |key, value| {
+        let size = key.len().saturating_add(value.len());
+        visit(decode_key(key)?.0, u64::try_from(size).unwrap_or(u64::MAX));
+        Ok(ControlFlow::Continue(()))
+    })
+}
+
 /// When a revision was committed; `None` if its record is gone.
 pub fn time_of(store: &dyn Store, revision: Revision) -> Result<Option<Timestamp>, RecordError> {
     let key = key(revision, 0);

@@ -154,7 +154,8 @@ fn an_exact_snapshot_lasts_for_the_window() {
         clock.set(crate::support::start().plus_millis(14_999));
         assert_eq!(read(&database, first.token), Ok(1));
         clock.advance_ms(1);
-        let expired = Err(ViewError::Expired { revision: first.revision, window_ms: 10_000 });
+        let max_bytes = limits.history_max_bytes;
+        let expired = Err(ViewError::Expired { revision: first.revision, window_ms: 10_000, max_bytes });
         assert_eq!(read(&database, first.token), expired);
         assert_eq!(read(&database, second.token), Ok(2));
         database.collect_garbage();

@@ -26,6 +26,9 @@ pub(super) struct Version {
     pub(super) id: u64,
     /// Its tree.
     pub(super) root: Root,
+    /// Bytes of all nodes that it and the versions before it, back to the first, took over from an earlier one and
+    /// replaced.
+    pub(super) replaced_bytes: u64,
 }
 
 /// Versions that share nodes.
@@ -76,21 +79,22 @@ impl Version {
     }
 
     fn first() -> Version {
-        Version { chain: Arc::new(Chain::new(0, None)), id: 1, root: Root::default() }
+        Version { chain: Arc::new(Chain::new(0, None)), id: 1, root: Root::default(), replaced_bytes: 0 }
     }
 
     fn after(base: &Arc<Version>) -> Version {
+        let (root, replaced_bytes) = (base.root, base.replaced_bytes);
         let mut state = base.chain.lock();
         if base.chain.latest.load(Ordering::Relaxed) == base.id {
             state.last += 1;
             let id = state.last;
             state.alive.insert(id, Vec::new());
             base.chain.latest.store(id, Ordering::Release);
-            return Version { chain: Arc::clone(&base.chain), id, root: base.root };
+            return Version { chain: Arc::clone(&base.chain), id, root, replaced_bytes };
         }
         drop(state);
         let chain = Arc::new(Chain::new(base.id, Some(Arc::clone(base))));
-        Version { chain, id: base.id + 1, root: base.root }
+        Version { chain, id: base.id + 1, root, replaced_bytes }
     }
 
     /// Takes nodes that are no longer in the tree of this version, which is the latest, and frees them in time.
@@ -104,7 +108,12 @@ impl Version {
         for (birth, node) in retired.iter().copied() {
             if birth == self.id {
                 freed.push(node);
-            } else if birth > self.chain.fork {
+                continue;
+            }
+            // SAFETY: an earlier version has it, and that one or the lock keeps it from being freed here.
+            let bytes = unsafe { node.bytes() };
+            self.replaced_bytes = self.replaced_bytes.saturating_add(bytes as u64);
+            if birth > self.chain.fork {
                 let state = state.get_or_insert_with(|| self.chain.lock());
                 keep_or_free(state, self.id, (birth, node), &mut freed);
             }

@@ -94,6 +94,10 @@ impl EdgeTable for EpochTrie {
         }
     }
 
+    fn replaced_bytes(&self) -> u64 {
+        self.version.as_ref().map_or(0, |version| version.replaced_bytes)
+    }
+
     fn iter_from(&self, key: u32) -> EpochEntries<'_> {
         EpochEntries(self.0.occupied(key))
     }

@@ -509,6 +509,26 @@ pub(super) enum Node {
 unsafe impl Send for Node {}
 
 impl Node {
+    /// Bytes that this node takes, without those below it; of a large set about what a copy with one change takes.
+    ///
+    /// # Safety
+    ///
+    /// It is not freed.
+    pub(super) unsafe fn bytes(self) -> usize {
+        match self {
+            Node::Inner(_) => size_of::<Inner>(),
+            Node::Leaf(Leaf::Narrow(_)) => size_of::<Narrow>(),
+            Node::Leaf(Leaf::Wide(_)) => size_of::<Wide>(),
+            // SAFETY: the caller's promise; the capacity never changes.
+            Node::Slot(Slot::Few(few)) => {
+                Few::layout(unsafe { (*few.as_ptr()).capacity }).map_or(0, |layout| layout.size())
+            }
+            // SAFETY: the caller's promise.
+            Node::Slot(Slot::Many(many)) => size_of::<Many>() + unsafe { Many::set(many) }.change_bytes(),
+            Node::Slot(Slot::Empty | Slot::One(_)) => 0,
+        }
+    }
+
     /// Frees this node, and none below it.
     ///
     /// # Safety

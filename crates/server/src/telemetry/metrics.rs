@@ -88,7 +88,7 @@ impl Metrics {
 type ReadingSource = (&'static str, &'static str, Source);
 
 /// What is read from the database.
-const READINGS: [ReadingSource; 9] = [
+const READINGS: [ReadingSource; 11] = [
     ("pemba_head_revision", "Revision of the last committed write", |statistics| signed(statistics.head.0)),
     ("pemba_horizon_revision", "Oldest revision that can still be read", |statistics| {
         signed(statistics.horizon.0)
@@ -109,6 +109,14 @@ const READINGS: [ReadingSource; 9] = [
     ("pemba_writes", "Committed writes since the start", |statistics| signed(statistics.writes)),
     ("pemba_snapshots_retained", "Snapshots kept in memory for exact reads", |statistics| {
         signed(statistics.snapshots_retained as u64)
+    }),
+    (
+        "pemba_snapshots_retained_bytes",
+        "Memory of those snapshots besides what the newest needs, about",
+        |statistics| signed(statistics.snapshots_retained_bytes),
+    ),
+    ("pemba_history_bytes", "Log of old revisions, as of the last collection", |statistics| {
+        signed(statistics.history_bytes)
     }),
 ];
 
