@@ -185,8 +185,6 @@ pub(crate) struct Scope {
 
 const HEAD_BYTES: usize = 1 + 1 + 8 + 8 + 8;
 const CHECKSUM_BYTES: usize = 4;
-/// Enough for most positions.
-const POSITION_USUAL_BYTES: usize = 16;
 
 impl Scope {
     /// The scope of a call; `arguments` are the encoded request without consistency, limit and cursor.
@@ -196,16 +194,25 @@ impl Scope {
 
     /// The text of a cursor.
     pub(crate) fn encode<P: Position>(&self, cursor: Cursor<P>) -> String {
-        let mut bytes = Vec::with_capacity(HEAD_BYTES + POSITION_USUAL_BYTES + CHECKSUM_BYTES);
-        bytes.push(VERSION);
-        bytes.push(self.call as u8);
-        bytes.extend(self.database_id.to_be_bytes());
-        bytes.extend(self.arguments.to_be_bytes());
-        bytes.extend(cursor.revision.0.to_be_bytes());
-        cursor.position.write(&mut bytes);
-        let checksum = checksum(&bytes);
-        bytes.extend(checksum);
-        URL_SAFE_NO_PAD.encode(bytes)
+        self.at(cursor.revision).text(cursor.position).to_owned()
+    }
+
+    /// The cursors of this call at a revision.
+    pub(crate) fn at(&self, revision: Revision) -> Cursors {
+        let mut head = Vec::with_capacity(HEAD_BYTES);
+        head.extend([VERSION, self.call as u8]);
+        for number in [self.database_id, self.arguments, revision.0] {
+            head.extend(number.to_be_bytes());
+        }
+        let whole = head.len() / BASE64_BYTES * BASE64_BYTES;
+        let (begin, rest) = head.split_at_checked(whole).unwrap_or((&head, &[]));
+        Cursors {
+            begin: URL_SAFE_NO_PAD.encode(begin),
+            rest: rest.to_vec(),
+            hash: hash(&head),
+            end: Vec::new(),
+            text: String::new(),
+        }
     }
 
     /// Reads a cursor back and checks that it is of this call.
@@ -243,16 +250,54 @@ impl Scope {
     }
 }
 
+/// Bytes that base64 writes together, independently of the others.
+const BASE64_BYTES: usize = 3;
+
+/// Makes cursors that differ only in their position: what they share is made once.
+#[derive(Debug, Clone)]
+pub(crate) struct Cursors {
+    /// The text of what they share, as far as it is the same whatever follows.
+    begin: String,
+    /// The bytes of the rest of it.
+    rest: Vec<u8>,
+    /// The hash up to there.
+    hash: u64,
+    /// Room for the bytes that come after `begin`, and for a cursor.
+    end: Vec<u8>,
+    text: String,
+}
+
+impl Cursors {
+    /// The text of a cursor.
+    pub(crate) fn text<P: Position>(&mut self, position: P) -> &str {
+        self.end.clear();
+        self.end.extend_from_slice(&self.rest);
+        position.write(&mut self.end);
+        let position = self.end.get(self.rest.len()..).unwrap_or_default();
+        self.end.extend(folded(hash_on(self.hash, position)));
+        self.text.clear();
+        self.text.push_str(&self.begin);
+        URL_SAFE_NO_PAD.encode_string(&self.end, &mut self.text);
+        &self.text
+    }
+}
+
 /// FNV-1a, 64 bits: small, and the same on every machine and in every version, as a text that outlives the process
 /// needs. It tells slips apart, not forgeries.
 fn hash(bytes: &[u8]) -> u64 {
-    bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
+    hash_on(0xcbf2_9ce4_8422_2325, bytes)
+}
+
+/// The hash of what was hashed before, followed by these bytes.
+fn hash_on(hash: u64, bytes: &[u8]) -> u64 {
+    bytes.iter().fold(hash, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
 fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
-    let hash = hash(bytes);
+    folded(hash(bytes))
+}
+
+fn folded(hash: u64) -> [u8; CHECKSUM_BYTES] {
     #[expect(clippy::cast_possible_truncation, reason = "both halves are folded into one on purpose")]
     ((hash >> 32) as u32 ^ hash as u32).to_be_bytes()
 }
@@ -260,6 +305,21 @@ fn checksum(bytes: &[u8]) -> [u8; CHECKSUM_BYTES] {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn cursors_of_one_call_are_those_that_are_made_alone() {
+        let scope = scope(Call::LookupResources, "a");
+        let mut cursors = scope.at(Revision(9));
+        for ordinal in [0, 1, u32::MAX] {
+            let bytes = |body: &[u8]| [body, &checksum(body)].concat();
+            let mut body = vec![VERSION, Call::LookupResources as u8];
+            body.extend(7_u64.to_be_bytes());
+            body.extend(hash(b"a").to_be_bytes());
+            body.extend(9_u64.to_be_bytes());
+            body.extend(ordinal.to_be_bytes());
+            assert_eq!(cursors.text(Ordinal(ordinal)), URL_SAFE_NO_PAD.encode(bytes(&body)));
+        }
+    }
 
     fn scope(call: Call, arguments: &str) -> Scope {
         Scope::new(call, 7, arguments.as_bytes())

@@ -12,6 +12,7 @@ mod chains;
 mod consistency;
 mod convert;
 mod cursor;
+mod deadline;
 mod descriptors;
 pub mod direct;
 mod errors;
@@ -28,6 +29,7 @@ mod state;
 mod status;
 mod stream;
 mod telemetry;
+mod tls;
 mod validate;
 
 pub use front::{InvalidKeyDigest, KeyDigest};

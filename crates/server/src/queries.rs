@@ -5,7 +5,7 @@ use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, TryAcquireError};
 use tonic::{Code, Status};
 
-use crate::status::plain;
+use crate::status::{overloaded, plain};
 
 /// Queries that may wait for each one that may run: enough for a burst, and a bound on memory.
 const WAITING_PER_RUNNING: usize = 16;
@@ -32,6 +32,11 @@ impl Queries {
     /// Most threads that run at once.
     pub(crate) fn threads_max(&self) -> usize {
         self.max
+    }
+
+    /// Places for queries that run or wait.
+    pub(crate) fn places_max(&self) -> usize {
+        self.max * (1 + WAITING_PER_RUNNING)
     }
 
     /// Runs `work` on a thread for it. RESOURCE_EXHAUSTED at once when too many are waiting. The work goes on when
@@ -64,7 +69,7 @@ impl Queries {
                     self.max,
                     self.max * WAITING_PER_RUNNING
                 );
-                return Err(plain(Code::ResourceExhausted, message));
+                return Err(overloaded(message));
             }
         };
         Ok([admitted, self.turn().await?])

@@ -110,6 +110,16 @@ impl State {
         if self.read_only { Err(errors::read_only()) } else { self.database() }
     }
 
+    /// The view that a consistency asks for, if it is the newest or one at its token: what is decided beside
+    /// relationships is then in the view too.
+    pub(crate) fn view_now(&self, consistency: &Consistency) -> Result<Option<View>, Status> {
+        let database = self.database()?;
+        if matches!(consistency, Consistency::AtExactSnapshot(_)) {
+            return Ok(None);
+        }
+        database.view(consistency).map(Some).map_err(|error| errors::view(&error))
+    }
+
     /// The view that a consistency asks for. An old revision is rebuilt on a query thread.
     pub(crate) async fn view(&self, consistency: Consistency) -> Result<View, Status> {
         let database = self.database()?;

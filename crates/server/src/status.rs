@@ -1,5 +1,7 @@
 //! A gRPC status with the details that clients of `authzed.api.v1` read.
 
+use std::time::Duration;
+
 use pemba_proto::authzed::api::v1::ErrorReason;
 use pemba_proto::buf::validate::Violations;
 use pemba_proto::google::rpc;
@@ -79,6 +81,15 @@ pub(crate) fn with_metadata(status: &Status, key: &str, value: String) -> Status
 pub(crate) fn is_unanswered(status: &Status) -> bool {
     let reason = ErrorReason::MaximumDepthExceeded.as_str_name();
     status.get_details_error_info().is_some_and(|info| info.reason == reason && info.domain == DOMAIN)
+}
+
+/// Pause after which a caller may find room where there was none.
+const RETRY_AFTER: Duration = Duration::from_secs(1);
+
+/// RESOURCE_EXHAUSTED because too much is in progress: with a `RetryInfo`, since nothing is wrong with the request.
+pub(crate) fn overloaded(message: impl Into<String>) -> Status {
+    let details = ErrorDetails::with_retry_info(Some(RETRY_AFTER));
+    Status::with_error_details(Code::ResourceExhausted, cut(message.into()), details)
 }
 
 /// A status without details.
@@ -197,6 +208,13 @@ mod tests {
         assert_eq!((info.reason.as_str(), info.domain.as_str()), ("ERROR_REASON_INVALID_FILTER", DOMAIN));
         let wire = to_wire(&plain(Code::Aborted, "why"));
         assert_eq!((wire.code, wire.message.as_str(), wire.details.len()), (10, "why", 0));
+    }
+
+    #[test]
+    fn whoever_finds_no_room_is_told_when_to_come_again() {
+        let status = overloaded("full");
+        assert_eq!((status.code(), status.message()), (Code::ResourceExhausted, "full"));
+        assert_eq!(status.get_details_retry_info().unwrap().retry_delay, Some(RETRY_AFTER));
     }
 
     #[test]

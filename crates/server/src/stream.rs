@@ -6,12 +6,13 @@ use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
+use pemba_proto::authzed::api::v1::{Cursor, LookupPermissionship, LookupResourcesResponse, ZedToken};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 use tokio_stream::Stream;
 use tonic::{Code, Status};
 
 use crate::queries::Queries;
-use crate::status::plain;
+use crate::status::{overloaded, plain};
 
 /// Pages made and not yet taken by the connection.
 const PAGES_WAITING_MAX: usize = 2;
@@ -47,6 +48,48 @@ pub(crate) struct Page<S, M> {
     pub(crate) rest: Option<S>,
 }
 
+/// Where the messages of a page are gathered: as they are, or in the frames that are sent.
+pub(crate) trait Gathered<M>: Default {
+    /// What is handed over.
+    type Part: Send + 'static;
+    /// Messages of a page, at most.
+    const MESSAGES_MAX: usize;
+
+    fn push(&mut self, message: M);
+
+    /// All of it, in order.
+    fn parts(self) -> Vec<Self::Part>;
+}
+
+impl<M: Send + 'static> Gathered<M> for Vec<M> {
+    type Part = M;
+    const MESSAGES_MAX: usize = 256;
+
+    fn push(&mut self, message: M) {
+        Vec::push(self, message);
+    }
+
+    fn parts(self) -> Vec<M> {
+        self
+    }
+}
+
+/// As `Gathered`, for what lookups of resources have most of.
+pub(crate) trait GatheredResources: Gathered<LookupResourcesResponse> {
+    /// A resource that is granted without conditions.
+    fn push_granted(&mut self, looked_up_at: &str, id: &str, cursor: &str) {
+        self.push(LookupResourcesResponse {
+            looked_up_at: Some(ZedToken { token: looked_up_at.to_owned() }),
+            resource_object_id: id.to_owned(),
+            permissionship: LookupPermissionship::HasPermission.into(),
+            partial_caveat_info: None,
+            after_result_cursor: Some(Cursor { token: cursor.to_owned() }),
+        });
+    }
+}
+
+impl GatheredResources for Vec<LookupResourcesResponse> {}
+
 /// What all streaming answers share.
 #[derive(Debug, Clone)]
 pub(crate) struct Streams {
@@ -71,7 +114,7 @@ impl Streams {
         Arc::clone(&self.places).try_acquire_owned().map_err(|_| {
             let message =
                 format!("{} streams are open; try again later, or raise `streams-max`", self.places_max);
-            plain(Code::ResourceExhausted, message)
+            overloaded(message)
         })
     }
 

@@ -1,6 +1,6 @@
 //! What an answer says beside its message: for which chain it is, and why a denial could yet become a grant.
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pemba_agents::authority::Outcome;
 use pemba_agents::chain::Chain;
 use tonic::Response;
@@ -51,7 +51,7 @@ impl Told {
             if let Ok(text) = MetadataValue::try_from(value.as_bytes()) {
                 response.metadata_mut().insert(name, text);
             }
-            last_words.0.push((name, value));
+            last_words.0.push((HeaderName::from_static(name), value));
         }
         if !last_words.0.is_empty() {
             response.extensions_mut().insert(last_words);

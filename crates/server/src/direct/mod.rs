@@ -8,12 +8,16 @@
 mod answer;
 mod bulk;
 mod check;
+mod chunks;
 mod fields;
+mod frames;
 
-pub(crate) use answer::bulk_answer;
+pub(crate) use answer::{BulkAnswer, bulk_answer, check_answer};
 pub use bulk::{Bulk, Item};
 pub use check::Check;
+pub(crate) use chunks::Chunks;
 pub use fields::{Object, Subject, Wanted};
+pub(crate) use frames::{HEAD_BYTES, answer, framed, message, read_differently};
 
 #[cfg(test)]
 mod tests;

@@ -3,10 +3,11 @@
 use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
 use pemba_proto::authzed::api::v1 as wire;
 use pemba_proto::authzed::api::v1::check_bulk_permissions_pair::Response;
+use pemba_proto::authzed::api::v1::check_permission_response::Permissionship;
 use pemba_proto::authzed::api::v1::consistency::Requirement;
 use prost::Message;
 
-use super::{Bulk, Check, Wanted, bulk_answer};
+use super::{Bulk, BulkAnswer, Check, Wanted, bulk_answer, check_answer, framed};
 use crate::consistency::wanted;
 use crate::convert::{object, subject};
 use crate::validate;
@@ -166,7 +167,10 @@ fn bulk_agrees(bytes: &[u8]) -> bool {
                 message: "no".into(),
                 details: vec![],
             }),
-            _ => Response::Item(wire::CheckBulkPermissionsResponseItem::default()),
+            _ => Response::Item(wire::CheckBulkPermissionsResponseItem {
+                permissionship: 2,
+                ..Default::default()
+            }),
         })
     };
     let pairs = generated.items.iter().cloned().zip(responses());
@@ -177,7 +181,13 @@ fn bulk_agrees(bytes: &[u8]) -> bool {
     let checked_at = Some(wire::ZedToken { token: "a token".into() });
     let answer = wire::CheckBulkPermissionsResponse { checked_at, pairs: pairs.collect() };
     let messages = read.items.iter().map(|item| item.message);
-    assert_eq!(bulk_answer("a token", messages.zip(responses())), answer.encode_to_vec());
+    let direct = responses().map(|response| match response {
+        Response::Item(item) if item.partial_caveat_info.is_none() => {
+            BulkAnswer::Plain(item.permissionship())
+        }
+        response => BulkAnswer::More(Box::new(response)),
+    });
+    assert_eq!(bulk_answer("a token", messages.zip(direct)), framed(&answer));
     true
 }
 
@@ -198,6 +208,19 @@ fn what_is_read_is_what_the_generated_code_reads() {
     }
     // Neither side of it is empty.
     assert!(read > 3_000 && bulks > 3_000 && refused > 3_000, "{read} {bulks} {refused}");
+}
+
+#[test]
+fn an_answer_is_written_as_the_generated_code_writes_it() {
+    for permissionship in [Permissionship::NoPermission, Permissionship::HasPermission] {
+        let answer = wire::CheckPermissionResponse {
+            checked_at: Some(wire::ZedToken { token: "a token".into() }),
+            permissionship: permissionship.into(),
+            ..Default::default()
+        };
+        assert_eq!(check_answer("a token", permissionship), framed(&answer));
+        assert_eq!(framed(&answer)[..5], [0, 0, 0, 0, u8::try_from(answer.encoded_len()).unwrap()]);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderValue};
+use http::{HeaderMap, HeaderName, HeaderValue};
 use http_body::{Frame, SizeHint};
 use pemba_agents::client::Client;
 use tonic::body::Body;
@@ -16,7 +16,7 @@ use crate::telemetry::Method;
 
 /// Trailing metadata that a service wants to send after a successful answer; carried in the response's extensions.
 #[derive(Debug, Clone)]
-pub(crate) struct LastWords(pub(crate) Vec<(&'static str, HeaderValue)>);
+pub(crate) struct LastWords(pub(crate) Vec<(HeaderName, HeaderValue)>);
 
 /// How many questions the engine answered for a call; carried in the response's extensions, none when absent.
 #[derive(Debug, Clone, Copy, Default)]
@@ -63,6 +63,13 @@ impl Ongoing {
     }
 }
 
+impl Ongoing {
+    /// The id, once nothing else needs it.
+    pub(super) fn take_request_id(&mut self) -> HeaderValue {
+        std::mem::replace(&mut self.request_id, HeaderValue::from_static(""))
+    }
+}
+
 impl Drop for Ongoing {
     fn drop(&mut self) {
         self.finish(Code::Cancelled, None);
@@ -78,15 +85,11 @@ pub(super) fn code_of(headers: &HeaderMap) -> Option<Code> {
 pub(crate) struct Counted {
     inner: Body,
     ongoing: Ongoing,
-    last_words: Vec<(&'static str, HeaderValue)>,
+    last_words: Vec<(HeaderName, HeaderValue)>,
 }
 
 impl Counted {
-    pub(super) fn new(
-        inner: Body,
-        ongoing: Ongoing,
-        last_words: Vec<(&'static str, HeaderValue)>,
-    ) -> Counted {
+    pub(super) fn new(inner: Body, ongoing: Ongoing, last_words: Vec<(HeaderName, HeaderValue)>) -> Counted {
         Counted { inner, ongoing, last_words }
     }
 }
@@ -126,5 +129,61 @@ impl http_body::Body for Counted {
 
     fn size_hint(&self) -> SizeHint {
         self.inner.size_hint()
+    }
+}
+
+/// The body of any answer.
+pub(crate) enum AnswerBody {
+    /// One message in its frame, counted when it was made; empty once it was taken.
+    Whole { framed: Bytes, trailers: Option<HeaderMap> },
+    /// What a service makes.
+    Counted(Counted),
+}
+
+impl AnswerBody {
+    pub(super) fn whole(framed: Bytes, trailers: HeaderMap) -> AnswerBody {
+        AnswerBody::Whole { framed, trailers: Some(trailers) }
+    }
+}
+
+impl Default for AnswerBody {
+    /// No body, of an answer that is only a status.
+    fn default() -> AnswerBody {
+        AnswerBody::Whole { framed: Bytes::new(), trailers: None }
+    }
+}
+
+impl http_body::Body for AnswerBody {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        match &mut *self {
+            AnswerBody::Whole { framed, .. } if !framed.is_empty() => {
+                Poll::Ready(Some(Ok(Frame::data(std::mem::take(framed)))))
+            }
+            AnswerBody::Whole { trailers, .. } => {
+                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
+            }
+            AnswerBody::Counted(counted) => Pin::new(counted).poll_frame(context),
+        }
+    }
+
+    fn is_end_stream(&self) -> bool {
+        match self {
+            AnswerBody::Whole { trailers, .. } => trailers.is_none(),
+            AnswerBody::Counted(counted) => counted.is_end_stream(),
+        }
+    }
+
+    // No exact length for whole answers: trailers follow, and what a service makes has none either.
+    fn size_hint(&self) -> SizeHint {
+        match self {
+            AnswerBody::Whole { .. } => SizeHint::default(),
+            AnswerBody::Counted(counted) => counted.size_hint(),
+        }
     }
 }

@@ -5,16 +5,20 @@ use std::sync::Arc;
 use std::task::{Context, Poll, ready};
 use std::time::Instant;
 
+use bytes::Bytes;
+use http::header::CONTENT_TYPE;
 use http::{HeaderMap, HeaderName, HeaderValue, Request, Response};
+use pemba_agents::client::Client;
 use pin_project_lite::pin_project;
 use tonic::body::Body;
+use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
-use super::body::{Asked, Counted, LastWords, Ongoing, code_of};
+use super::body::{AnswerBody, Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
-use crate::chains::presented;
+use crate::chains::{Presented, presented};
 use crate::errors;
 use crate::state::State;
 
@@ -24,17 +28,23 @@ const REQUEST_VERSION: &str = "io.spicedb.requestversion";
 const COUNTED_SERVICES: &str = "/authzed.api.v1.";
 /// Questions that the engine answered for the call: one a check, one an item of a bulk check, one a lookup or an
 /// expansion.
-const DISPATCHED: &str = "io.spicedb.respmeta.dispatchedoperationscount";
+const DISPATCHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.dispatchedoperationscount");
 /// Answers that came from a cache of answers. There is none.
-const CACHED: &str = "io.spicedb.respmeta.cachedoperationscount";
+const CACHED: HeaderName = HeaderName::from_static("io.spicedb.respmeta.cachedoperationscount");
 /// The server's version, in headers and trailers.
-const DEBUG_VERSION: &str = "io.spicedb.debug.version";
+const DEBUG_VERSION: HeaderName = HeaderName::from_static("io.spicedb.debug.version");
 /// The calls whose request is a stream.
 const IMPORTS: [&str; 2] = [
     "/authzed.api.v1.PermissionsService/ImportBulkRelationships",
     "/authzed.api.v1.ExperimentalService/BulkImportRelationships",
 ];
-const VERSION: &str = concat!("pemba-v", env!("CARGO_PKG_VERSION"));
+const VERSION: HeaderValue = HeaderValue::from_static(concat!("pemba-v", env!("CARGO_PKG_VERSION")));
+/// Common values.
+const OK: HeaderValue = HeaderValue::from_static("0");
+const NOTHING: HeaderValue = HeaderValue::from_static("0");
+const ONE: HeaderValue = HeaderValue::from_static("1");
+/// Fields of headers and of trailers, mostly.
+const HEADERS_USUAL: usize = 4;
 /// How the message of tonic's refusal of an oversize message begins, as a header has it.
 const OVERSIZE_MESSAGE: &[u8] = b"Error,%20decoded%20message%20length%20too%20large";
 
@@ -70,6 +80,73 @@ pub(crate) struct Front<S> {
     shared: Arc<Shared>,
 }
 
+/// What is kept of a call from its headers to its answer.
+pub(crate) struct Passing {
+    ongoing: Ongoing,
+    wants_version: bool,
+    is_counted: bool,
+}
+
+/// Who calls, and by what.
+pub(crate) struct Entry {
+    /// None where anybody may ask.
+    pub(crate) client: Option<Arc<Client>>,
+    pub(crate) presented: Option<Presented>,
+}
+
+impl<S> Front<S> {
+    /// Decides whether a call to this path with these headers is let in; what it is told where it is not.
+    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> (Passing, Result<Entry, Status>) {
+        let state = &self.shared.state;
+        let mut passing = Passing {
+            ongoing: Ongoing {
+                method: Arc::clone(state.metrics.methods.get(path)),
+                request_id: self.shared.request_ids.of(headers),
+                client: None,
+                started: Instant::now(),
+                is_over: false,
+            },
+            wants_version: headers.contains_key(REQUEST_VERSION),
+            is_counted: path.starts_with(COUNTED_SERVICES),
+        };
+        let entry = state.authentication.client(path, headers).and_then(|client| {
+            let presented = presented(path, headers).map_err(|refused| errors::agents(&refused))?;
+            passing.ongoing.client = client.clone();
+            Ok(Entry { client, presented })
+        });
+        (passing, entry)
+    }
+}
+
+impl<S> Front<S>
+where
+    S: Service<Request<Body>, Response = Response<Body>>,
+{
+    /// Passes on a call that was let in, or what it is told.
+    pub(crate) fn pass(
+        &mut self,
+        mut request: Request<Body>,
+        passing: Passing,
+        entry: Result<Entry, Status>,
+    ) -> Call<S::Future> {
+        let answer = match entry {
+            Err(status) => Answer::Refused { response: Some(status.into_http()) },
+            Ok(Entry { client, presented }) => {
+                let is_import = IMPORTS.contains(&request.uri().path());
+                if let Some(presented) = presented {
+                    request.extensions_mut().insert(presented);
+                }
+                if let Some(client) = client {
+                    request.extensions_mut().insert(client);
+                }
+                let whole = |body| if is_import { Body::new(Whole::new(body)) } else { body };
+                Answer::Served { future: self.inner.call(request.map(whole)) }
+            }
+        };
+        Call { answer, passing: Some(passing) }
+    }
+}
+
 impl<S> Service<Request<Body>> for Front<S>
 where
     S: Service<Request<Body>, Response = Response<Body>>,
@@ -82,42 +159,9 @@ where
         self.inner.poll_ready(context)
     }
 
-    fn call(&mut self, mut request: Request<Body>) -> Call<S::Future> {
-        let path = request.uri().path();
-        let headers = request.headers();
-        let mut ongoing = Ongoing {
-            method: Arc::clone(self.shared.state.metrics.methods.get(path)),
-            request_id: self.shared.request_ids.of(headers),
-            client: None,
-            started: Instant::now(),
-            is_over: false,
-        };
-        let wants_version = headers.contains_key(REQUEST_VERSION);
-        let is_counted = path.starts_with(COUNTED_SERVICES);
-        let is_import = IMPORTS.contains(&path);
-        let answer = match self.shared.state.authentication.client(path, headers) {
-            Err(status) => Answer::Refused { response: Some(status.into_http()) },
-            Ok(client) => {
-                let presented = match presented(path, headers) {
-                    Ok(presented) => presented,
-                    Err(refused) => {
-                        let response = Some(errors::agents(&refused).into_http());
-                        let answer = Answer::Refused { response };
-                        return Call { answer, ongoing: Some(ongoing), wants_version, is_counted };
-                    }
-                };
-                if let Some(presented) = presented {
-                    request.extensions_mut().insert(presented);
-                }
-                if let Some(client) = client {
-                    ongoing.client = Some(Arc::clone(&client));
-                    request.extensions_mut().insert(client);
-                }
-                let whole = |body| if is_import { Body::new(Whole::new(body)) } else { body };
-                Answer::Served { future: self.inner.call(request.map(whole)) }
-            }
-        };
-        Call { answer, ongoing: Some(ongoing), wants_version, is_counted }
+    fn call(&mut self, request: Request<Body>) -> Call<S::Future> {
+        let (passing, entry) = self.admit(request.uri().path(), request.headers());
+        self.pass(request, passing, entry)
     }
 }
 
@@ -126,9 +170,7 @@ pin_project! {
     pub(crate) struct Call<F> {
         #[pin]
         answer: Answer<F>,
-        ongoing: Option<Ongoing>,
-        wants_version: bool,
-        is_counted: bool,
+        passing: Option<Passing>,
     }
 }
 
@@ -155,40 +197,61 @@ where
             },
             AnswerProjection::Served { future } => ready!(future.poll(context))?,
         };
-        let Some(ongoing) = call.ongoing.take() else { return Poll::Pending };
-        Poll::Ready(Ok(answered(response, ongoing, *call.wants_version, *call.is_counted)))
+        let Some(passing) = call.passing.take() else { return Poll::Pending };
+        Poll::Ready(Ok(passing.answered(response)))
     }
 }
 
-fn answered(
-    response: Response<Body>,
-    mut ongoing: Ongoing,
-    wants_version: bool,
-    is_counted: bool,
-) -> Response<Counted> {
-    let (mut parts, body) = response.into_parts();
-    let mut last_words = parts.extensions.remove::<LastWords>().map(|words| words.0).unwrap_or_default();
-    last_words.push((X_REQUEST_ID, ongoing.request_id.clone()));
-    parts.headers.insert(HeaderName::from_static(X_REQUEST_ID), ongoing.request_id.clone());
-    if wants_version {
-        let version = HeaderValue::from_static(VERSION);
-        parts.headers.insert(HeaderName::from_static(DEBUG_VERSION), version.clone());
-        last_words.push((DEBUG_VERSION, version));
-    }
-    if is_counted {
-        let Asked(asked) = parts.extensions.remove::<Asked>().unwrap_or_default();
-        last_words.push((DISPATCHED, HeaderValue::from(asked)));
-        last_words.push((CACHED, HeaderValue::from(0_u64)));
-    }
-    correct_oversize(&mut parts.headers);
-    // An answer that is only a status has it in its headers, and no body follows.
-    if let Some(code) = code_of(&parts.headers) {
-        ongoing.finish(code, parts.headers.get(Status::GRPC_MESSAGE));
-        for (name, value) in last_words.drain(..) {
-            parts.headers.insert(name, value);
+impl Passing {
+    /// The answer of a service, with what every answer has.
+    pub(crate) fn answered(self, response: Response<Body>) -> Response<Counted> {
+        let Passing { mut ongoing, wants_version, is_counted } = self;
+        let (mut parts, body) = response.into_parts();
+        let mut last_words = parts.extensions.remove::<LastWords>().map(|words| words.0).unwrap_or_default();
+        last_words.push((X_REQUEST_ID, ongoing.request_id.clone()));
+        parts.headers.insert(X_REQUEST_ID, ongoing.request_id.clone());
+        if wants_version {
+            parts.headers.insert(DEBUG_VERSION, VERSION);
+            last_words.push((DEBUG_VERSION, VERSION));
         }
+        if is_counted {
+            let Asked(asked) = parts.extensions.remove::<Asked>().unwrap_or_default();
+            last_words.push((DISPATCHED, HeaderValue::from(asked)));
+            last_words.push((CACHED, NOTHING));
+        }
+        correct_oversize(&mut parts.headers);
+        // An answer that is only a status has it in its headers, and no body follows.
+        if let Some(code) = code_of(&parts.headers) {
+            ongoing.finish(code, parts.headers.get(Status::GRPC_MESSAGE));
+            for (name, value) in last_words.drain(..) {
+                parts.headers.insert(name, value);
+            }
+        }
+        Response::from_parts(parts, Counted::new(body, ongoing, last_words))
     }
-    Response::from_parts(parts, Counted::new(body, ongoing, last_words))
+
+    /// An answer that is there as a whole, one message in its frame: the same as `answered` makes of it.
+    pub(crate) fn answered_whole(self, framed: Bytes, asked: u64) -> Response<AnswerBody> {
+        let Passing { mut ongoing, wants_version, is_counted } = self;
+        ongoing.finish(Code::Ok, None);
+        let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
+        let mut trailers = HeaderMap::with_capacity(HEADERS_USUAL);
+        headers.insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
+        trailers.insert(Status::GRPC_STATUS, OK);
+        headers.insert(X_REQUEST_ID, ongoing.request_id.clone());
+        trailers.insert(X_REQUEST_ID, ongoing.take_request_id());
+        if wants_version {
+            headers.insert(DEBUG_VERSION, VERSION);
+            trailers.insert(DEBUG_VERSION, VERSION);
+        }
+        if is_counted {
+            trailers.insert(DISPATCHED, if asked == 1 { ONE } else { HeaderValue::from(asked) });
+            trailers.insert(CACHED, NOTHING);
+        }
+        let mut response = Response::new(AnswerBody::whole(framed, trailers));
+        *response.headers_mut() = headers;
+        response
+    }
 }
 
 /// tonic refuses an oversize message as OUT_OF_RANGE, which here means an expired token; gRPC's usual code for it is

@@ -8,7 +8,7 @@ mod request_id;
 mod whole;
 
 pub(crate) use authentication::{Authentication, bearer};
-pub(crate) use body::{Asked, Counted, LastWords};
-pub(crate) use call::{Front, FrontLayer};
+pub(crate) use body::{AnswerBody, Asked, Counted, LastWords};
+pub(crate) use call::{Entry, Front, FrontLayer, Passing};
 pub use key::{InvalidKeyDigest, KeyDigest};
 pub(crate) use request_id::X_REQUEST_ID;

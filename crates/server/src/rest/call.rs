@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use http::header::{ALLOW, CONTENT_ENCODING, CONTENT_TYPE, TRAILER, WWW_AUTHENTICATE};
-use http::{HeaderMap, HeaderName, HeaderValue, Method, Request, Response, Version, request};
+use http::{HeaderMap, HeaderValue, Method, Request, Response, Version, request};
 use hyper::body::Incoming;
 use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -249,7 +249,7 @@ fn error(table: &Table, refused: &Refused, is_streaming: bool) -> Response<Body>
     *response.status_mut() = status::http_status(status.code());
     response.headers_mut().insert(CONTENT_TYPE, JSON);
     if let Some(id) = refused.metadata.get(X_REQUEST_ID) {
-        response.headers_mut().insert(HeaderName::from_static(X_REQUEST_ID), id.clone());
+        response.headers_mut().insert(X_REQUEST_ID, id.clone());
     }
     if status.code() == Code::Unauthenticated {
         response.headers_mut().insert(WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));

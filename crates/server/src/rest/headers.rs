@@ -8,6 +8,7 @@ use http::header::{AUTHORIZATION, CONTENT_TYPE, TE};
 use http::{HeaderMap, HeaderName, HeaderValue};
 use tonic::{Code, Status};
 
+use crate::deadline::{self, TIMEOUT};
 use crate::front::X_REQUEST_ID;
 use crate::status::plain;
 
@@ -18,7 +19,7 @@ const OWN_PREFIX: &str = "pemba-";
 /// Before the name of trailing metadata.
 const TRAILER_PREFIX: &str = "grpc-trailer-";
 /// The deadline of a call.
-const TIMEOUT: &str = "grpc-timeout";
+
 /// Metadata of the connection or of the framing, which a caller cannot set.
 const RESERVED: [&str; 8] = [
     "connection",
@@ -34,7 +35,7 @@ const RESERVED: [&str; 8] = [
 /// The metadata of a call: the key, the request id, what it presents, and everything under `Grpc-Metadata-`.
 pub(super) fn metadata(headers: &HeaderMap) -> Result<HeaderMap, Status> {
     let mut metadata = HeaderMap::new();
-    for name in [AUTHORIZATION, HeaderName::from_static(X_REQUEST_ID)] {
+    for name in [AUTHORIZATION, X_REQUEST_ID] {
         for value in headers.get_all(&name) {
             metadata.append(name.clone(), value.clone());
         }
@@ -68,7 +69,7 @@ fn is_base64(value: &HeaderValue) -> bool {
 /// How long the call may take; `None` for as long as the server lets it.
 pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
     let Some(value) = headers.get(TIMEOUT) else { return Ok(None) };
-    let parsed = value.to_str().ok().and_then(parse_timeout);
+    let parsed = value.to_str().ok().and_then(deadline::parse);
     parsed.map(Some).ok_or_else(|| {
         let given = String::from_utf8_lossy(value.as_bytes());
         let message = format!(
@@ -77,23 +78,6 @@ pub(super) fn timeout(headers: &HeaderMap) -> Result<Option<Duration>, Status> {
         );
         plain(Code::InvalidArgument, message)
     })
-}
-
-fn parse_timeout(text: &str) -> Option<Duration> {
-    let (digits, unit) = text.split_at_checked(text.len().checked_sub(1)?)?;
-    if digits.is_empty() || digits.len() > 18 || !digits.bytes().all(|byte| byte.is_ascii_digit()) {
-        return None;
-    }
-    let count: u64 = digits.parse().ok()?;
-    match unit {
-        "H" => Some(Duration::from_secs(count.saturating_mul(3600))),
-        "M" => Some(Duration::from_secs(count.saturating_mul(60))),
-        "S" => Some(Duration::from_secs(count)),
-        "m" => Some(Duration::from_millis(count)),
-        "u" => Some(Duration::from_micros(count)),
-        "n" => Some(Duration::from_nanos(count)),
-        _ => None,
-    }
 }
 
 /// Whether the caller takes trailers.
@@ -109,7 +93,7 @@ pub(super) fn wants_trailers(headers: &HeaderMap) -> bool {
 pub(super) fn from_metadata(metadata: &HeaderMap) -> HeaderMap {
     let mut headers = prefixed(metadata, METADATA_PREFIX);
     if let Some(id) = metadata.get(X_REQUEST_ID) {
-        headers.insert(HeaderName::from_static(X_REQUEST_ID), id.clone());
+        headers.insert(X_REQUEST_ID, id.clone());
         headers.remove(format!("{METADATA_PREFIX}{X_REQUEST_ID}"));
     }
     let name = HeaderName::from_static("grpc-metadata-content-type");

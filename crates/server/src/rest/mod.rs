@@ -20,7 +20,6 @@ mod split;
 mod status;
 mod struct_value;
 mod table;
-mod tls;
 
 pub(crate) use serve::Gateway;
 pub(crate) use table::Table;

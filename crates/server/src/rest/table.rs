@@ -12,9 +12,10 @@ use prost_reflect::{
 use prost_types::{DescriptorProto, FileDescriptorProto, FileDescriptorSet};
 use tokio_rustls::TlsAcceptor;
 
+use super::openapi;
 use super::render::Renderer;
-use super::{openapi, tls};
 use crate::options::{StartError, TlsOptions};
+use crate::tls::acceptor;
 
 /// JSON is longer than the protobuf it says; this is how much longer a message may be than `message-max-bytes`.
 const JSON_GROWTH_MAX: usize = 4;
@@ -60,7 +61,7 @@ impl Table {
             openapi,
             json_max_bytes: limits.message_max_bytes.saturating_mul(JSON_GROWTH_MAX),
             stall_max: Duration::from_millis(limits.stream_stall_max_ms),
-            tls: tls.map(tls::acceptor).transpose()?,
+            tls: tls.map(|tls| acceptor(tls, b"http/1.1")).transpose()?,
         })
     }
 

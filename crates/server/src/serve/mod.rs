@@ -1,9 +1,13 @@
 //! Listeners, threads and their runtimes: starting, dealing out connections, and stopping in order.
 
+mod call;
 mod connection;
 mod desk;
+mod grpc;
 mod health;
+mod inline;
 mod per_token;
+mod request;
 mod routes;
 mod running;
 mod worker;

@@ -1,10 +1,10 @@
-//! All services of one worker, with the limits of their connections.
+//! All services of one worker.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use pemba_db::StoppableClock;
 use pemba_proto::authzed::api::v1::experimental_service_server::ExperimentalServiceServer;
+use pemba_proto::authzed::api::v1::permissions_service_server::PermissionsServiceServer;
 use pemba_proto::authzed::api::v1::schema_service_server::SchemaServiceServer;
 use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 use pemba_proto::pemba::v1::agent_service_server::AgentServiceServer;
@@ -16,56 +16,20 @@ use pemba_proto::pemba::v1::testing_service_server::{self, TestingServiceServer}
 use prost::Message as _;
 use prost_types::{FileDescriptorSet, ServiceDescriptorProto};
 use tonic::service::Routes;
-use tonic::transport::{Identity, Server, ServerTlsConfig};
 use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::per_token::PerToken;
-use super::worker::Services;
-use crate::front::FrontLayer;
-use crate::options::{StartError, TlsOptions};
+use crate::options::StartError;
 use crate::pemba::{Agents, Approvals, Delegations, Sessions, Testing};
-use crate::services::{Authority, DirectPermissions, Experimental, Schemas, Watches};
+use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
 use crate::state::State;
-
-/// Flow-control windows: large enough that a bulk request does not wait for the reader.
-const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
-const CONNECTION_WINDOW_BYTES: u32 = 4 * 1024 * 1024;
-/// Largest list of request headers.
-const HEADERS_MAX_BYTES: u32 = 16 * 1024;
-/// Silence after which a connection is pinged, and the wait for the answer.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
-const KEEPALIVE_WAIT_MAX: Duration = Duration::from_secs(20);
-/// Longest TLS handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
-
-/// The services, ready to take connections.
-pub(super) fn services(
-    state: &Arc<State>,
-    front: FrontLayer,
-    tls: Option<&TlsOptions>,
-    routes: Routes,
-) -> Result<Services, StartError> {
-    let mut server = Server::builder()
-        .initial_stream_window_size(STREAM_WINDOW_BYTES)
-        .initial_connection_window_size(CONNECTION_WINDOW_BYTES)
-        .max_concurrent_streams(state.limits.streams_per_connection_max)
-        .http2_max_header_list_size(HEADERS_MAX_BYTES)
-        .http2_keepalive_interval(Some(KEEPALIVE_INTERVAL))
-        .http2_keepalive_timeout(Some(KEEPALIVE_WAIT_MAX));
-    if let Some(tls) = tls {
-        let config = ServerTlsConfig::new()
-            .identity(Identity::from_pem(&tls.certificate_pem, &tls.key_pem))
-            .timeout(HANDSHAKE_MAX);
-        server = server.tls_config(config).map_err(|error| StartError::Tls(causes(&error)))?;
-    }
-    Ok(server.layer(front).add_routes(routes))
-}
 
 /// The services of the interface over one database.
 pub(super) fn api(state: &Arc<State>) -> Routes {
     let message_max = state.limits.message_max_bytes;
     let experimental = ExperimentalServiceServer::new(Experimental::new(Arc::clone(state)));
-    Routes::new(DirectPermissions::new(Arc::clone(state)))
+    let permissions = PermissionsServiceServer::new(Permissions::new(Arc::clone(state)));
+    Routes::new(permissions.max_decoding_message_size(message_max))
         .add_service(
             SchemaServiceServer::new(Schemas::new(Arc::clone(state))).max_decoding_message_size(message_max),
         )
@@ -135,16 +99,4 @@ fn service_names(is_per_token: bool) -> Vec<String> {
     }
     names.retain(|name| is_per_token || name != testing_service_server::SERVICE_NAME);
     names
-}
-
-/// An error with all its causes.
-fn causes(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        text.push_str(": ");
-        text.push_str(&error.to_string());
-        cause = error.source();
-    }
-    text
 }

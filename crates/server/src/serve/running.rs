@@ -11,6 +11,8 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
+use super::call::Calls;
+use super::grpc::Grpc;
 use super::health::EndingHealth;
 use super::per_token::PerToken;
 use super::worker::{WorkerHandle, WorkerStart};
@@ -18,7 +20,9 @@ use super::{desk, routes, worker};
 use crate::front::FrontLayer;
 use crate::options::{ClientKey, ServerOptions, StartError};
 use crate::rest::{Gateway, Table};
+use crate::services::Direct;
 use crate::state::State;
+use crate::tls::acceptor;
 
 /// The gRPC server.
 #[derive(Debug, Clone, Copy)]
@@ -54,6 +58,7 @@ impl Server {
         let front = FrontLayer::new(Arc::clone(&state));
         let table = options.rest_listen.map(|_| Table::new(&options.limits, options.tls.as_ref()));
         let table = table.transpose()?.map(Arc::new);
+        let tls = options.tls.as_ref().map(|tls| acceptor(tls, b"h2")).transpose()?;
         let listeners = Listeners::bind(&options)?;
         let (done, workers_done) = mpsc::channel();
         let mut workers = Vec::with_capacity(options.worker_threads);
@@ -66,11 +71,17 @@ impl Server {
                 None => routes::api(&state),
             };
             let routes = routes::with_open_services(api, health_service, options.per_token.is_some())?;
+            // Each token's services are found by the routes.
+            let direct = options.per_token.is_none().then(|| Direct::new(Arc::clone(&state)));
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
             let start = WorkerStart {
                 index,
                 gateway: table.clone().map(gateway),
-                services: routes::services(&state, front.clone(), options.tls.as_ref(), routes)?,
+                grpc: Grpc {
+                    calls: Calls::new(front.layer(routes.prepare()), direct),
+                    tls: tls.clone(),
+                    streams_max: options.limits.streams_per_connection_max,
+                },
                 blocking_threads_max: state.queries.threads_max(),
                 stopping: stopping.clone(),
                 aborting: aborting.clone(),

@@ -9,20 +9,15 @@ use std::time::Duration;
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
-use tonic::transport::server::Router;
-use tower::layer::util::{Identity, Stack};
 
 use super::connection::{Accepted, Connection};
-use crate::front::FrontLayer;
+use super::grpc::Grpc;
 use crate::rest::Gateway;
 
 /// Connections dealt to a worker that it has not yet taken.
 const DEALT_MAX: usize = 256;
 /// Longest wait for blocking work after a runtime has stopped.
 const BLOCKING_WAIT_MAX: Duration = Duration::from_secs(1);
-
-/// The services with what is around them.
-pub(super) type Services = Router<Stack<FrontLayer, Identity>>;
 
 /// How the acceptor reaches a worker.
 pub(super) struct WorkerHandle {
@@ -36,7 +31,7 @@ pub(super) struct WorkerHandle {
 /// What a worker is started with.
 pub(super) struct WorkerStart {
     pub(super) index: usize,
-    pub(super) services: Services,
+    pub(super) grpc: Grpc,
     pub(super) gateway: Option<Gateway>,
     pub(super) blocking_threads_max: usize,
     pub(super) stopping: watch::Receiver<bool>,
@@ -56,26 +51,18 @@ pub(super) fn start(start: WorkerStart) -> std::io::Result<WorkerHandle> {
         .thread_name(format!("pemba-query-{}", start.index))
         .build()?;
     std::thread::Builder::new().name(format!("pemba-net-{}", start.index)).spawn(move || {
-        let WorkerStart { services, gateway, mut stopping, mut aborting, done, .. } = start;
+        let WorkerStart { grpc, gateway, stopping, mut aborting, done, .. } = start;
         runtime.block_on(async move {
             let gateway_stopping = stopping.clone();
-            let stop = async move {
-                // An error means that the server is gone, which is a reason to stop too.
-                let _ = stopping.wait_for(|stopping| *stopping).await;
-            };
-            let serving_grpc = services.serve_with_incoming_shutdown(Incoming(receiver), stop);
+            let serving_grpc = grpc.serve(Incoming(receiver), stopping);
             let serving_rest = async move {
                 if let Some(gateway) = gateway {
                     gateway.serve(Incoming(rest_receiver), gateway_stopping).await;
                 }
             };
-            let serving = async { tokio::join!(serving_grpc, serving_rest).0 };
+            let serving = async { tokio::join!(serving_grpc, serving_rest) };
             tokio::select! {
-                result = serving => {
-                    if let Err(error) = result {
-                        tracing::error!(error = &error as &dyn std::error::Error, "a worker stopped serving");
-                    }
-                }
+                _ = serving => {}
                 _ = aborting.wait_for(|aborting| *aborting) => {}
             }
         });

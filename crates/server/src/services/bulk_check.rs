@@ -21,14 +21,16 @@ use crate::access;
 use crate::chains::{Basis, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{consistency, encode, resolve};
 use crate::convert::{Tracing, object, partial_caveat_info, subject};
-use crate::direct::{Bulk, bulk_answer};
+use crate::direct::{self, Bulk, BulkAnswer, bulk_answer};
 use crate::errors;
 use crate::state::State;
 use crate::status::{plain, to_wire};
 use crate::validate::{self, Path};
 
 /// Items that are answered on the thread of the connection; more would delay other calls on it.
-pub(super) const INLINE_ITEMS_MAX: usize = 64;
+pub(super) const INLINE_ITEMS_MAX: usize = 128;
+/// Steps that each of them takes there; a longer one sends all of them to a query thread.
+const INLINE_ITEM_STEPS_MAX: u64 = 1_000;
 
 pub(super) async fn answer(
     state: &Arc<State>,
@@ -129,34 +131,43 @@ fn asked(
     Ok((resource, subject))
 }
 
-/// Answers a common request where it lies; `None` where more than relationships decides, or may be asked for.
-pub(super) async fn direct(
-    state: &Arc<State>,
-    client: &Arc<Client>,
-    message: &Bytes,
-) -> Option<Result<(Bytes, usize), Status>> {
-    let bulk = Bulk::read(message, BULK_CHECK_ITEMS_MAX)?;
-    let consistency = resolve(bulk.wanted).ok()?;
-    let view = state.view(consistency).await.ok()?;
-    let newer = newer_ledger(state, &consistency).ok()?;
-    if !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty() {
-        return None;
+/// How a bulk check in its frame is answered.
+pub(super) enum Now {
+    /// With this, to so many questions.
+    Answer(Bytes, usize),
+    /// With what this makes on a query thread, to so many questions.
+    Later(Box<dyn FnOnce() -> Result<Bytes, Status> + Send>, usize),
+    /// By the generated code: more than relationships decides, or may be asked for.
+    Generated,
+}
+
+/// Answers a common request where it lies.
+pub(super) fn now(state: &Arc<State>, client: &Arc<Client>, framed: &Bytes) -> Now {
+    let Some(bulk) = read(framed) else { return Now::Generated };
+    let view = resolve(bulk.wanted).and_then(|consistency| state.view_now(&consistency));
+    let Ok(Some(view)) = view else { return Now::Generated };
+    if !book_of(&**view.ledger()).is_empty() {
+        return Now::Generated;
     }
-    let asked = asked_directly(client, &bulk)?;
+    let Some(asked) = asked_directly(client, &bulk) else { return Now::Generated };
     let count = asked.len();
-    let answer = if count <= INLINE_ITEMS_MAX {
-        Ok(checked_directly(&view, &bulk, &asked))
-    } else {
-        let message = message.clone();
-        let work = move || {
-            // Reading it again is cheaper than to own what it says.
-            Bulk::read(&message, BULK_CHECK_ITEMS_MAX)
-                .map(|bulk| checked_directly(&view, &bulk, &asked))
-                .ok_or_else(|| plain(Code::Internal, "a request that was read cannot be read again"))
-        };
-        state.queries.run(work).await
+    if count <= INLINE_ITEMS_MAX
+        && let Some(answer) = checked_directly(&view.bounded(INLINE_ITEM_STEPS_MAX), &bulk, &asked, true)
+    {
+        return Now::Answer(answer, count);
+    }
+    let framed = framed.clone();
+    let work = move || {
+        // Reading it again is cheaper than to own what it says.
+        let bulk = read(&framed);
+        bulk.and_then(|bulk| checked_directly(&view, &bulk, &asked, false))
+            .ok_or_else(direct::read_differently)
     };
-    Some(answer.map(|answer| (answer, count)))
+    Now::Later(Box::new(work), count)
+}
+
+fn read(framed: &Bytes) -> Option<Bulk<'_>> {
+    Bulk::read(direct::message(framed)?, BULK_CHECK_ITEMS_MAX)
 }
 
 /// What the items ask, if the client may ask all of it.
@@ -172,7 +183,13 @@ fn asked_directly(client: &Client, bulk: &Bulk<'_>) -> Option<Vec<(ObjectRef, Su
         .collect()
 }
 
-fn checked_directly(view: &View, bulk: &Bulk<'_>, asked: &[(ObjectRef, SubjectRef)]) -> Bytes {
+/// `None` if the view `is_bounded` and one item took more steps than that.
+fn checked_directly(
+    view: &View,
+    bulk: &Bulk<'_>,
+    asked: &[(ObjectRef, SubjectRef)],
+    is_bounded: bool,
+) -> Option<Bytes> {
     let requests: Vec<CheckRequest<'_>> = bulk
         .items
         .iter()
@@ -184,12 +201,18 @@ fn checked_directly(view: &View, bulk: &Bulk<'_>, asked: &[(ObjectRef, SubjectRe
             context: None,
         })
         .collect();
-    let answers = view.check_bulk(&requests).into_iter().map(|answer| match answer {
-        Ok(answer) => Response::Item(told(&answer)),
-        Err(error) => Response::Error(to_wire(&errors::query(&error))),
+    let answers = view.check_bulk(&requests);
+    let too_long = |answer: &Result<_, _>| matches!(answer, Err(QueryError::TooManySteps { .. }));
+    if is_bounded && answers.iter().any(too_long) {
+        return None;
+    }
+    let answers = answers.into_iter().map(|answer| match answer {
+        Ok(answer) if answer.missing.is_empty() => BulkAnswer::Plain(permissionship(answer.permissionship)),
+        Ok(answer) => BulkAnswer::More(Box::new(Response::Item(told(&answer)))),
+        Err(error) => BulkAnswer::More(Box::new(Response::Error(to_wire(&errors::query(&error))))),
     });
     let pairs = bulk.items.iter().map(|item| item.message).zip(answers);
-    bulk_answer(&view.token().to_string(), pairs)
+    Some(bulk_answer(&view.token().to_string(), pairs))
 }
 
 fn told(answer: &CheckAnswer) -> CheckBulkPermissionsResponseItem {

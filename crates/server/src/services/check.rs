@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use pemba_agents::authority::Outcome;
 use pemba_agents::chain::Claim;
 use pemba_agents::client::Client;
@@ -9,7 +10,9 @@ use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
 use pemba_model::{Context, ObjectRef, SmolStr, SubjectRef, Timestamp};
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
-use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
+use pemba_proto::authzed::api::v1::{
+    CheckPermissionRequest, CheckPermissionResponse, DebugInformation, ZedToken,
+};
 use prost_types::Struct;
 use tonic::Status;
 
@@ -18,7 +21,7 @@ use crate::access;
 use crate::chains::{Basis, Case, Presented, Told, book_of, newer_ledger};
 use crate::consistency::{encode, resolve, wanted};
 use crate::convert::{Tracing, object, partial_caveat_info, subject, timestamp_to_wire};
-use crate::direct::Wanted;
+use crate::direct::{Check, Wanted, check_answer, framed};
 use crate::errors;
 use crate::state::State;
 use crate::status::{TEXT_MAX_BYTES, TRACE_KEY, is_unanswered, with_metadata};
@@ -93,6 +96,43 @@ pub(super) async fn answer(
     ask(state, client, asking, presented).await
 }
 
+/// Answers a common request in its frame, if nothing has to be waited for and relationships alone decide.
+pub(super) fn now(
+    state: &Arc<State>,
+    client: &Arc<Client>,
+    common: &Check<'_>,
+) -> Option<Result<Bytes, Status>> {
+    let subject = common.subject.to_model();
+    let (resource, permission) = (common.resource.to_model(), common.permission);
+    let asked = (common.resource.object_type, permission);
+    if let Err(status) = access::check(client, Path::Root, asked, &subject, false) {
+        return Some(Err(status));
+    }
+    let view =
+        match resolve(common.wanted).and_then(|consistency| state.view_now(&consistency)).transpose()? {
+            Ok(view) => view,
+            Err(status) => return Some(Err(status)),
+        };
+    let is_gated = subject.relation.is_none() && !book_of(&**view.ledger()).is_empty();
+    if is_gated {
+        return None;
+    }
+    match view.bounded(INLINE_STEPS_MAX).check(&resource, permission, &subject, None) {
+        Err(QueryError::TooManySteps { .. }) => None,
+        Err(error) => Some(Err(errors::query(&error))),
+        Ok(answer) => {
+            let token = view.token();
+            let is_plain =
+                answer.missing.is_empty() && expires_at(answer.permissionship, answer.valid_until).is_none();
+            Some(Ok(if is_plain {
+                check_answer(&token.to_string(), permissionship(answer.permissionship))
+            } else {
+                framed(&response(encode(token), &answer, None))
+            }))
+        }
+    }
+}
+
 /// Answers, wherever the request was read.
 pub(super) async fn ask(
     state: &Arc<State>,
@@ -122,20 +162,27 @@ pub(super) async fn ask(
         let basis = Basis::new(state, client, view, ledger);
         return decided(state, basis, question, presented, is_traced).await;
     }
-    let checked_at = Some(encode(view.token()));
+    let checked_at = encode(view.token());
     let (answer, debug_trace) = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
         Ok(answer) if !is_traced => (answer, None),
         Err(error) if !matches!(error, QueryError::TooManySteps { .. }) => return Err(errors::query(&error)),
         answer => elsewhere(state, question, view, answer.ok(), is_traced).await?,
     };
-    let answer = CheckPermissionResponse {
-        checked_at,
+    Ok((response(checked_at, &answer, debug_trace), Told::default()))
+}
+
+fn response(
+    checked_at: ZedToken,
+    answer: &CheckAnswer,
+    debug_trace: Option<DebugInformation>,
+) -> CheckPermissionResponse {
+    CheckPermissionResponse {
+        checked_at: Some(checked_at),
         permissionship: permissionship(answer.permissionship).into(),
         partial_caveat_info: partial_caveat_info(&answer.missing),
         debug_trace,
         optional_expires_at: expires_at(answer.permissionship, answer.valid_until),
-    };
-    Ok((answer, Told::default()))
+    }
 }
 
 /// What takes longer, on a query thread: an answer, unless there is one already, and its trace.

@@ -1,181 +1,172 @@
-//! `PermissionsService` with the calls whose requests are read where they lie; the generated code does the rest.
+//! Calls answered from the bytes of their request to those of their answer; the generated code does the rest.
 
-use std::convert::Infallible;
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::task::{Context, Poll};
 
-use bytes::{Buf as _, BufMut as _, Bytes};
-use pemba_proto::authzed::api::v1::permissions_service_server::{
-    PermissionsService as _, PermissionsServiceServer,
-};
+use bytes::Bytes;
+use http::HeaderMap;
+use pemba_agents::client::Client;
 use prost::Message;
 use tonic::body::Body;
-use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
-use tonic::server::{Grpc, NamedService, UnaryService};
-use tonic::{Request, Response, Status};
-use tower::Service;
+use tonic::{Response, Status};
 
-use super::check::{Asking, ask};
+use super::check::{self, Asking};
 use super::permissions::REQUEST_DEBUG_INFORMATION;
-use super::{Permissions, asked, bulk_check};
-use crate::chains::Presented;
-use crate::direct::Check;
+use super::{asked, bulk_check, lookup_resources, lookup_subjects, read};
+use crate::direct::{self, Check, Chunks};
 use crate::state::State;
 
 const CHECK: &str = "/authzed.api.v1.PermissionsService/CheckPermission";
 const BULK_CHECK: &str = "/authzed.api.v1.PermissionsService/CheckBulkPermissions";
+const LOOKUP_RESOURCES: &str = "/authzed.api.v1.PermissionsService/LookupResources";
+const LOOKUP_SUBJECTS: &str = "/authzed.api.v1.PermissionsService/LookupSubjects";
+const READ: &str = "/authzed.api.v1.PermissionsService/ReadRelationships";
 
-type Answer = Pin<Box<dyn Future<Output = Result<Response<Bytes>, Status>> + Send>>;
+/// An answer with all that its service says of it, before the front has seen it.
+pub(crate) type Answered = Result<http::Response<Body>, Status>;
 
-/// The service.
+/// A call that may be answered directly.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum DirectCall {
+    /// `CheckPermission`.
+    Check,
+    /// `CheckBulkPermissions`.
+    Bulk,
+    /// `LookupResources`.
+    LookupResources,
+    /// `LookupSubjects`.
+    LookupSubjects,
+    /// `ReadRelationships`.
+    Read,
+}
+
+/// How a call is answered.
+pub(crate) enum Answering {
+    /// With this, which took so many questions.
+    Whole(Bytes, usize),
+    /// With an error.
+    Refused(Status),
+    /// By waiting.
+    Later(Pin<Box<dyn Future<Output = Answered> + Send>>),
+    /// By the generated code.
+    Generated,
+}
+
+/// The calls over one database.
 #[derive(Clone)]
-pub(crate) struct DirectPermissions {
+pub(crate) struct Direct {
     state: Arc<State>,
-    generated: Arc<Permissions>,
-    server: PermissionsServiceServer<Permissions>,
 }
 
-impl DirectPermissions {
-    pub(crate) fn new(state: Arc<State>) -> DirectPermissions {
-        let generated = Arc::new(Permissions::new(Arc::clone(&state)));
-        let server = PermissionsServiceServer::from_arc(Arc::clone(&generated))
-            .max_decoding_message_size(state.limits.message_max_bytes);
-        DirectPermissions { state, generated, server }
-    }
-}
-
-impl NamedService for DirectPermissions {
-    const NAME: &'static str = <PermissionsServiceServer<Permissions> as NamedService>::NAME;
-}
-
-impl Service<http::Request<Body>> for DirectPermissions {
-    type Response = http::Response<Body>;
-    type Error = Infallible;
-    type Future = Pin<Box<dyn Future<Output = Result<http::Response<Body>, Infallible>> + Send>>;
-
-    fn poll_ready(&mut self, _: &mut Context<'_>) -> Poll<Result<(), Infallible>> {
-        Poll::Ready(Ok(()))
-    }
-
-    fn call(&mut self, request: http::Request<Body>) -> Self::Future {
-        let call = match request.uri().path() {
-            CHECK => check,
-            BULK_CHECK => bulk,
-            _ => return self.server.call(request),
+impl DirectCall {
+    /// The call with this path and these headers, if they ask for no more than its message says.
+    pub(crate) fn of(path: &str, headers: &HeaderMap) -> Option<DirectCall> {
+        let call = match path {
+            CHECK => DirectCall::Check,
+            BULK_CHECK => DirectCall::Bulk,
+            LOOKUP_RESOURCES => DirectCall::LookupResources,
+            LOOKUP_SUBJECTS => DirectCall::LookupSubjects,
+            READ => DirectCall::Read,
+            _ => return None,
         };
-        let service = Unary { state: Arc::clone(&self.state), generated: Arc::clone(&self.generated), call };
-        let bytes_max = self.state.limits.message_max_bytes;
-        Box::pin(async move {
-            let mut grpc = Grpc::new(Uncoded).max_decoding_message_size(bytes_max);
-            Ok(grpc.unary(service, request).await)
-        })
+        (!headers.contains_key(REQUEST_DEBUG_INFORMATION)).then_some(call)
     }
 }
 
-/// One call, from the bytes of its request to those of its answer.
-struct Unary {
-    state: Arc<State>,
-    generated: Arc<Permissions>,
-    call: fn(Arc<State>, Arc<Permissions>, Request<Bytes>) -> Answer,
-}
+impl Direct {
+    pub(crate) fn new(state: Arc<State>) -> Direct {
+        Direct { state }
+    }
 
-impl UnaryService<Bytes> for Unary {
-    type Response = Bytes;
-    type Future = Answer;
+    /// Longest message of a request, in bytes.
+    pub(crate) fn message_max_bytes(&self) -> usize {
+        self.state.limits.message_max_bytes
+    }
 
-    fn call(&mut self, request: Request<Bytes>) -> Answer {
-        (self.call)(Arc::clone(&self.state), Arc::clone(&self.generated), request)
+    /// Places for what takes longer.
+    pub(crate) fn places_max(&self) -> usize {
+        self.state.queries.places_max()
+    }
+
+    /// Answers a request, which presents nothing: a frame with one message.
+    pub(crate) fn answer(&self, call: DirectCall, client: &Arc<Client>, framed: &Bytes) -> Answering {
+        match call {
+            DirectCall::Check => self.check(client, framed),
+            DirectCall::Bulk => self.bulk(client, framed),
+            DirectCall::LookupResources | DirectCall::LookupSubjects | DirectCall::Read => {
+                let (state, client, framed) = (Arc::clone(&self.state), Arc::clone(client), framed.clone());
+                Answering::Later(Box::pin(async move { streamed(&state, &client, call, &framed).await }))
+            }
+        }
+    }
+
+    fn check(&self, client: &Arc<Client>, framed: &Bytes) -> Answering {
+        let Some(common) = direct::message(framed).and_then(Check::read) else {
+            return Answering::Generated;
+        };
+        match check::now(&self.state, client, &common) {
+            Some(Ok(answer)) => Answering::Whole(answer, 1),
+            Some(Err(status)) => Answering::Refused(status),
+            None => {
+                let (state, client, framed) = (Arc::clone(&self.state), Arc::clone(client), framed.clone());
+                Answering::Later(Box::pin(async move {
+                    // Reading it again is cheaper than to own what it says.
+                    let common = direct::message(&framed).and_then(Check::read);
+                    let common = common.ok_or_else(direct::read_differently)?;
+                    let (answer, told) = check::ask(&state, &client, asking(&common), None).await?;
+                    let frames = tokio_stream::once(Ok(direct::framed(&answer)));
+                    Ok(direct::answer(told.beside(asked(frames, 1))))
+                }))
+            }
+        }
+    }
+
+    fn bulk(&self, client: &Arc<Client>, framed: &Bytes) -> Answering {
+        match bulk_check::now(&self.state, client, framed) {
+            bulk_check::Now::Answer(answer, count) => Answering::Whole(answer, count),
+            bulk_check::Now::Later(work, count) => {
+                let queries = self.state.queries.clone();
+                Answering::Later(Box::pin(async move {
+                    let frames = tokio_stream::once(Ok(queries.run(work).await?));
+                    Ok(direct::answer(asked(frames, count)))
+                }))
+            }
+            bulk_check::Now::Generated => Answering::Generated,
+        }
     }
 }
 
-/// Whether metadata asks for more than the message says.
-fn is_plain(request: &Request<Bytes>) -> bool {
-    request.extensions().get::<Presented>().is_none()
-        && !request.metadata().contains_key(REQUEST_DEBUG_INFORMATION)
-}
-
-fn check(state: Arc<State>, generated: Arc<Permissions>, request: Request<Bytes>) -> Answer {
-    Box::pin(async move {
-        if is_plain(&request)
-            && let Some(client) = request.extensions().get().map(Arc::clone)
-            && let Some(common) = Check::read(request.get_ref())
-        {
-            let asking = Asking {
-                resource: common.resource.to_model(),
-                permission: common.permission,
-                subject: common.subject.to_model(),
-                context: None,
-                wanted: common.wanted,
-                is_traced: false,
-            };
-            let (answer, told) = ask(&state, &client, asking, None).await?;
-            return Ok(told.beside(asked(Bytes::from(answer.encode_to_vec()), 1)));
+/// A stream: one request for thousands of messages, so that only they are worth the pains.
+async fn streamed(state: &Arc<State>, client: &Arc<Client>, call: DirectCall, framed: &Bytes) -> Answered {
+    Ok(direct::answer(match call {
+        DirectCall::LookupSubjects => {
+            let request = decoded(framed)?;
+            let (chunks, told) = lookup_subjects::answer::<Chunks>(state, client, request, None).await?;
+            told.beside(asked(chunks, 1))
         }
-        encoded(generated.check_permission(decoded(request)?).await?)
-    })
-}
-
-fn bulk(state: Arc<State>, generated: Arc<Permissions>, request: Request<Bytes>) -> Answer {
-    Box::pin(async move {
-        if is_plain(&request)
-            && let Some(client) = request.extensions().get().map(Arc::clone)
-            && let Some(answer) = bulk_check::direct(&state, &client, request.get_ref()).await
-        {
-            let (answer, count) = answer?;
-            return Ok(asked(answer, count));
+        DirectCall::Read => Response::new(read::answer::<Chunks>(state, client, decoded(framed)?).await?),
+        _ => {
+            let request = decoded(framed)?;
+            let (chunks, told) = lookup_resources::answer::<Chunks>(state, client, request, None).await?;
+            told.beside(asked(chunks, 1))
         }
-        encoded(generated.check_bulk_permissions(decoded(request)?).await?)
-    })
+    }))
 }
 
 /// The message as the generated code reads it; the same error when it is none.
-fn decoded<M: Message + Default>(request: Request<Bytes>) -> Result<Request<M>, Status> {
-    let (metadata, extensions, bytes) = request.into_parts();
-    let message = M::decode(bytes).map_err(|error| Status::internal(error.to_string()))?;
-    Ok(Request::from_parts(metadata, extensions, message))
+fn decoded<M: Message + Default>(framed: &[u8]) -> Result<M, Status> {
+    let message = direct::message(framed).unwrap_or_default();
+    M::decode(message).map_err(|error| Status::internal(error.to_string()))
 }
 
-fn encoded<M: Message>(response: Response<M>) -> Result<Response<Bytes>, Status> {
-    Ok(response.map(|message| Bytes::from(message.encode_to_vec())))
-}
-
-/// Messages as their bytes.
-#[derive(Debug, Clone, Copy)]
-struct Uncoded;
-
-impl Codec for Uncoded {
-    type Encode = Bytes;
-    type Decode = Bytes;
-    type Encoder = Uncoded;
-    type Decoder = Uncoded;
-
-    fn encoder(&mut self) -> Uncoded {
-        Uncoded
-    }
-
-    fn decoder(&mut self) -> Uncoded {
-        Uncoded
-    }
-}
-
-impl Encoder for Uncoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn encode(&mut self, message: Bytes, out: &mut EncodeBuf<'_>) -> Result<(), Status> {
-        out.reserve(message.len());
-        out.put(message);
-        Ok(())
-    }
-}
-
-impl Decoder for Uncoded {
-    type Item = Bytes;
-    type Error = Status;
-
-    fn decode(&mut self, message: &mut DecodeBuf<'_>) -> Result<Option<Bytes>, Status> {
-        Ok(Some(message.copy_to_bytes(message.remaining())))
+fn asking<'a>(common: &Check<'a>) -> Asking<'a> {
+    Asking {
+        resource: common.resource.to_model(),
+        permission: common.permission,
+        subject: common.subject.to_model(),
+        context: None,
+        wanted: common.wanted,
+        is_traced: false,
     }
 }

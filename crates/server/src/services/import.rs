@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use http::HeaderValue;
+use http::{HeaderName, HeaderValue};
 use pemba_agents::client::Client;
 use pemba_model::Relationship;
 use pemba_proto::authzed::api::v1::{
@@ -56,7 +56,7 @@ pub(super) async fn answer<M: Part>(
     let imported = import.finish().await.map_err(|error| errors::import(&error))?;
     let mut response = Response::new(ImportBulkRelationshipsResponse { num_loaded: imported.count });
     if let Ok(token) = HeaderValue::try_from(imported.token.to_string()) {
-        response.extensions_mut().insert(LastWords(vec![(WRITTEN_AT, token)]));
+        response.extensions_mut().insert(LastWords(vec![(HeaderName::from_static(WRITTEN_AT), token)]));
     }
     Ok(response)
 }

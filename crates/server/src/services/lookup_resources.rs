@@ -15,17 +15,17 @@ use tonic::{Code, Status};
 
 use super::check::{claim, presentable};
 use super::read::position;
-use super::{PAGE_MESSAGES, no_wildcard_subject, optional_limit, request_context};
+use super::{no_wildcard_subject, optional_limit, request_context};
 use crate::access;
 use crate::chains::{self, Basis, Presented, Reached, ReachedResource, Told, book_of, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{partial_caveat_info, subject};
-use crate::cursor::{Call, Cursor, Scope};
+use crate::cursor::{Call, Scope};
 use crate::errors;
 use crate::found::{Asked, Found};
 use crate::state::State;
 use crate::status::plain;
-use crate::stream::{Outgoing, Page};
+use crate::stream::{GatheredResources, Outgoing, Page};
 use crate::validate::{self, Path};
 
 /// What is asked.
@@ -73,12 +73,12 @@ struct Listed {
     found: Arc<Found>,
 }
 
-pub(super) async fn answer(
+pub(super) async fn answer<G: GatheredResources + 'static>(
     state: &Arc<State>,
     client: &Arc<Client>,
     mut request: LookupResourcesRequest,
     presented: Option<Presented>,
-) -> Result<(Outgoing<LookupResourcesResponse>, Told), Status> {
+) -> Result<(Outgoing<G::Part>, Told), Status> {
     validate::lookup_resources(&request)?;
     let asking = subject(request.subject.as_ref());
     match presented {
@@ -111,7 +111,7 @@ pub(super) async fn answer(
         arguments: arguments.into(),
     };
     let lookup = Lookup { question, scope, after, left, stage: Stage::Start { database, consistency } };
-    let outgoing = state.streams.paged(&state.queries, lookup, next).await?;
+    let outgoing = state.streams.paged(&state.queries, lookup, next::<G>).await?;
     Ok((outgoing, told.get().cloned().unwrap_or_default()))
 }
 
@@ -173,99 +173,99 @@ fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
     Ok(reached)
 }
 
-fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status> {
-    let Lookup { question, scope, after, left, stage } = lookup;
+fn next<G: GatheredResources>(lookup: Lookup) -> Result<Page<Lookup, G::Part>, Status> {
+    let Lookup { question, scope, mut after, left, stage } = lookup;
     let stage = match stage {
         Stage::Start { database, consistency } => find(&database, &consistency, &question, after.is_some())?,
         stage => stage,
     };
-    let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
-    let (messages, after, stage) = match stage {
+    let wanted = left.map_or(G::MESSAGES_MAX, |left| G::MESSAGES_MAX.min(left as usize));
+    let mut gathered = G::default();
+    let (told, stage) = match stage {
         Stage::Found(listed) => {
-            let (messages, after) = found_page(&listed, &question, &scope, after, wanted)?;
+            let told = found_page(&listed, &question, &scope, &mut after, wanted, &mut gathered)?;
             // Its limit ends the call here, and there is more.
-            if left.is_some_and(|left| left as usize <= messages.len())
+            if left.is_some_and(|left| left as usize <= told)
                 && after.map(|after| after.0) < listed.found.all.max()
                 && let Some(asked) = &listed.asked
             {
                 question.state.found.keep(asked.clone(), Arc::clone(&listed.found));
             }
-            (messages, after, Stage::Found(listed))
+            (told, Stage::Found(listed))
         }
         Stage::Reached { database, mut reached } => {
             reached.still_holds(&database)?;
-            let (messages, after) = reached_page(&reached, &scope, after, wanted)?;
-            (messages, after, Stage::Reached { database, reached })
+            let told = reached_page(&reached, &scope, &mut after, wanted, &mut gathered)?;
+            (told, Stage::Reached { database, reached })
         }
         Stage::Start { .. } => return Err(plain(Code::Internal, "a lookup found nothing to begin with")),
     };
-    let told = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-    let left = left.map(|left| left.saturating_sub(told));
-    let is_over = messages.len() < wanted || left == Some(0);
+    let left = left.map(|left| left.saturating_sub(u32::try_from(told).unwrap_or(u32::MAX)));
+    let is_over = told < wanted || left == Some(0);
     let rest = (!is_over).then_some(Lookup { question, scope, after, left, stage });
-    Ok(Page { messages, rest })
+    Ok(Page { messages: gathered.parts(), rest })
 }
 
-/// A page's messages, and the last resource of it.
-type PageOf = (Vec<LookupResourcesResponse>, Option<Ordinal>);
-
+/// Tells a page's resources and moves behind them; says how many.
 fn reached_page(
     reached: &Reached,
     scope: &Scope,
-    mut after: Option<Ordinal>,
+    after: &mut Option<Ordinal>,
     wanted: usize,
-) -> Result<PageOf, Status> {
+    gathered: &mut impl GatheredResources,
+) -> Result<usize, Status> {
     let view = &reached.basis().view;
-    let page = reached.page(after, wanted)?;
-    let messages = page.into_iter().map(|ReachedResource { ordinal, id, missing }| {
-        after = Some(ordinal);
-        message((view.revision(), &encode(view.token())), scope, (&id, ordinal), missing.as_deref())
-    });
-    Ok((messages.collect(), after))
+    let (mut cursors, looked_up_at) = (scope.at(view.revision()), encode(view.token()));
+    let page = reached.page(*after, wanted)?;
+    let told = page.len();
+    for ReachedResource { ordinal, id, missing } in page {
+        push(gathered, &looked_up_at, &id, missing.as_deref(), cursors.text(ordinal));
+        *after = Some(ordinal);
+    }
+    Ok(told)
 }
 
+/// The same of what relationships alone decide.
 fn found_page(
     listed: &Listed,
     question: &Question,
     scope: &Scope,
-    mut after: Option<Ordinal>,
+    after: &mut Option<Ordinal>,
     wanted: usize,
-) -> Result<PageOf, Status> {
+    gathered: &mut impl GatheredResources,
+) -> Result<usize, Status> {
     let from = after.map_or(Bound::Unbounded, |after| Bound::Excluded(after.0));
     let page: Vec<Ordinal> =
         listed.found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
     let mut missing = missing(listed, question, &page)?.into_iter();
-    let mut messages = Vec::with_capacity(page.len());
-    for ordinal in page {
-        let is_conditional = listed.found.set.conditional.contains(ordinal.0);
+    let mut cursors = scope.at(listed.view.revision());
+    let has_conditional = !listed.found.set.conditional.is_empty();
+    for ordinal in &page {
+        let is_conditional = has_conditional && listed.found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
-        let id = id(listed, question, ordinal)?;
-        let at = (listed.view.revision(), &listed.looked_up_at);
-        messages.push(message(at, scope, (id, ordinal), missing.as_deref()));
-        after = Some(ordinal);
+        let id = id(listed, question, *ordinal)?;
+        push(gathered, &listed.looked_up_at, id, missing.as_deref(), cursors.text(*ordinal));
+        *after = Some(*ordinal);
     }
-    Ok((messages, after))
+    Ok(page.len())
 }
 
-/// A result; `missing` is there for a conditional one.
-fn message(
-    (revision, looked_up_at): (Revision, &ZedToken),
-    scope: &Scope,
-    (id, ordinal): (&str, Ordinal),
+/// Tells a resource; `missing` is there for a conditional one.
+fn push(
+    gathered: &mut impl GatheredResources,
+    looked_up_at: &ZedToken,
+    id: &str,
     missing: Option<&[SmolStr]>,
-) -> LookupResourcesResponse {
-    let permissionship = match missing {
-        Some(_) => LookupPermissionship::ConditionalPermission,
-        None => LookupPermissionship::HasPermission,
-    };
-    let cursor = Cursor { revision, position: ordinal };
-    LookupResourcesResponse {
+    cursor: &str,
+) {
+    let Some(missing) = missing else { return gathered.push_granted(&looked_up_at.token, id, cursor) };
+    gathered.push(LookupResourcesResponse {
         looked_up_at: Some(looked_up_at.clone()),
         resource_object_id: id.to_owned(),
-        permissionship: permissionship.into(),
-        partial_caveat_info: missing.and_then(partial_caveat_info),
-        after_result_cursor: Some(wire::Cursor { token: scope.encode(cursor) }),
-    }
+        permissionship: LookupPermissionship::ConditionalPermission.into(),
+        partial_caveat_info: partial_caveat_info(missing),
+        after_result_cursor: Some(wire::Cursor { token: cursor.to_owned() }),
+    });
 }
 
 /// The id of a result.

@@ -17,16 +17,16 @@ use tonic::{Code, Status};
 
 use super::check::granted;
 use super::read::position;
-use super::{PAGE_MESSAGES, lookup_subjects_as, optional_limit, request_context};
+use super::{lookup_subjects_as, optional_limit, request_context};
 use crate::access;
 use crate::chains::{Asked, Basis, Presented, Root, Roots, Told, book_of, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{object, partial_caveat_info};
-use crate::cursor::{AfterSubject, Call, Cursor, Scope};
+use crate::cursor::{AfterSubject, Call, Scope};
 use crate::errors;
 use crate::state::State;
 use crate::status::plain;
-use crate::stream::{Outgoing, Page};
+use crate::stream::{Gathered, Outgoing, Page};
 use crate::validate::{self, Path};
 
 /// What is asked.
@@ -65,19 +65,19 @@ struct Found {
     wants_wildcard: bool,
 }
 
-pub(super) async fn answer(
+pub(super) async fn answer<G: Gathered<LookupSubjectsResponse> + 'static>(
     state: &Arc<State>,
     client: &Arc<Client>,
     mut request: LookupSubjectsRequest,
     presented: Option<Presented>,
-) -> Result<(Outgoing<LookupSubjectsResponse>, Told), Status> {
+) -> Result<(Outgoing<G::Part>, Told), Status> {
     validate::lookup_subjects(&request)?;
     let resource = object(request.resource.as_ref());
     let (resource_type, subject_type) = (&resource.object_type, &request.subject_object_type);
     access::lookup_subjects(client, resource_type, &request.permission, subject_type)?;
     let left = optional_limit(request.optional_concrete_limit, state.limits.lookup_limit_max)?;
     if let Some(presented) = presented {
-        return lookup_subjects_as::answer(state, client, request, resource, presented).await;
+        return lookup_subjects_as::answer::<G>(state, client, request, resource, presented).await;
     }
     let context = request_context(Path::Root.field("context"), request.context.as_ref(), &state.limits)?;
     let database = state.database()?.clone();
@@ -99,26 +99,24 @@ pub(super) async fn answer(
         context,
     };
     let lookup = Lookup { scope, after, left, stage: Stage::Start(Box::new(question)) };
-    let outgoing = state.streams.paged(&state.queries, lookup, next).await?;
+    let outgoing = state.streams.paged(&state.queries, lookup, next::<G>).await?;
     Ok((outgoing, Told::default()))
 }
 
-fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> {
+fn next<G: Gathered<LookupSubjectsResponse>>(lookup: Lookup) -> Result<Page<Lookup, G::Part>, Status> {
     let Lookup { scope, mut after, mut left, stage } = lookup;
     let found = match stage {
         Stage::Found(found) => found,
         Stage::Start(question) => find(*question)?,
     };
-    let cursor = |position| {
-        let cursor = Cursor { revision: found.view.revision(), position };
-        Some(wire::Cursor { token: scope.encode(cursor) })
-    };
-    let mut messages = Vec::new();
+    let mut cursors = scope.at(found.view.revision());
+    let mut cursor = |position| Some(wire::Cursor { token: cursors.text(position).to_owned() });
+    let mut gathered = G::default();
     if after.is_none() && found.wants_wildcard {
         let position = AfterSubject::Wildcard;
         for message in by_wildcard(&found)? {
             after = Some(position);
-            messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
+            gathered.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
         }
     }
     let from = match after {
@@ -127,19 +125,19 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupSubjectsResponse>, Status> 
         }
         Some(AfterSubject::Wildcard) | None => 0,
     };
-    let wanted = left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
+    let wanted = left.map_or(G::MESSAGES_MAX, |left| G::MESSAGES_MAX.min(left as usize));
     let mut told = 0;
     for subject in found.roots.set.concrete.iter().skip(from).take(wanted) {
         let position = AfterSubject::Named(subject.ordinal);
         after = Some(position);
         told += 1;
         let message = message(&found, resolved(&found, subject)?, Vec::new());
-        messages.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
+        gathered.push(LookupSubjectsResponse { after_result_cursor: cursor(position), ..message });
     }
     left = left.map(|left| left.saturating_sub(u32::try_from(told).unwrap_or(u32::MAX)));
     let is_over = told < wanted || left == Some(0);
     let rest = (!is_over).then_some(Lookup { scope, after, left, stage: Stage::Found(found) });
-    Ok(Page { messages, rest })
+    Ok(Page { messages: gathered.parts(), rest })
 }
 
 fn find(question: Question) -> Result<Box<Found>, Status> {

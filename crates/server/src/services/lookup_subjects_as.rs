@@ -19,18 +19,18 @@ use super::{optional_limit, request_context};
 use crate::chains::{Basis, Case, Presented, Told};
 use crate::consistency::encode;
 use crate::convert::partial_caveat_info;
-use crate::cursor::{AfterSubject, Call, Cursor, Scope};
+use crate::cursor::{AfterSubject, Call, Scope};
 use crate::state::State;
-use crate::stream::{Outgoing, Page};
+use crate::stream::{Gathered, Outgoing, Page};
 use crate::validate::{Invalid, Path};
 
-pub(super) async fn answer(
+pub(super) async fn answer<G: Gathered<LookupSubjectsResponse> + 'static>(
     state: &Arc<State>,
     client: &Arc<Client>,
     mut request: LookupSubjectsRequest,
     resource: ObjectRef,
     presented: Presented,
-) -> Result<(Outgoing<LookupSubjectsResponse>, Told), Status> {
+) -> Result<(Outgoing<G::Part>, Told), Status> {
     if !request.optional_subject_relation.is_empty() {
         let message = "with a chain presented its principals are looked up, which take no relation";
         return Err(Invalid::at(Path::Root.field("optional_subject_relation"), message).into());
@@ -58,24 +58,24 @@ pub(super) async fn answer(
     ends.retain(|end| permissionship != Permissionship::No && end.object_type == request.subject_object_type);
     // The place in the chain is the place among the results.
     let numbered = (0..).map(|place| AfterSubject::Named(Ordinal(place))).zip(ends);
-    let messages: Vec<LookupSubjectsResponse> = numbered
+    let mut cursors = scope.at(basis.view.revision());
+    let mut gathered = G::default();
+    let found = numbered
         .filter(|(place, _)| after.is_none_or(|after| is_after(*place, after)))
-        .take(limit.map_or(usize::MAX, |limit| limit as usize))
-        .map(|(position, end)| {
-            let subject = ResolvedSubject {
-                subject_object_id: end.object_id.to_string(),
-                permissionship: lookup_permissionship(permissionship).into(),
-                partial_caveat_info: partial_caveat_info(&decision.missing),
-            };
-            let cursor = Cursor { revision: basis.view.revision(), position };
-            LookupSubjectsResponse {
-                after_result_cursor: Some(wire::Cursor { token: scope.encode(cursor) }),
-                ..told(&looked_up_at, subject, Vec::new())
-            }
-        })
-        .collect();
+        .take(limit.map_or(usize::MAX, |limit| limit as usize));
+    for (position, end) in found {
+        let subject = ResolvedSubject {
+            subject_object_id: end.object_id.to_string(),
+            permissionship: lookup_permissionship(permissionship).into(),
+            partial_caveat_info: partial_caveat_info(&decision.missing),
+        };
+        gathered.push(LookupSubjectsResponse {
+            after_result_cursor: Some(wire::Cursor { token: cursors.text(position).to_owned() }),
+            ..told(&looked_up_at, subject, Vec::new())
+        });
+    }
     let whole = |messages| Ok(Page { messages, rest: None });
-    Ok((state.streams.paged(&state.queries, messages, whole).await?, beside))
+    Ok((state.streams.paged(&state.queries, gathered.parts(), whole).await?, beside))
 }
 
 fn is_after(place: AfterSubject, after: AfterSubject) -> bool {

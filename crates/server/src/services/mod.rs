@@ -22,9 +22,9 @@ mod watches;
 mod write;
 
 pub(crate) use authority::Authority;
-pub(crate) use direct::DirectPermissions;
+pub(crate) use direct::{Answering, Direct, DirectCall};
 pub(crate) use experimental::Experimental;
-use permissions::Permissions;
+pub(crate) use permissions::Permissions;
 pub(crate) use schemas::Schemas;
 pub(crate) use watches::Watches;
 

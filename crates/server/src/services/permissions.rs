@@ -53,7 +53,8 @@ impl PermissionsService for Permissions {
         request: Request<ReadRelationshipsRequest>,
     ) -> Result<Response<Self::ReadRelationshipsStream>, Status> {
         let (client, request) = caller(request)?;
-        read::answer(&self.state, &client, request).await.map(Response::new)
+        let stream = read::answer::<Vec<_>>(&self.state, &client, request).await?;
+        Ok(Response::new(stream))
     }
 
     async fn write_relationships(
@@ -108,7 +109,8 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::LookupResourcesStream>, Status> {
         let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        let (answer, told) = lookup_resources::answer(&self.state, &client, request, presented).await?;
+        let (answer, told) =
+            lookup_resources::answer::<Vec<_>>(&self.state, &client, request, presented).await?;
         Ok(told.beside(asked(answer, 1)))
     }
 
@@ -118,7 +120,8 @@ impl PermissionsService for Permissions {
     ) -> Result<Response<Self::LookupSubjectsStream>, Status> {
         let presented = presented_by(&request);
         let (client, request) = caller(request)?;
-        let (answer, told) = lookup_subjects::answer(&self.state, &client, request, presented).await?;
+        let (answer, told) =
+            lookup_subjects::answer::<Vec<_>>(&self.state, &client, request, presented).await?;
         Ok(told.beside(asked(answer, 1)))
     }
 

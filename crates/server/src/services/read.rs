@@ -12,14 +12,14 @@ use pemba_proto::authzed::api::v1::{
 use prost::Message as _;
 use tonic::Status;
 
-use super::{PAGE_MESSAGES, optional_limit, read_page};
+use super::{optional_limit, read_page};
 use crate::access;
 use crate::consistency::{consistency, encode};
 use crate::convert::{filter, relationship_to_wire};
 use crate::cursor::{Call, Cursor, Scope};
 use crate::errors;
 use crate::state::State;
-use crate::stream::{Outgoing, Page};
+use crate::stream::{Gathered, Outgoing, Page};
 use crate::validate;
 
 /// Where a read stands.
@@ -50,11 +50,11 @@ struct Middle {
     steps_max: u64,
 }
 
-pub(super) async fn answer(
+pub(super) async fn answer<G: Gathered<ReadRelationshipsResponse> + 'static>(
     state: &Arc<State>,
     client: &Client,
     request: ReadRelationshipsRequest,
-) -> Result<Outgoing<ReadRelationshipsResponse>, Status> {
+) -> Result<Outgoing<G::Part>, Status> {
     validate::read(&request)?;
     let left = optional_limit(request.optional_limit, state.limits.read_limit_max)?;
     let database = state.database()?.clone();
@@ -65,7 +65,7 @@ pub(super) async fn answer(
     let (consistency, after) = position(&database, &scope, request.consistency, request.optional_cursor)?;
     let steps_max = state.limits.query_steps_max;
     let start = Start { database, consistency, filter: read, scope, after, left, steps_max };
-    state.streams.paged(&state.queries, Reading::Start(Box::new(start)), next).await
+    state.streams.paged(&state.queries, Reading::Start(Box::new(start)), next::<G>).await
 }
 
 /// Where a paged call begins: a cursor overrides the consistency, since it pins its own revision.
@@ -81,7 +81,7 @@ pub(super) fn position<P: crate::cursor::Position>(
     Ok((Consistency::AtExactSnapshot(database.token(cursor.revision)), Some(cursor.position)))
 }
 
-fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, Status> {
+fn next<G: Gathered<ReadRelationshipsResponse>>(reading: Reading) -> Result<Page<Reading, G::Part>, Status> {
     let mut middle = match reading {
         Reading::Middle(middle) => middle,
         Reading::Start(start) => {
@@ -92,20 +92,21 @@ fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, St
             Box::new(Middle { read_at, view, filter, scope, after, left, steps_max })
         }
     };
-    let wanted = middle.left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
-    let mut messages = Vec::new();
+    let wanted = middle.left.map_or(G::MESSAGES_MAX, |left| G::MESSAGES_MAX.min(left as usize));
+    let mut cursors = middle.scope.at(middle.view.revision());
+    let mut gathered = G::default();
     let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max)?;
+    let made = page.len();
     for (key, relationship) in page {
-        let cursor = Cursor { revision: middle.view.revision(), position: key };
         middle.after = Some(key);
-        messages.push(ReadRelationshipsResponse {
+        gathered.push(ReadRelationshipsResponse {
             read_at: Some(middle.read_at.clone()),
             relationship: Some(relationship_to_wire(&relationship)),
-            after_result_cursor: Some(wire::Cursor { token: middle.scope.encode(cursor) }),
+            after_result_cursor: Some(wire::Cursor { token: cursors.text(key).to_owned() }),
         });
     }
-    let made = u32::try_from(messages.len()).unwrap_or(u32::MAX);
-    middle.left = middle.left.map(|left| left.saturating_sub(made));
-    let is_over = messages.len() < wanted || middle.left == Some(0);
-    Ok(Page { messages, rest: (!is_over).then_some(Reading::Middle(middle)) })
+    let told = u32::try_from(made).unwrap_or(u32::MAX);
+    middle.left = middle.left.map(|left| left.saturating_sub(told));
+    let is_over = made < wanted || middle.left == Some(0);
+    Ok(Page { messages: gathered.parts(), rest: (!is_over).then_some(Reading::Middle(middle)) })
 }

@@ -8,7 +8,7 @@ use pemba_proto::authzed::api::v1::permissions_service_client::PermissionsServic
 use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
 use tokio::net::TcpStream;
 use tonic::Code;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 
 use crate::harness::*;
 
@@ -44,6 +44,36 @@ async fn a_flood_of_calls_on_one_connection_is_answered() {
     for call in calls {
         assert_eq!(call.await.unwrap().unwrap().into_inner().permissionship, HAS);
     }
+}
+
+#[tokio::test]
+async fn a_connection_with_many_lookups_waits_in_its_own_line() {
+    let limits = Limits { concurrent_queries_max: 1, ..Limits::default() };
+    let harness = Harness::start_with(limits, |options| options.worker_threads = 1).await;
+    harness.write_schema(SCHEMA).await.unwrap();
+    harness.touch(&["document:a#owner@user:ada"]).await;
+    let other = connect(&harness.server).await;
+    // Far more than may run or wait at once.
+    let heavy: Vec<_> = (0..150).map(|_| tokio::spawn(lookup(harness.permissions()))).collect();
+    assert_eq!(lookup(PermissionsServiceClient::new(other)).await.unwrap(), ["a"]);
+    for answer in heavy {
+        assert_eq!(answer.await.unwrap().unwrap(), ["a"]);
+    }
+}
+
+async fn lookup(mut client: PermissionsServiceClient<Channel>) -> Result<Vec<String>, tonic::Status> {
+    let lookup = wire::LookupResourcesRequest {
+        resource_object_type: "document".into(),
+        permission: "view".into(),
+        subject: Some(subject("user:ada")),
+        ..Default::default()
+    };
+    let mut stream = client.lookup_resources(lookup).await?.into_inner();
+    let mut ids = Vec::new();
+    while let Some(found) = stream.message().await? {
+        ids.push(found.resource_object_id);
+    }
+    Ok(ids)
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! TLS for HTTP/1.1.
+//! TLS of every interface.
 
 use std::sync::Arc;
 
@@ -10,8 +10,8 @@ use tokio_rustls::TlsAcceptor;
 
 use crate::options::{StartError, TlsOptions};
 
-/// Shakes hands with the certificate that gRPC is served with.
-pub(super) fn acceptor(tls: &TlsOptions) -> Result<TlsAcceptor, StartError> {
+/// Shakes hands with the server's certificate, for connections that speak this protocol, as ALPN names it.
+pub(crate) fn acceptor(tls: &TlsOptions, protocol: &[u8]) -> Result<TlsAcceptor, StartError> {
     let unfit = |error: &dyn std::fmt::Display| StartError::Tls(error.to_string());
     let chain = CertificateDer::pem_slice_iter(tls.certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| unfit(&error))?;
@@ -22,6 +22,6 @@ pub(super) fn acceptor(tls: &TlsOptions) -> Result<TlsAcceptor, StartError> {
         .with_no_client_auth()
         .with_single_cert(chain, key)
         .map_err(|error| unfit(&error))?;
-    config.alpn_protocols = vec![b"http/1.1".to_vec()];
+    config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
