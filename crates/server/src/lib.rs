@@ -29,6 +29,6 @@ mod stream;
 mod telemetry;
 mod validate;
 
-pub use front::{InvalidKeyDigest, KeyDigest};
+pub use front::{Credential, InvalidKeyDigest, InvalidSpiffeId, KeyDigest, SpiffeId};
 pub use options::{ClientKey, ServerOptions, StartError, TlsOptions};
 pub use serve::{RunningServer, Server, TokenDatabases};

@@ -11,6 +11,7 @@ use tonic::body::Body;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::Shown;
 use super::body::{Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
@@ -95,7 +96,8 @@ where
         let wants_version = headers.contains_key(REQUEST_VERSION);
         let is_counted = path.starts_with(COUNTED_SERVICES);
         let is_import = IMPORTS.contains(&path);
-        let answer = match self.shared.state.authentication.client(path, headers) {
+        let shown = request.extensions().get::<Arc<Shown>>().map(Arc::as_ref);
+        let answer = match self.shared.state.authentication.client(path, headers, shown) {
             Err(status) => Answer::Refused { response: Some(status.into_http()) },
             Ok(client) => {
                 let presented = match presented(path, headers) {

@@ -2,10 +2,12 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
 
 use crate::options::{StartError, TlsOptions};
@@ -16,12 +18,29 @@ pub(super) fn acceptor(tls: &TlsOptions) -> Result<TlsAcceptor, StartError> {
     let chain = CertificateDer::pem_slice_iter(tls.certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| unfit(&error))?;
     let key = PrivateKeyDer::from_pem_slice(tls.key_pem.as_bytes()).map_err(|error| unfit(&error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unfit(&error))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(|error| unfit(&error))?;
+    let config = match &tls.client_authorities_pem {
+        None => config.with_no_client_auth(),
+        Some(pem) => config.with_client_cert_verifier(client_verifier(pem)?),
+    };
+    let mut config = config.with_single_cert(chain, key).map_err(|error| unfit(&error))?;
     config.alpn_protocols = vec![b"http/1.1".to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// Takes connections without a certificate too: their calls need a key.
+fn client_verifier(authorities_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let unfit = |error: &dyn std::fmt::Display| StartError::ClientAuthorities(error.to_string());
+    let mut authorities = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities_pem.as_bytes()) {
+        let authority = authority.map_err(|error| unfit(&error))?;
+        authorities.add(authority).map_err(|error| unfit(&error))?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| unfit(&error))
 }
