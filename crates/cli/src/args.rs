@@ -81,6 +81,12 @@ pub struct Connection {
     /// A PEM file with the certificate authority to trust, for https.
     #[arg(long, env = "PEMBA_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate chain to show instead of a key, for https.
+    #[arg(long, env = "PEMBA_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, env = "PEMBA_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// How fresh an answer must be.
