@@ -22,6 +22,9 @@ pub struct Client {
     pub rights: Rights,
     /// For whom else it may speak.
     pub may_assert: MayAssert,
+    /// The SHA-256 thumbprint of the certificate that its connection showed, in lower-case hexadecimal digits; sessions
+    /// are bound to it. No part of what a client is: one client calls with certificates and without.
+    pub certificate: Option<SmolStr>,
 }
 
 /// A call that lies outside of what its client may do.
@@ -47,7 +50,16 @@ impl Client {
             principal: None,
             rights: Rights::everything(),
             may_assert: MayAssert::everybody(),
+            certificate: None,
         }
+    }
+
+    /// Whether both are the same client with the same rights, whatever certificates they showed.
+    pub fn is_same(&self, other: &Client) -> bool {
+        self.name == other.name
+            && self.principal == other.principal
+            && self.rights == other.rights
+            && self.may_assert == other.may_assert
     }
 
     /// Whether it has the verb on anything at all. For a verb about relationships this is only the first question.

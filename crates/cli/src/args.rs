@@ -81,6 +81,12 @@ pub struct Connection {
     /// A PEM file with the certificate authority to trust, for https.
     #[arg(long, env = "PEMBA_CA", value_name = "FILE")]
     pub ca: Option<PathBuf>,
+    /// A PEM file with the certificate chain to show instead of a key, for https.
+    #[arg(long, env = "PEMBA_CLIENT_CERT", value_name = "FILE", requires = "client_key")]
+    pub client_cert: Option<PathBuf>,
+    /// A PEM file with the private key of that certificate.
+    #[arg(long, env = "PEMBA_CLIENT_KEY", value_name = "FILE", requires = "client_cert")]
+    pub client_key: Option<PathBuf>,
 }
 
 /// How fresh an answer must be.
@@ -142,6 +148,9 @@ pub struct ServeArgs {
     /// A PEM file with the private key of the certificate.
     #[arg(long, env = "PEMBA_TLS_KEY", value_name = "FILE", requires = "tls_cert")]
     pub tls_key: Option<PathBuf>,
+    /// A PEM file with the authorities whose certificates clients may show instead of a key; see `docs/clients.md`.
+    #[arg(long, env = "PEMBA_TLS_CLIENT_CA", value_name = "FILE", requires = "tls_cert")]
+    pub tls_client_ca: Option<PathBuf>,
     /// The address for Prometheus metrics and the HTTP health check; empty for none.
     #[arg(long, env = "PEMBA_METRICS_LISTEN", value_name = "ADDR", default_value = "127.0.0.1:9090")]
     pub metrics_listen: String,

@@ -1,4 +1,4 @@
-//! The clients file: which clients a server knows, their keys and their rights. `docs/clients.md` describes it.
+//! The clients file: which clients a server knows, their keys and certificates and their rights. `docs/clients.md` describes it.
 
 use std::collections::HashMap;
 use std::fmt;
@@ -11,7 +11,7 @@ use pemba_agents::client::{
 };
 use pemba_model::text::parse_object;
 use pemba_model::{ObjectRef, SmolStr};
-use pemba_server::{ClientKey, KeyDigest};
+use pemba_server::{ClientKey, Credential, KeyDigest};
 use serde::de::{Deserializer, SeqAccess, Visitor};
 use serde::{Deserialize, de};
 use serde_saphyr::Spanned;
@@ -27,6 +27,8 @@ const NAME_MAX_BYTES: usize = 64;
 /// Most clients of one server, and most keys of one client.
 const CLIENTS_MAX: usize = 10_000;
 const KEYS_MAX: usize = 16;
+const EXACTLY_ONE: &str =
+    "exactly one of `key_sha256`, `key_file`, `key`, `certificate_sha256` and `spiffe_id` is needed";
 
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -56,6 +58,10 @@ struct Key {
     key_file: Option<String>,
     #[serde(default)]
     key: Option<String>,
+    #[serde(default)]
+    certificate_sha256: Option<String>,
+    #[serde(default)]
+    spiffe_id: Option<String>,
 }
 
 #[derive(Deserialize)]
@@ -131,7 +137,7 @@ fn parse(text: &str, folder: &Path) -> Result<Vec<ClientKey>> {
         bail!("`clients`: {count} are given; at most {CLIENTS_MAX} are allowed");
     }
     let mut names: HashMap<String, u64> = HashMap::new();
-    let mut keys: HashMap<KeyDigest, String> = HashMap::new();
+    let mut keys: HashMap<Credential, String> = HashMap::new();
     let mut clients = Vec::new();
     for entry in file.clients {
         let line = entry.referenced.line();
@@ -141,28 +147,28 @@ fn parse(text: &str, folder: &Path) -> Result<Vec<ClientKey>> {
         if let Some(first) = names.insert(name.clone(), line) {
             bail!("{}: `name`: the client at line {first} has it too", at());
         }
-        let (client, digests) = client(entry, folder).with_context(at)?;
-        for digest in digests {
-            if let Some(other) = keys.insert(digest, name.clone()) {
+        let (client, credentials) = client(entry, folder).with_context(at)?;
+        for credential in credentials {
+            if let Some(other) = keys.insert(credential.clone(), name.clone()) {
                 bail!("{}: `keys`: a key is given twice, to `{other}` before", at());
             }
-            clients.push(ClientKey { client: Arc::clone(&client), key: digest });
+            clients.push(ClientKey { client: Arc::clone(&client), credential });
         }
     }
     Ok(clients)
 }
 
-fn client(entry: Entry, folder: &Path) -> Result<(Arc<Client>, Vec<KeyDigest>)> {
+fn client(entry: Entry, folder: &Path) -> Result<(Arc<Client>, Vec<Credential>)> {
     check_name(&entry.name)?;
     let count = entry.keys.len();
     if count == 0 || count > KEYS_MAX {
         bail!("`keys`: {count} are given; 1 to {KEYS_MAX} are needed");
     }
-    let mut digests = Vec::with_capacity(count);
+    let mut credentials = Vec::with_capacity(count);
     for key in &entry.keys {
         let line = key.referenced.line();
-        digests
-            .push(digest(&entry.name, &key.value, folder).with_context(|| format!("line {line}: `keys`"))?);
+        let credential = credential(&entry.name, &key.value, folder);
+        credentials.push(credential.with_context(|| format!("line {line}: `keys`"))?);
     }
     let mut rules = Vec::with_capacity(entry.rules.len());
     for entry in entry.rules {
@@ -177,8 +183,9 @@ fn client(entry: Entry, folder: &Path) -> Result<(Arc<Client>, Vec<KeyDigest>)> 
             roots: patterns("roots", &entry.may_assert.roots)?,
             actors: patterns("actors", &entry.may_assert.actors)?,
         },
+        certificate: None,
     };
-    Ok((Arc::new(client), digests))
+    Ok((Arc::new(client), credentials))
 }
 
 fn check_name(name: &str) -> Result<()> {
@@ -193,6 +200,19 @@ fn check_name(name: &str) -> Result<()> {
 
 fn principal(text: &str) -> Result<ObjectRef> {
     parse_object(text).context("`principal`")
+}
+
+/// What is given in one of the five ways.
+fn credential(client: &str, key: &Key, folder: &Path) -> Result<Credential> {
+    let Key { key_sha256, key_file, key: text, certificate_sha256, spiffe_id } = key;
+    match (key_sha256.is_some() || key_file.is_some() || text.is_some(), certificate_sha256, spiffe_id) {
+        (true, None, None) => digest(client, key, folder).map(Credential::Key),
+        (false, Some(digest), None) => {
+            Ok(Credential::Certificate(digest.parse().context("`certificate_sha256`")?))
+        }
+        (false, None, Some(id)) => Ok(Credential::SpiffeId(id.parse().context("`spiffe_id`")?)),
+        _ => bail!(EXACTLY_ONE),
+    }
 }
 
 /// The digest of a key that is given in one of the three ways.
@@ -214,7 +234,7 @@ fn digest(client: &str, key: &Key, folder: &Path) -> Result<KeyDigest> {
             );
             check_key(client, text).context("`key`")
         }
-        _ => bail!("exactly one of `key_sha256`, `key_file` and `key` is needed"),
+        _ => bail!(EXACTLY_ONE),
     }
 }
 

@@ -70,7 +70,9 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
     let clients = args.clients.as_deref().map(clients_file::read).transpose().context("`--clients`")?;
     let tls = match (&args.tls_cert, &args.tls_key) {
         (Some(certificate), Some(key)) => {
-            Some(TlsOptions { certificate_pem: read_text(certificate)?, key_pem: read_text(key)? })
+            let authorities = args.tls_client_ca.as_deref().map(read_text).transpose()?;
+            let (certificate_pem, key_pem) = (read_text(certificate)?, read_text(key)?);
+            Some(TlsOptions { certificate_pem, key_pem, client_authorities_pem: authorities })
         }
         _ => None,
     };

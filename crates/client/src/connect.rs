@@ -7,7 +7,7 @@ use tonic::{
     Code, Request, Status,
     metadata::{Ascii, MetadataValue},
     service::Interceptor,
-    transport::{Certificate, Channel, ClientTlsConfig, Endpoint},
+    transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity},
 };
 
 use crate::{error::Error, retry::RetryPolicy};
@@ -31,6 +31,7 @@ pub struct ConnectOptions {
     token: Option<String>,
     tls: Tls,
     tls_domain: Option<String>,
+    identity: Option<Identity>,
     connect_timeout: Duration,
     request_timeout: Duration,
     message_max_bytes: usize,
@@ -45,6 +46,7 @@ impl ConnectOptions {
             token: None,
             tls: Tls::Off,
             tls_domain: None,
+            identity: None,
             connect_timeout: Duration::from_secs(5),
             request_timeout: Duration::from_secs(30),
             message_max_bytes: 16 * 1024 * 1024,
@@ -70,6 +72,14 @@ impl ConnectOptions {
     #[must_use]
     pub fn tls_domain(mut self, domain: impl Into<String>) -> ConnectOptions {
         self.tls_domain = Some(domain.into());
+        self
+    }
+
+    /// The certificate chain to show to the server, the client's own certificate first, and its private key, both as PEM
+    /// text. For a server that takes certificates instead of keys; needs TLS.
+    #[must_use]
+    pub fn client_certificate(mut self, chain_pem: &str, key_pem: &str) -> ConnectOptions {
+        self.identity = Some(Identity::from_pem(chain_pem, key_pem));
         self
     }
 
@@ -154,11 +164,17 @@ impl ConnectOptions {
 
     fn tls_config(&self) -> Result<Option<ClientTlsConfig>, Error> {
         let roots = match &self.tls {
+            Tls::Off if self.identity.is_some() => {
+                return Err(Error::invalid("a client certificate is shown over TLS only, and TLS is off"));
+            }
             Tls::Off => return Ok(None),
             Tls::SystemRoots => system_roots()?,
             Tls::Roots(pem) => pem.clone(),
         };
-        let config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots));
+        let mut config = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(roots));
+        if let Some(identity) = &self.identity {
+            config = config.identity(identity.clone());
+        }
         Ok(Some(match &self.tls_domain {
             Some(domain) => config.domain_name(domain),
             None => config,
@@ -243,6 +259,8 @@ mod tests {
         let error = uri(ConnectOptions::new("https://localhost:1")).unwrap_err();
         assert!(error.message().contains("scheme `https`"), "{error}");
         assert!(uri(ConnectOptions::new("not a host")).is_err());
+        let error = uri(ConnectOptions::new("localhost:1").client_certificate("", "")).unwrap_err();
+        assert!(error.message().contains("TLS is off"), "{error}");
     }
 
     #[test]

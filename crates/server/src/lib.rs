@@ -32,6 +32,6 @@ mod telemetry;
 mod tls;
 mod validate;
 
-pub use front::{InvalidKeyDigest, KeyDigest};
+pub use front::{Credential, InvalidKeyDigest, InvalidSpiffeId, KeyDigest, SpiffeId};
 pub use options::{ClientKey, ServerOptions, StartError, TlsOptions};
 pub use serve::{RunningServer, Server, TokenDatabases};

@@ -9,7 +9,7 @@ use pemba_agents::client::Client;
 use pemba_db::Database;
 use pemba_model::Limits;
 
-use crate::front::KeyDigest;
+use crate::front::Credential;
 use crate::serve::TokenDatabases;
 
 /// Everything a server is started with.
@@ -22,7 +22,7 @@ pub struct ServerOptions {
     /// Keys whose callers may do everything: the clients `default`, `default-2` and so on. Without a key and without
     /// `clients` authentication is off: whoever reaches the port may do everything.
     pub preshared_keys: Vec<String>,
-    /// The clients with their keys; one with several keys comes once for each. `None` leaves only `preshared_keys`.
+    /// The clients with their keys and certificates; one with several comes once for each. `None` leaves only `preshared_keys`.
     /// Exchanged while serving by `RunningServer::replace_clients`.
     pub clients: Option<Vec<ClientKey>>,
     /// The bounds of requests. They should be the database's.
@@ -51,13 +51,13 @@ pub struct ServerOptions {
     pub drain_max: Duration,
 }
 
-/// A key and whose it is.
+/// A key or a certificate, and whose it is.
 #[derive(Debug, Clone)]
 pub struct ClientKey {
-    /// Whoever shows the key.
+    /// Whoever shows it.
     pub client: Arc<Client>,
-    /// What is kept of the key.
-    pub key: KeyDigest,
+    /// What it is known by.
+    pub credential: Credential,
 }
 
 /// A certificate chain and its key, both as PEM text.
@@ -67,6 +67,9 @@ pub struct TlsOptions {
     pub certificate_pem: String,
     /// The private key.
     pub key_pem: String,
+    /// Authorities whose certificates clients may show; without them none is asked for. A client that shows none needs a
+    /// key; one that shows another authority's is not connected.
+    pub client_authorities_pem: Option<String>,
 }
 
 impl Default for ServerOptions {
@@ -132,6 +135,9 @@ pub enum StartError {
     /// The certificate or the key is no use.
     #[error("the certificate or its key is not usable: {0}")]
     Tls(String),
+    /// The authorities of client certificates are no use.
+    #[error("the authorities of client certificates are not usable: {0}")]
+    ClientAuthorities(String),
     /// The services could not be put together.
     #[error("preparing the services failed: {0}")]
     Services(String),

@@ -2,12 +2,16 @@
 
 use std::sync::Arc;
 
-use rustls::ServerConfig;
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
 use rustls::pki_types::{CertificateDer, PrivateKeyDer};
+use rustls::server::WebPkiClientVerifier;
+use rustls::server::danger::ClientCertVerifier;
+use rustls::{RootCertStore, ServerConfig};
 use tokio_rustls::TlsAcceptor;
+use tokio_rustls::server::TlsStream;
 
+use crate::front::Shown;
 use crate::options::{StartError, TlsOptions};
 
 /// Shakes hands with the server's certificate, for connections that speak this protocol, as ALPN names it.
@@ -16,12 +20,35 @@ pub(crate) fn acceptor(tls: &TlsOptions, protocol: &[u8]) -> Result<TlsAcceptor,
     let chain = CertificateDer::pem_slice_iter(tls.certificate_pem.as_bytes()).collect::<Result<Vec<_>, _>>();
     let chain = chain.map_err(|error| unfit(&error))?;
     let key = PrivateKeyDer::from_pem_slice(tls.key_pem.as_bytes()).map_err(|error| unfit(&error))?;
-    let mut config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
+    let config = ServerConfig::builder_with_provider(Arc::new(aws_lc_rs::default_provider()))
         .with_safe_default_protocol_versions()
-        .map_err(|error| unfit(&error))?
-        .with_no_client_auth()
-        .with_single_cert(chain, key)
         .map_err(|error| unfit(&error))?;
+    let config = match &tls.client_authorities_pem {
+        None => config.with_no_client_auth(),
+        Some(pem) => config.with_client_cert_verifier(client_verifier(pem)?),
+    };
+    let mut config = config.with_single_cert(chain, key).map_err(|error| unfit(&error))?;
     config.alpn_protocols = vec![protocol.to_vec()];
     Ok(TlsAcceptor::from(Arc::new(config)))
+}
+
+/// The certificate that the other side of a connection has shown, if it has shown one.
+pub(crate) fn shown<C>(connection: &TlsStream<C>) -> Option<Arc<Shown>> {
+    let chain = connection.get_ref().1.peer_certificates()?;
+    chain.first().map(|first| Arc::new(Shown::new(first)))
+}
+
+/// Takes connections without a certificate too: their calls need a key.
+fn client_verifier(authorities_pem: &str) -> Result<Arc<dyn ClientCertVerifier>, StartError> {
+    let unfit = |error: &dyn std::fmt::Display| StartError::ClientAuthorities(error.to_string());
+    let mut authorities = RootCertStore::empty();
+    for authority in CertificateDer::pem_slice_iter(authorities_pem.as_bytes()) {
+        let authority = authority.map_err(|error| unfit(&error))?;
+        authorities.add(authority).map_err(|error| unfit(&error))?;
+    }
+    let provider = Arc::new(aws_lc_rs::default_provider());
+    WebPkiClientVerifier::builder_with_provider(Arc::new(authorities), provider)
+        .allow_unauthenticated()
+        .build()
+        .map_err(|error| unfit(&error))
 }

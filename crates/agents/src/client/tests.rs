@@ -37,6 +37,7 @@ fn portal() -> Client {
             roots: patterns(&["user:*", "group:*"]),
             actors: patterns(&["agent:helpdesk"]),
         },
+        certificate: None,
     }
 }
 
@@ -47,6 +48,7 @@ fn runtime() -> Client {
         principal,
         rights: Rights::everything(),
         may_assert: MayAssert::default(),
+        certificate: None,
     }
 }
 
@@ -189,6 +191,7 @@ fn without_rules_nothing_and_unrestricted_everything() {
         principal: None,
         rights: Rights::default(),
         may_assert: MayAssert::default(),
+        certificate: None,
     };
     let everybody = Client::unrestricted("default");
     for verb in Verb::ALL {

@@ -56,10 +56,10 @@ fn keys_come_in_three_ways() {
         KeyDigest::of(b"hashed")
     );
     let clients = parse(&text, folder.path()).unwrap();
-    let digests: Vec<KeyDigest> = clients.iter().map(|one| one.key).collect();
-    let wanted = [b"hashed".as_slice(), b"from-a-file", b"plain"].map(KeyDigest::of);
-    assert_eq!(digests[..3], wanted);
-    assert_eq!(digests[3].to_string(), digits);
+    let shown: Vec<Credential> = clients.iter().map(|one| one.credential.clone()).collect();
+    let wanted = [b"hashed".as_slice(), b"from-a-file", b"plain"].map(|key| KeyDigest::of(key).into());
+    assert_eq!(shown[..3], wanted);
+    assert_eq!(shown[3], Credential::Key(digits.parse().unwrap()));
     assert!(clients.iter().all(|one| Arc::ptr_eq(&one.client, &clients[0].client)));
     // No rule is no right.
     clients[0].client.may(Verb::Check).unwrap_err();
@@ -136,4 +136,22 @@ fn what_is_not_known_is_refused() {
     refused("client: []\n", &["client"]);
     refused("", &["not a clients file"]);
     assert!(load("clients: []\n").unwrap().is_empty());
+}
+
+#[test]
+fn certificates_are_given_by_thumbprint_or_by_identity() {
+    let key = |text: &str| format!("clients:\n  - name: portal\n    keys: [{text}]\n");
+    let digits = "ab".repeat(32);
+    let id = "spiffe://example.org/agents/triage";
+    let clients =
+        load(&key(&format!("{{ certificate_sha256: {digits} }}, {{ spiffe_id: '{id}' }}"))).unwrap();
+    let shown: Vec<Credential> = clients.iter().map(|one| one.credential.clone()).collect();
+    let wanted =
+        [Credential::Certificate(digits.parse().unwrap()), Credential::SpiffeId(id.parse().unwrap())];
+    assert_eq!(shown, wanted);
+    refused(&key("{ spiffe_id: 'https://example.org' }"), &["line 3", "`spiffe_id`", "no SPIFFE id"]);
+    refused(&key("{ certificate_sha256: ab }"), &["line 3", "`certificate_sha256`", "2 characters"]);
+    refused(&key(&format!("{{ key: s3cret, spiffe_id: '{id}' }}")), &["line 3", "exactly one of"]);
+    let twice = format!("{{ spiffe_id: '{id}' }}, {{ spiffe_id: '{id}' }}");
+    refused(&key(&twice), &["a key is given twice, to `portal` before"]);
 }

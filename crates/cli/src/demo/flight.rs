@@ -33,8 +33,13 @@ impl Flight {
     /// Starts asking whether the chain of a delegation may reply to a ticket, and returns while it asks.
     pub(super) fn start(endpoint: &str, delegation: &str) -> Result<Flight> {
         let stop = Arc::new(AtomicBool::new(false));
-        let connection =
-            Connection { endpoint: endpoint.to_owned(), key: Some(DEMO_KEY.to_owned()), ca: None };
+        let connection = Connection {
+            endpoint: endpoint.to_owned(),
+            key: Some(DEMO_KEY.to_owned()),
+            ca: None,
+            client_cert: None,
+            client_key: None,
+        };
         let (is_over, delegation) = (Arc::clone(&stop), delegation.to_owned());
         let asking = std::thread::Builder::new()
             .name("demo-agent".to_owned())

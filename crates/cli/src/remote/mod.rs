@@ -61,6 +61,10 @@ pub(crate) async fn connect(connection: &Connection) -> Result<Client> {
         None if connection.endpoint.starts_with("https://") => options.tls(Tls::SystemRoots),
         None => options,
     };
+    if let (Some(certificate), Some(key)) = (&connection.client_cert, &connection.client_key) {
+        let text = |file: &Path| String::from_utf8(read(file)?).context("a PEM file is text");
+        options = options.client_certificate(&text(certificate)?, &text(key)?);
+    }
     Client::connect(options)
         .await
         .with_context(|| format!("cannot reach a server at {}", connection.endpoint))

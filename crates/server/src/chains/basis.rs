@@ -101,7 +101,7 @@ impl Basis {
     pub(crate) fn presenter(&self, session: Option<SessionId>) -> Presenter {
         Presenter {
             client: self.client.name.clone(),
-            thumbprint: None,
+            thumbprint: self.client.certificate.clone(),
             session_used_at: session.and_then(|id| self.state.session_uses.last(id)),
         }
     }

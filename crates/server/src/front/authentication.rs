@@ -1,4 +1,4 @@
-//! Who calls: which client a key belongs to.
+//! Who calls: which client a key or a certificate belongs to.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -10,6 +10,7 @@ use pemba_agents::client::Client;
 use tokio::sync::watch;
 use tonic::{Code, Status};
 
+use super::credential::{Credential, Shown};
 use super::key::KeyDigest;
 use crate::options::{ClientKey, ServerOptions, StartError};
 use crate::status::plain;
@@ -34,9 +35,9 @@ pub(crate) struct Authentication {
 enum Known {
     /// Everybody is this client.
     Anybody(Arc<Client>),
-    /// Whoever shows one of these keys. Looking a digest up takes time that depends on the digest, from which no key
-    /// can be guessed.
-    Keys { clients: HashMap<KeyDigest, Arc<Client>>, unknown: Code },
+    /// Whoever shows one of these. Looking a digest up takes time that depends on the digest, from which no key can be
+    /// guessed.
+    Shown { clients: HashMap<Credential, Arc<Client>>, unknown: Code },
 }
 
 impl Authentication {
@@ -48,7 +49,7 @@ impl Authentication {
                 let name = if options.per_token.is_some() { TESTING } else { ANYBODY };
                 Known::Anybody(Arc::new(Client::unrestricted(name)))
             }
-            clients => Known::keys(&preshared, clients.as_deref())?,
+            clients => Known::shown(&preshared, clients.as_deref())?,
         };
         let known = ArcSwap::from_pointee(known);
         Ok(Authentication { known, preshared, replaced: watch::Sender::new(()) })
@@ -56,7 +57,7 @@ impl Authentication {
 
     /// Replaces the clients, except those of preshared keys. On an error the clients stay as they are.
     pub(crate) fn replace(&self, clients: &[ClientKey]) -> Result<(), StartError> {
-        self.known.store(Arc::new(Known::keys(&self.preshared, Some(clients))?));
+        self.known.store(Arc::new(Known::shown(&self.preshared, Some(clients))?));
         self.replaced.send_replace(());
         Ok(())
     }
@@ -66,44 +67,53 @@ impl Authentication {
         self.replaced.subscribe()
     }
 
-    /// Whether some key still belongs to exactly this client.
+    /// Whether something that is shown still belongs to exactly this client.
     pub(crate) fn still_knows(&self, client: &Client) -> bool {
         match &**self.known.load() {
-            Known::Anybody(anybody) => **anybody == *client,
-            Known::Keys { clients, .. } => clients.values().any(|known| **known == *client),
+            Known::Anybody(anybody) => anybody.is_same(client),
+            Known::Shown { clients, .. } => clients.values().any(|known| known.is_same(client)),
         }
     }
 
-    /// The client that calls this path with these headers; none where anybody may ask.
-    pub(crate) fn client(&self, path: &str, headers: &HeaderMap) -> Result<Option<Arc<Client>>, Status> {
+    /// The client that calls this path with these headers, over a connection that showed this; none where anybody may
+    /// ask. A key says who calls; a certificate does where there is no key, and must not contradict one.
+    pub(crate) fn client(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        shown: Option<&Shown>,
+    ) -> Result<Option<Arc<Client>>, Status> {
         if OPEN_SERVICES.iter().any(|service| path.starts_with(service)) {
             return Ok(None);
         }
-        match &**self.known.load() {
-            Known::Anybody(anybody) => Ok(Some(Arc::clone(anybody))),
-            Known::Keys { clients, unknown } => {
-                let Some(shown) = bearer(headers) else {
-                    let message = "the call carries no key: send the metadata `authorization: Bearer <key>`";
-                    return Err(plain(Code::Unauthenticated, message));
+        let known = self.known.load();
+        let client = match &**known {
+            Known::Anybody(anybody) => anybody,
+            Known::Shown { clients, unknown } => {
+                let certified = shown.and_then(|shown| shown.credentials().find_map(|one| clients.get(&one)));
+                let keyed = match bearer(headers) {
+                    None => None,
+                    Some(key) => match clients.get(&Credential::Key(KeyDigest::of(key))) {
+                        Some(client) => Some(client),
+                        None => return Err(plain(*unknown, "the key is not valid here")),
+                    },
                 };
-                match clients.get(&KeyDigest::of(shown)) {
-                    Some(client) => Ok(Some(Arc::clone(client))),
-                    None => Err(plain(*unknown, "the key is not valid here")),
-                }
+                who(keyed, certified, shown.is_some())?
             }
-        }
+        };
+        Ok(Some(shown.map_or_else(|| Arc::clone(client), |shown| shown.by(client))))
     }
 }
 
 impl Known {
-    /// No key may belong to two clients, and no two clients may differ under one name.
-    fn keys(preshared: &[ClientKey], clients: Option<&[ClientKey]>) -> Result<Known, StartError> {
+    /// No credential may belong to two clients, and no two clients may differ under one name.
+    fn shown(preshared: &[ClientKey], clients: Option<&[ClientKey]>) -> Result<Known, StartError> {
         let twice = |reason: String| Err(StartError::Option { option: "clients", reason });
-        let mut by_key: HashMap<KeyDigest, Arc<Client>> = HashMap::new();
+        let mut by_credential: HashMap<Credential, Arc<Client>> = HashMap::new();
         for one in preshared {
-            by_key.entry(one.key).or_insert_with(|| Arc::clone(&one.client));
+            by_credential.entry(one.credential.clone()).or_insert_with(|| Arc::clone(&one.client));
         }
-        let reserved: HashSet<_> = by_key.values().map(|client| client.name.clone()).collect();
+        let reserved: HashSet<_> = by_credential.values().map(|client| client.name.clone()).collect();
         let mut by_name: HashMap<_, Arc<Client>> = HashMap::new();
         for one in clients.unwrap_or_default() {
             let name = &one.client.name;
@@ -111,14 +121,33 @@ impl Known {
             if reserved.contains(name) || *first != one.client {
                 return twice(format!("name two different clients `{name}`"));
             }
-            if let Some(other) = by_key.insert(one.key, Arc::clone(&one.client)) {
-                return twice(format!("give one key to `{}` and to `{name}`", other.name));
+            if let Some(other) = by_credential.insert(one.credential.clone(), Arc::clone(&one.client)) {
+                return twice(format!("give one key or certificate to `{}` and to `{name}`", other.name));
             }
         }
         // With preshared keys alone a wrong one is told as clients of the interface know it. Among clients with rights
         // PERMISSION_DENIED says what a client may not.
         let unknown = if clients.is_some() { Code::Unauthenticated } else { Code::PermissionDenied };
-        Ok(Known::Keys { clients: by_key, unknown })
+        Ok(Known::Shown { clients: by_credential, unknown })
+    }
+}
+
+/// Who it is of whom the key names and whom the certificate.
+fn who<'a>(
+    keyed: Option<&'a Arc<Client>>,
+    certified: Option<&'a Arc<Client>>,
+    has_certificate: bool,
+) -> Result<&'a Arc<Client>, Status> {
+    let missing = |message: &str| Err(plain(Code::Unauthenticated, message));
+    match (keyed, certified) {
+        (Some(keyed), Some(certified)) if !keyed.is_same(certified) => {
+            missing("the key and the certificate belong to different clients")
+        }
+        (Some(client), _) | (None, Some(client)) => Ok(client),
+        (None, None) if has_certificate => missing(
+            "the certificate is no client's, and the call carries no key: send the metadata `authorization: Bearer <key>`",
+        ),
+        (None, None) => missing("the call carries no key: send the metadata `authorization: Bearer <key>`"),
     }
 }
 
@@ -126,7 +155,7 @@ impl Known {
 fn preshared(keys: &[String]) -> Vec<ClientKey> {
     let name = |at: usize| if at == 0 { DEFAULT.to_owned() } else { format!("{DEFAULT}-{}", at + 1) };
     let client = |(at, key): (usize, &String)| ClientKey {
-        key: KeyDigest::of(key.as_bytes()),
+        credential: KeyDigest::of(key.as_bytes()).into(),
         client: Arc::new(Client::unrestricted(name(at))),
     };
     keys.iter().enumerate().map(client).collect()
@@ -156,7 +185,7 @@ mod tests {
 
     fn named(name: &str, key: &str) -> ClientKey {
         let client = Client { rights: Default::default(), ..Client::unrestricted(name) };
-        ClientKey { client: Arc::new(client), key: KeyDigest::of(key.as_bytes()) }
+        ClientKey { client: Arc::new(client), credential: KeyDigest::of(key.as_bytes()).into() }
     }
 
     /// The name of the client, empty for none, or why not.
@@ -165,7 +194,7 @@ mod tests {
         if let Some(header) = header {
             headers.insert(AUTHORIZATION, header.parse().unwrap());
         }
-        let client = authentication.client(path, &headers).map_err(|status| status.code())?;
+        let client = authentication.client(path, &headers, None).map_err(|status| status.code())?;
         Ok(client.map(|client| client.name.to_string()).unwrap_or_default())
     }
 
@@ -214,9 +243,9 @@ mod tests {
             Authentication::new(&options(keys, Some(clients))).map(|_| ()).unwrap_err().to_string()
         };
         let text = refused(&[], vec![named("portal", "one"), named("batch", "one")]);
-        assert!(text.contains("one key to `portal` and to `batch`"), "{text}");
+        assert!(text.contains("one key or certificate to `portal` and to `batch`"), "{text}");
         let text = refused(&["one"], vec![named("portal", "one")]);
-        assert!(text.contains("one key to `default` and to `portal`"), "{text}");
+        assert!(text.contains("one key or certificate to `default` and to `portal`"), "{text}");
         let text = refused(&["one"], vec![named("default", "two")]);
         assert!(text.contains("two different clients `default`"), "{text}");
         let other = ClientKey { client: Arc::new(Client::unrestricted("portal")), ..named("", "two") };
@@ -239,5 +268,41 @@ mod tests {
         assert_eq!(ask(&known, CHECK, Some("Bearer one")), Err(Code::Unauthenticated));
         assert_eq!(ask(&known, CHECK, Some("Bearer two")).unwrap(), "batch");
         assert_eq!(ask(&known, CHECK, Some("Bearer old")).unwrap(), "default");
+    }
+
+    #[test]
+    fn a_certificate_names_a_client_where_no_key_does_and_contradicts_none() {
+        let mut params = rcgen::CertificateParams::default();
+        let id = "spiffe://example.org/triage";
+        params.subject_alt_names = vec![rcgen::SanType::URI(id.try_into().unwrap())];
+        let signing = rcgen::KeyPair::generate().unwrap();
+        let shown = Shown::new(params.self_signed(&signing).unwrap().der());
+        let credential = |credential: Credential, one: ClientKey| ClientKey { credential, ..one };
+        let by_id = credential(Credential::SpiffeId(id.parse().unwrap()), named("triage", ""));
+        let by_print = credential(shown.credentials().next().unwrap(), named("triage", ""));
+        let stranger = named("portal", "one");
+        let ask = |clients: &[ClientKey], key: Option<&str>| {
+            let known = Authentication::new(&options(&[], Some(clients.to_vec()))).unwrap();
+            let mut headers = HeaderMap::new();
+            if let Some(key) = key {
+                headers.insert(AUTHORIZATION, format!("Bearer {key}").parse().unwrap());
+            }
+            known.client(CHECK, &headers, Some(&shown)).map(Option::unwrap)
+        };
+        for one in [by_id, by_print] {
+            let clients = [one, stranger.clone(), named("triage", "two")];
+            let found = ask(&clients, None).unwrap();
+            assert_eq!(found.name, "triage");
+            assert_eq!(found.certificate.as_ref().map(|print| print.len()), Some(64));
+            assert_eq!(ask(&clients, Some("two")).unwrap().name, "triage");
+            let refused = ask(&clients, Some("one")).unwrap_err();
+            assert!(refused.message().contains("different clients"), "{refused}");
+            assert_eq!(ask(&clients, Some("three")).unwrap_err().code(), Code::Unauthenticated);
+        }
+        // Who is known by the key may show a certificate that nobody knows: sessions are bound to it.
+        let known = ask(std::slice::from_ref(&stranger), Some("one")).unwrap();
+        assert!(known.certificate.is_some() && known.is_same(&stranger.client));
+        let refused = ask(std::slice::from_ref(&stranger), None).unwrap_err();
+        assert!(refused.message().contains("no client's"), "{refused}");
     }
 }

@@ -15,6 +15,7 @@ use tonic::metadata::GRPC_CONTENT_TYPE;
 use tonic::{Code, Status};
 use tower::{Layer, Service};
 
+use super::Shown;
 use super::body::{AnswerBody, Asked, Counted, LastWords, Ongoing, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
@@ -95,8 +96,14 @@ pub(crate) struct Entry {
 }
 
 impl<S> Front<S> {
-    /// Decides whether a call to this path with these headers is let in; what it is told where it is not.
-    pub(crate) fn admit(&self, path: &str, headers: &HeaderMap) -> (Passing, Result<Entry, Status>) {
+    /// Decides whether a call to this path with these headers is let in, over a connection that showed this; what it is
+    /// told where it is not.
+    pub(crate) fn admit(
+        &self,
+        path: &str,
+        headers: &HeaderMap,
+        shown: Option<&Shown>,
+    ) -> (Passing, Result<Entry, Status>) {
         let state = &self.shared.state;
         let mut passing = Passing {
             ongoing: Ongoing {
@@ -109,7 +116,7 @@ impl<S> Front<S> {
             wants_version: headers.contains_key(REQUEST_VERSION),
             is_counted: path.starts_with(COUNTED_SERVICES),
         };
-        let entry = state.authentication.client(path, headers).and_then(|client| {
+        let entry = state.authentication.client(path, headers, shown).and_then(|client| {
             let presented = presented(path, headers).map_err(|refused| errors::agents(&refused))?;
             passing.ongoing.client = client.clone();
             Ok(Entry { client, presented })
@@ -160,7 +167,8 @@ where
     }
 
     fn call(&mut self, request: Request<Body>) -> Call<S::Future> {
-        let (passing, entry) = self.admit(request.uri().path(), request.headers());
+        let shown = request.extensions().get::<Arc<Shown>>().map(Arc::as_ref);
+        let (passing, entry) = self.admit(request.uri().path(), request.headers(), shown);
         self.pass(request, passing, entry)
     }
 }

@@ -3,6 +3,7 @@
 mod authentication;
 mod body;
 mod call;
+mod credential;
 mod key;
 mod request_id;
 mod whole;
@@ -10,5 +11,7 @@ mod whole;
 pub(crate) use authentication::{Authentication, bearer};
 pub(crate) use body::{AnswerBody, Asked, Counted, LastWords};
 pub(crate) use call::{Entry, Front, FrontLayer, Passing};
+pub(crate) use credential::Shown;
+pub use credential::{Credential, InvalidSpiffeId, SpiffeId};
 pub use key::{InvalidKeyDigest, KeyDigest};
 pub(crate) use request_id::X_REQUEST_ID;

@@ -28,6 +28,7 @@ impl Caller {
 /// The caller and the message.
 pub(crate) fn caller<M>(request: Request<M>) -> Result<(Caller, M), Status> {
     let (client, message) = access::caller(request)?;
-    let presenter = Presenter { client: client.name.clone(), thumbprint: None, session_used_at: None };
+    let thumbprint = client.certificate.clone();
+    let presenter = Presenter { client: client.name.clone(), thumbprint, session_used_at: None };
     Ok((Caller { client, presenter }, message))
 }

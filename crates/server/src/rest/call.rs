@@ -16,7 +16,7 @@ use super::body::{self, Body, Lines, State};
 use super::frames::{self, Answer};
 use super::table::{Route, Table};
 use super::{headers, health, status};
-use crate::front::{Counted, Front, X_REQUEST_ID};
+use crate::front::{Counted, Front, Shown, X_REQUEST_ID};
 use crate::status::plain;
 
 const JSON: HeaderValue = HeaderValue::from_static("application/json");
@@ -31,8 +31,13 @@ const STREAM_TRAILERS: HeaderValue = HeaderValue::from_static(
 /// Frames of a request waiting for the service.
 const FRAMES_WAITING_MAX: usize = 1;
 
-/// The services, as gRPC reaches them.
-pub(super) type Calls = Front<Routes>;
+/// The services, as gRPC reaches them, for one connection.
+#[derive(Clone)]
+pub(super) struct Calls {
+    pub(super) services: Front<Routes>,
+    /// The certificate of the connection.
+    pub(super) shown: Option<Arc<Shown>>,
+}
 
 /// A call that ended in an error, with what metadata came along.
 pub(super) struct Refused {
@@ -159,7 +164,10 @@ pub(super) async fn call(
     *request.headers_mut() = metadata;
     *request.uri_mut() =
         grpc_path.parse().map_err(|_| Status::internal("the path of the service is no URI"))?;
-    let response: Response<Counted> = match calls.oneshot(request).await {
+    if let Some(shown) = calls.shown {
+        request.extensions_mut().insert(shown);
+    }
+    let response: Response<Counted> = match calls.services.oneshot(request).await {
         Ok(response) => response,
         Err(never) => match never {},
     };

@@ -19,6 +19,7 @@ use tonic::service::Routes;
 use super::call::{Calls, respond};
 use super::table::Table;
 use crate::front::Front;
+use crate::tls::shown;
 
 /// Longest wait for the headers of a request, the pause before it included.
 const HEADERS_WAIT_MAX: Duration = Duration::from_secs(60);
@@ -35,7 +36,8 @@ pub(crate) struct Gateway {
 
 impl Gateway {
     /// In front of these services.
-    pub(crate) fn new(table: Arc<Table>, calls: Front<Routes>) -> Gateway {
+    pub(crate) fn new(table: Arc<Table>, services: Front<Routes>) -> Gateway {
+        let calls = Calls { services, shown: None };
         Gateway { table, calls }
     }
 
@@ -68,8 +70,12 @@ impl Gateway {
     }
 }
 
-async fn serve_connection<C>(table: Arc<Table>, calls: Calls, connection: C, stopping: watch::Receiver<bool>)
-where
+async fn serve_connection<C>(
+    table: Arc<Table>,
+    mut calls: Calls,
+    connection: C,
+    stopping: watch::Receiver<bool>,
+) where
     C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
 {
     let connection = Moving { inner: connection, stall_max: table.stall_max, stall: None };
@@ -77,7 +83,10 @@ where
         return serve_requests(table, calls, connection, stopping).await;
     };
     match timeout(HANDSHAKE_MAX, acceptor.accept(connection)).await {
-        Ok(Ok(connection)) => serve_requests(table, calls, connection, stopping).await,
+        Ok(Ok(connection)) => {
+            calls.shown = shown(&connection);
+            serve_requests(table, calls, connection, stopping).await;
+        }
         Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
         Err(_) => tracing::debug!("a TLS handshake took too long"),
     }

@@ -18,7 +18,7 @@ use tonic::{Status, TimeoutExpired};
 
 use super::request::{Turned, Unread};
 use crate::deadline;
-use crate::front::{AnswerBody, Entry, Front, Passing};
+use crate::front::{AnswerBody, Entry, Front, Passing, Shown};
 use crate::services::{Answering, Direct, DirectCall};
 
 /// The calls of a connection.
@@ -29,6 +29,8 @@ pub(super) struct Calls {
     direct: Option<Direct>,
     /// Turns for what takes longer.
     turns: Arc<Semaphore>,
+    /// The certificate that the connection showed.
+    shown: Option<Arc<Shown>>,
 }
 
 /// A connection takes at most one in so many of the places that all have for what takes longer. What it has more waits
@@ -66,7 +68,7 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
 
     fn call(&self, request: Request<Incoming>) -> Call {
         let (path, headers) = (request.uri().path(), request.headers());
-        let (passing, entry) = self.front.admit(path, headers);
+        let (passing, entry) = self.front.admit(path, headers, self.shown.as_deref());
         let direct = self.direct.as_ref().zip(DirectCall::of(path, headers));
         match (direct, entry) {
             (Some((direct, call)), Ok(Entry { client: Some(client), presented: None })) => {
@@ -79,13 +81,13 @@ impl hyper::service::Service<Request<Incoming>> for Calls {
 
 impl Calls {
     pub(super) fn new(front: Front<Routes>, direct: Option<Direct>) -> Calls {
-        Calls { front, direct, turns: Arc::new(Semaphore::new(1)) }
+        Calls { front, direct, turns: Arc::new(Semaphore::new(1)), shown: None }
     }
 
-    /// The calls of another connection.
-    pub(super) fn of_connection(self) -> Calls {
+    /// The calls of another connection, which showed this.
+    pub(super) fn of_connection(self, shown: Option<Arc<Shown>>) -> Calls {
         let places = self.direct.as_ref().map_or(SHARE, Direct::places_max);
-        Calls { turns: Arc::new(Semaphore::new((places / SHARE).max(1))), ..self }
+        Calls { turns: Arc::new(Semaphore::new((places / SHARE).max(1))), shown, ..self }
     }
 
     /// Answers at once if the request is there, else when it has come.

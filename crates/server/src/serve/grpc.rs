@@ -2,6 +2,7 @@
 
 use std::io::Result;
 use std::pin::Pin;
+use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ use tokio_stream::{Stream, StreamExt as _};
 
 use super::call::Calls;
 use super::inline::Inline;
+use crate::front::Shown;
+use crate::tls::shown;
 
 /// Flow-control windows: large enough that a bulk request does not wait for the reader.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -69,15 +72,18 @@ impl Grpc {
     where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        let Some(acceptor) = self.tls.clone() else { return self.frames(connection, stopping).await };
+        let Some(acceptor) = self.tls.clone() else { return self.frames(connection, None, stopping).await };
         match timeout(HANDSHAKE_MAX, acceptor.accept(connection)).await {
-            Ok(Ok(connection)) => self.frames(connection, stopping).await,
+            Ok(Ok(connection)) => {
+                let shown = shown(&connection);
+                self.frames(connection, shown, stopping).await;
+            }
             Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
             Err(_) => tracing::debug!("a TLS handshake took too long"),
         }
     }
 
-    async fn frames<C>(self, connection: C, mut stopping: watch::Receiver<bool>)
+    async fn frames<C>(self, connection: C, shown: Option<Arc<Shown>>, mut stopping: watch::Receiver<bool>)
     where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
@@ -90,7 +96,7 @@ impl Grpc {
             .max_header_list_size(HEADERS_MAX_BYTES)
             .keep_alive_interval(KEEPALIVE_INTERVAL)
             .keep_alive_timeout(KEEPALIVE_WAIT_MAX)
-            .serve_connection(TokioIo::new(connection), self.calls.of_connection());
+            .serve_connection(TokioIo::new(connection), self.calls.of_connection(shown));
         let mut serving = Serving { connection: Box::pin(serving), inline };
         let stop = async move {
             // An error means that the server is gone.

@@ -6,7 +6,7 @@ use std::sync::{Arc, OnceLock};
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
 use pemba_engine::Ordinal;
-use pemba_model::{Context, Revision, SmolStr, SubjectRef};
+use pemba_model::{Context, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
     self as wire, LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, ZedToken,
 };

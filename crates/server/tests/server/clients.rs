@@ -49,12 +49,20 @@ fn anywhere(verbs: &[Verb]) -> Rule {
 fn client(name: &str, rules: &[Rule], roots: &[&str]) -> Client {
     let roots = roots.iter().map(|text| text.parse::<pemba_agents::client::Pattern>().unwrap()).collect();
     let may_assert = MayAssert { roots, ..MayAssert::default() };
-    Client { name: name.into(), principal: None, rights: Rights::new(rules).unwrap(), may_assert }
+    Client {
+        name: name.into(),
+        principal: None,
+        rights: Rights::new(rules).unwrap(),
+        may_assert,
+        certificate: None,
+    }
 }
 
 fn keyed(clients: Vec<Client>) -> Vec<ClientKey> {
-    let key =
-        |client: Client| ClientKey { key: KeyDigest::of(client.name.as_bytes()), client: Arc::new(client) };
+    let key = |client: Client| ClientKey {
+        credential: KeyDigest::of(client.name.as_bytes()).into(),
+        client: Arc::new(client),
+    };
     clients.into_iter().map(key).collect()
 }
 

@@ -144,7 +144,11 @@ async fn keys_open_and_others_do_not() {
 async fn tls_serves_whoever_trusts_the_certificate() {
     let made = rcgen::generate_simple_self_signed(vec!["localhost".to_owned()]).unwrap();
     let certificate = made.cert.pem();
-    let tls = TlsOptions { certificate_pem: certificate.clone(), key_pem: made.signing_key.serialize_pem() };
+    let tls = TlsOptions {
+        certificate_pem: certificate.clone(),
+        key_pem: made.signing_key.serialize_pem(),
+        client_authorities_pem: None,
+    };
     let limits = Limits::default();
     let server = Server::start(ServerOptions {
         tls: Some(tls),
@@ -178,7 +182,11 @@ fn what_cannot_be_started_says_why() {
     assert!(matches!(Server::start(threads), Err(StartError::Option { option: "worker-threads", .. })));
     let key = ServerOptions { preshared_keys: vec![" ".to_owned()], ..options(&limits) };
     assert!(matches!(Server::start(key), Err(StartError::Option { option: "preshared-key", .. })));
-    let tls = TlsOptions { certificate_pem: "nonsense".to_owned(), key_pem: "nonsense".to_owned() };
+    let tls = TlsOptions {
+        certificate_pem: "nonsense".to_owned(),
+        key_pem: "nonsense".to_owned(),
+        client_authorities_pem: None,
+    };
     let tls = ServerOptions { tls: Some(tls), ..options(&limits) };
     assert!(matches!(Server::start(tls), Err(StartError::Tls(_))));
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();

@@ -30,13 +30,14 @@ fn client(name: &str, principal: &str, verbs: &[Verb], roots: &[&str], actors: &
         principal: (!principal.is_empty()).then(|| parse_object(principal).unwrap()),
         rights: Rights::new(&[rule]).unwrap(),
         may_assert: MayAssert { roots: patterns(roots), actors: patterns(actors) },
+        certificate: None,
     };
-    ClientKey { key: KeyDigest::of(name.as_bytes()), client: Arc::new(client) }
+    ClientKey { credential: KeyDigest::of(name.as_bytes()).into(), client: Arc::new(client) }
 }
 
 fn root() -> ClientKey {
     let client = Arc::new(Client::unrestricted("root"));
-    ClientKey { key: KeyDigest::of(b"root"), client }
+    ClientKey { credential: KeyDigest::of(b"root").into(), client }
 }
 
 /// With the schema and types; who may edit, who may approve, and an approval policy.

@@ -124,8 +124,9 @@ fn client(name: &str, principal: Option<&str>, verbs: &[Verb], asserts: bool) ->
         principal: principal.map(object),
         rights: Rights::new(&[everything(verbs)]).unwrap(),
         may_assert: if asserts { MayAssert::everybody() } else { MayAssert::default() },
+        certificate: None,
     };
-    ClientKey { key: KeyDigest::of(name.as_bytes()), client: Arc::new(client) }
+    ClientKey { credential: KeyDigest::of(name.as_bytes()).into(), client: Arc::new(client) }
 }
 
 fn keyed<T>(key: &str, message: T) -> tonic::Request<T> {

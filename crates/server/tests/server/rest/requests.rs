@@ -177,7 +177,7 @@ async fn a_key_is_asked_for_before_the_body_is_read() {
 async fn what_a_client_may_not_do_is_refused_here_too() {
     let clients = vec![ClientKey {
         client: Arc::new(Client { rights: Rights::default(), ..Client::unrestricted("portal") }),
-        key: KeyDigest::of(b"key"),
+        credential: KeyDigest::of(b"key").into(),
     }];
     let (_harness, address) = start_with(Limits::default(), |options| options.clients = Some(clients)).await;
     let ask = |header: &'static str, path: &'static str, body: String| async move {
