@@ -94,7 +94,7 @@ fn next(reading: Reading) -> Result<Page<Reading, ReadRelationshipsResponse>, St
     };
     let wanted = middle.left.map_or(PAGE_MESSAGES, |left| PAGE_MESSAGES.min(left as usize));
     let mut messages = Vec::new();
-    let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max)?;
+    let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max, |_| true)?;
     for (key, relationship) in page {
         let cursor = Cursor { revision: middle.view.revision(), position: key };
         middle.after = Some(key);
