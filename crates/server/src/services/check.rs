@@ -9,7 +9,9 @@ use pemba_db::{CheckRequest, View};
 use pemba_engine::{CheckAnswer, Permissionship, QueryError};
 use pemba_model::{Context, ObjectRef, SmolStr, SubjectRef, Timestamp};
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship as WirePermissionship;
-use pemba_proto::authzed::api::v1::{CheckPermissionRequest, CheckPermissionResponse, DebugInformation};
+use pemba_proto::authzed::api::v1::{
+    CheckPermissionRequest, CheckPermissionResponse, DebugInformation, ZedToken,
+};
 use prost_types::Struct;
 use tonic::Status;
 
@@ -114,13 +116,13 @@ pub(super) async fn ask(
     let asked = (resource.object_type.as_str(), permission);
     no_wildcard_subject(&view, asked, &subject, SUBJECT_FIELD)?;
     let question = Question { resource, permission: SmolStr::new(permission), subject, context };
-    let is_gated = presented.is_some()
-        || (question.subject.relation.is_none()
-            && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty());
-    if is_gated {
+    if presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty() {
         let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
         let basis = Basis::new(state, client, view, ledger);
-        return decided(state, basis, question, presented, is_traced).await;
+        return match question.subject.relation {
+            None => decided(state, basis, question, presented, is_traced).await,
+            Some(_) => of_userset(state, basis, question, is_traced).await,
+        };
     }
     let checked_at = Some(encode(view.token()));
     let (answer, debug_trace) = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
@@ -128,14 +130,40 @@ pub(super) async fn ask(
         Err(error) if !matches!(error, QueryError::TooManySteps { .. }) => return Err(errors::query(&error)),
         answer => elsewhere(state, question, view, answer.ok(), is_traced).await?,
     };
-    let answer = CheckPermissionResponse {
+    let answer = CheckPermissionResponse { debug_trace, ..response(checked_at, &answer) };
+    Ok((answer, Told::default()))
+}
+
+/// The answer for a userset: nobody who could act, so that only the usersets it rests on are judged.
+async fn of_userset(
+    state: &State,
+    basis: Basis,
+    question: Question,
+    is_traced: bool,
+) -> Result<(CheckPermissionResponse, Told), Status> {
+    let checked_at = Some(encode(basis.view.token()));
+    let work = move || {
+        let Question { resource, permission, subject, context } = &question;
+        let answer = basis.judged().check(resource, permission, subject, context.as_ref());
+        let answer = answer.map_err(|error| match (errors::query(&error), is_traced) {
+            (status, true) => question.explained(status, &basis.view),
+            (status, false) => status,
+        })?;
+        let debug_trace = if is_traced { Some(question.trace(&basis.view)?) } else { None };
+        Ok(CheckPermissionResponse { debug_trace, ..response(checked_at, &answer) })
+    };
+    Ok((state.queries.run(work).await?, Told::default()))
+}
+
+/// What an answer is told as, without a trace.
+fn response(checked_at: Option<ZedToken>, answer: &CheckAnswer) -> CheckPermissionResponse {
+    CheckPermissionResponse {
         checked_at,
         permissionship: permissionship(answer.permissionship).into(),
         partial_caveat_info: partial_caveat_info(&answer.missing),
-        debug_trace,
+        debug_trace: None,
         optional_expires_at: expires_at(answer.permissionship, answer.valid_until),
-    };
-    Ok((answer, Told::default()))
+    }
 }
 
 /// What takes longer, on a query thread: an answer, unless there is one already, and its trace.

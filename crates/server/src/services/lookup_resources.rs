@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use pemba_agents::client::Client;
-use pemba_db::{Consistency, Database, View};
+use pemba_db::{Consistency, Database};
 use pemba_engine::{Ordinal, ResourceSet};
 use pemba_model::{Context, Revision, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
@@ -64,7 +64,7 @@ enum Stage {
 }
 
 struct Found {
-    view: View,
+    basis: Basis,
     looked_up_at: ZedToken,
     set: ResourceSet,
     all: RoaringBitmap,
@@ -126,7 +126,10 @@ fn find(database: &Database, consistency: &Consistency, question: &Question) -> 
         let reached = Box::new(reach(basis, question)?);
         return Ok(Stage::Reached { database: database.clone(), reached });
     }
-    let set = view
+    let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+    let basis = Basis::new(&question.state, &question.client, view, ledger);
+    let set = basis
+        .judged()
         .lookup_resources(
             &question.resource_type,
             &question.permission,
@@ -135,7 +138,7 @@ fn find(database: &Database, consistency: &Consistency, question: &Question) -> 
         )
         .map_err(|error| errors::query(&error))?;
     let all = &set.definite | &set.conditional;
-    Ok(Stage::Found(Box::new(Found { looked_up_at: encode(view.token()), view, set, all })))
+    Ok(Stage::Found(Box::new(Found { looked_up_at: encode(basis.view.token()), basis, set, all })))
 }
 
 fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
@@ -218,7 +221,7 @@ fn found_page(
         let is_conditional = found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
         let id = id(found, question, ordinal)?;
-        let at = (found.view.revision(), &found.looked_up_at);
+        let at = (found.basis.view.revision(), &found.looked_up_at);
         messages.push(message(at, scope, (id, ordinal), missing.as_deref()));
         after = Some(ordinal);
     }
@@ -253,7 +256,7 @@ fn id<'a>(found: &'a Found, question: &'a Question, ordinal: Ordinal) -> Result<
     }
     let resource_type = found.set.resource_type;
     resource_type
-        .and_then(|resource_type| found.view.object_id(resource_type, ordinal))
+        .and_then(|resource_type| found.basis.view.object_id(resource_type, ordinal))
         .ok_or_else(|| plain(Code::Internal, "a found resource has no name"))
 }
 
@@ -266,8 +269,13 @@ fn missing(found: &Found, question: &Question, page: &[Ordinal]) -> Result<Vec<V
         return Ok(Vec::new());
     }
     let Question { resource_type, permission, subject, context, .. } = question;
-    let missing =
-        found.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
+    let missing = found.basis.judged().lookup_missing(
+        resource_type,
+        permission,
+        subject,
+        &conditional,
+        context.as_ref(),
+    );
     let missing = missing.map_err(|error| errors::query(&error))?;
     if missing.len() == conditional.len() {
         Ok(missing)
