@@ -39,16 +39,23 @@ fn main() {
     let (world, desk, leaves) = build(size);
     let presenter = Presenter::default();
     let facts = world.facts();
-    let ground =
-        Ground { facts, seen: facts, book: &world.book, limits: &world.limits, presenter: &presenter };
+    let ground = Ground {
+        facts,
+        head: facts,
+        seen: facts,
+        book: &world.book,
+        limits: &world.limits,
+        presenter: &presenter,
+    };
     let asks = asks(&desk, if size > 100_000 { 100_000 } else { 1000 });
     // A claim comes with its request, so only what it names is read from far.
     let claim = |user: usize| Claim { delegation: Some(leaves[user]), ..Claim::default() };
     let roots: Vec<SubjectRef> = (0..desk.users)
         .map(|user| SubjectRef { object: desk.principal(Principal::User(user)), relation: None })
         .collect();
-    let plain =
-        |(user, ticket): &(usize, ObjectRef)| facts.check(ticket, "view", &roots[*user], None).unwrap();
+    let plain = |(user, ticket): &(usize, ObjectRef)| {
+        facts.ask(None, |context| facts.graph.check(ticket, "view", &roots[*user], context)).unwrap()
+    };
     let chain = |(user, resource): &(usize, ObjectRef)| {
         let question = Question { claim: &claim(*user), permission: "view", resource, values: None };
         authority::check(&ground, &question).unwrap()

@@ -91,7 +91,7 @@ fn main() {
         let begun = Instant::now();
         let facts = world.facts();
         let (book, limits) = (&world.book, &world.limits);
-        let ground = Ground { facts, seen: facts, book, limits, presenter: &presenter };
+        let ground = Ground { facts, head: facts, seen: facts, book, limits, presenter: &presenter };
         // Two writes in forty things done.
         for turn in 0..38 {
             let Open { id, ticket } = &open[(mix(round * 38 + turn) % open.len() as u64) as usize];

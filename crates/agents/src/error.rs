@@ -72,6 +72,8 @@ reasons! {
     SponsorNotHuman = "SPONSOR_NOT_HUMAN", Invalid;
     /// No sponsor is a human who still counts.
     SponsorNotLive = "SPONSOR_NOT_LIVE", Precondition;
+    /// Somebody new becomes a sponsor by accepting, not by being named.
+    SponsorNotAccepted = "SPONSOR_NOT_ACCEPTED", Precondition;
     /// The status does not allow the change.
     WrongStatus = "WRONG_STATUS", Precondition;
     /// The version given is not the present one.

@@ -19,6 +19,7 @@ pub mod command;
 pub mod contextual;
 pub mod error;
 pub mod id;
+pub mod judged;
 pub mod limits;
 pub mod liveness;
 pub mod moment;

@@ -1,10 +1,11 @@
 //! What a question or a command looks at.
 
-use pemba_engine::{CheckAnswer, Graph, Program, QueryContext, QueryError, SchemaCaveats, Snapshot};
-use pemba_model::{Context, ObjectRef, Revision, SubjectRef, Timestamp};
+use pemba_engine::{Graph, Program, QueryContext, QueryError, SchemaCaveats, Snapshot};
+use pemba_model::{Context, Revision, Timestamp};
 use pemba_schema::Schema;
 
 use crate::book::Book;
+use crate::judged::Judged;
 use crate::limits::AgentLimits;
 
 /// The relationships at one revision, and the instant of the question.
@@ -71,19 +72,6 @@ impl<'a, G: Graph> Facts<'a, G> {
         let caveats = SchemaCaveats { schema: self.schema, request: values };
         query(&QueryContext { now: self.now, steps_max: self.steps_max, caveats: &caveats })
     }
-
-    /// Whether a principal has a permission.
-    pub fn check(
-        &self,
-        resource: &ObjectRef,
-        permission: &str,
-        subject: &SubjectRef,
-        values: Option<&Context>,
-    ) -> Result<CheckAnswer, QueryError> {
-        self.ask(values, |context| {
-            pemba_engine::check(self.graph, self.program, resource, permission, subject, context)
-        })
-    }
 }
 
 /// What a command looks at: everything, as it is when the command takes effect.
@@ -99,7 +87,12 @@ pub struct Moment<'a> {
     pub revision: Revision,
 }
 
-impl Moment<'_> {
+impl<'a> Moment<'a> {
+    /// The relationships as they count.
+    pub(crate) fn judged(&self) -> Judged<'a, Snapshot> {
+        self.facts.judged(self.book, self.limits)
+    }
+
     /// The instant.
     pub fn now(&self) -> Timestamp {
         self.facts.now

@@ -35,13 +35,18 @@ fn chain_holds(book: &Book, limits: &AgentLimits, chain: &Chain, leaf: &Delegati
     let may_act = |principal: &ObjectRef, incarnation: u32| {
         liveness(book, limits, book.known(principal), Some(incarnation), now).not_live.is_none()
     };
+    // A userset of an agent that is not live is nobody's.
+    let is_given = |group: &ObjectRef| {
+        let known = book.known(group);
+        !known.is_agent() || liveness(book, limits, known, None, now).not_live.is_none()
+    };
     chain.hops.iter().all(|hop| {
         let record = &hop.delegation;
         let [root, from, to] = record.incarnations;
         delegation_over(record, leaf.session, now).is_ok()
             && may_act(&record.root, root)
             && may_act(&record.from, from)
-            && (to == 0 || may_act(&hop.principal, to))
+            && if to == 0 { is_given(&record.to.object) } else { may_act(&hop.principal, to) }
     })
 }
 

@@ -90,7 +90,7 @@ impl<'a, 'b, G: Graph> Walk<'a, 'b, G> {
         }
         self.burn()?;
         let specialised = self.specialised;
-        if specialised.own == Some(predicate) && object == self.subject {
+        if object == self.subject && specialised.is_own(predicate) {
             return Ok(Permissionship::Yes);
         }
         match specialised.body(predicate) {

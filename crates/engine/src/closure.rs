@@ -160,7 +160,7 @@ impl<G: Graph> Search<'_, '_, G> {
     fn definite(&mut self, subject: Ordinal) -> Result<bool, Overrun> {
         let specialised = self.specialised;
         for (place, closable) in (0..).zip(&specialised.closable) {
-            if specialised.own == Some(closable.predicate) {
+            if specialised.is_own(closable.predicate) {
                 self.closure.add(Group::new(place, subject));
             }
             if let Some(kind) = closable.direct

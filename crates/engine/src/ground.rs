@@ -111,7 +111,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
 
     /// The node of a predicate of an object.
     pub(crate) fn atom(&mut self, predicate: PredicateId, object: Ordinal) -> u32 {
-        let is_own = self.specialised.own == Some(predicate);
+        let is_own = self.specialised.is_own(predicate);
         if !is_own && self.specialised.body(predicate).is_none() {
             return NOBODY;
         }
@@ -140,7 +140,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
     fn equation(&mut self, predicate: PredicateId, object: Ordinal) -> Result<Node<D::Value>, QueryError> {
         let specialised = self.specialised;
         let mut children = Vec::new();
-        if specialised.own == Some(predicate) {
+        if specialised.is_own(predicate) {
             let own = self.domain.itself(object);
             if own == D::Value::top() {
                 return Ok(Node::Known(own));

@@ -57,6 +57,8 @@ pub mod transaction;
 mod trie;
 mod value;
 mod value_subjects;
+pub mod withholding;
+mod withholding_rows;
 
 pub use catalog::{Catalog, Kind};
 pub use caveats::SchemaCaveats;
@@ -85,3 +87,4 @@ pub use subtree::{in_subtree, subtree};
 pub use table::{ArcRows, ArcTrie, EdgeTable, QualifiedTable};
 pub use trace::{Cut, Trace, trace, trace_unanswered};
 pub use transaction::{Put, PutError, Transaction};
+pub use withholding::{Withheld, Withholding};

@@ -193,7 +193,7 @@ impl<'a, 'b, G: Graph> Sets<'a, 'b, G> {
 
     /// The object whose userset of this predicate the subject is.
     pub(crate) fn own(&self, id: PredicateId) -> RoaringBitmap {
-        let own = (self.specialised.own == Some(id)).then_some(self.subject.0);
+        let own = self.specialised.is_own(id).then_some(self.subject.0);
         own.into_iter().collect()
     }
 

@@ -134,7 +134,7 @@ impl<'a, G: Graph> Unions<'a, '_, '_, G> {
     ) -> Result<(), Stop> {
         self.reading.charge(1)?;
         let specialised = self.specialised;
-        if specialised.own == Some(predicate) {
+        if specialised.is_own(predicate) {
             walk.gather(level).add_one(object);
         }
         match specialised.body(predicate) {
@@ -178,7 +178,7 @@ impl<'a, G: Graph> Unions<'a, '_, '_, G> {
         object: Ordinal,
         level: Permissionship,
     ) -> Result<(), Stop> {
-        if self.specialised.body(target).is_none() && self.specialised.own != Some(target) {
+        if self.specialised.body(target).is_none() && !self.specialised.is_own(target) {
             return Ok(());
         }
         let plain = self.graph.subjects(kind, object);

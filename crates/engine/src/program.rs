@@ -1,5 +1,6 @@
 //! A schema's plans bound to the numbers of a catalog, ready to run.
 
+use std::collections::BTreeMap;
 use std::sync::OnceLock;
 
 use pemba_model::{ObjectRef, SubjectRef};
@@ -27,6 +28,46 @@ pub struct Program {
     plans: Plans,
     /// One per type for its objects, then one per predicate for its usersets.
     specialised: Vec<OnceLock<Specialised>>,
+    /// The kinds of edges to usersets, by the usersets' type.
+    userset_kinds: BTreeMap<SmolStr, Vec<KindId>>,
+    /// The program with two forms of every predicate, once something asks for it.
+    with_forms: OnceLock<Box<Program>>,
+    /// In a program with two forms the number of the first predicate in the form `Whole`.
+    whole_from: Option<u32>,
+}
+
+/// How a predicate takes edges to usersets, in a program with two forms of each.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Form {
+    /// Without those that are withheld: what is granted is decided by it.
+    Granting,
+    /// All of them: what is taken away by an exclusion is decided by it.
+    Whole,
+}
+
+impl Form {
+    /// The form on the other side of an exclusion.
+    pub(crate) fn negated(self) -> Form {
+        match self {
+            Form::Granting => Form::Whole,
+            Form::Whole => Form::Granting,
+        }
+    }
+}
+
+/// Set in a kind's number to mean its edges without those that are withheld.
+const GRANTING: u32 = 1 << 31;
+
+impl KindId {
+    /// The kind that stands for this one's edges without those that are withheld.
+    pub(crate) fn granting(self) -> KindId {
+        KindId(self.0 | GRANTING)
+    }
+
+    /// The kind behind one that `granting` gave, or this one itself; and whether it was such a one.
+    pub(crate) fn whole(self) -> (KindId, bool) {
+        (KindId(self.0 & !GRANTING), self.0 & GRANTING != 0)
+    }
 }
 
 /// One relation or permission.
@@ -36,6 +77,22 @@ pub(crate) struct Predicate {
     pub(crate) type_id: TypeId,
     pub(crate) name: SmolStr,
     pub(crate) body: Body,
+}
+
+impl Predicate {
+    fn relation_kinds(&self) -> &[RelationKind] {
+        match &self.body {
+            Body::Relation(kinds) => kinds,
+            Body::Permission(_) => &[],
+        }
+    }
+
+    fn withhold_usersets(&mut self) {
+        let Body::Relation(kinds) = &mut self.body else { return };
+        for kind in kinds.iter_mut().filter(|kind| matches!(kind.shape, SubjectShape::Userset(_))) {
+            kind.kind = kind.kind.granting();
+        }
+    }
 }
 
 /// What it is.
@@ -88,9 +145,65 @@ impl Program {
             program.types.insert(definition.name.clone(), TypeEntry { type_id, position, names });
             program.type_names.push(definition.name.clone());
         }
-        let kinds = schema.definitions.len() + program.predicates.len();
-        program.specialised = (0..kinds).map(|_| OnceLock::new()).collect();
+        for kind in program.predicates.iter().flat_map(Predicate::relation_kinds) {
+            if let SubjectShape::Userset(_) = kind.shape {
+                program.userset_kinds.entry(kind.subject_type.clone()).or_default().push(kind.kind);
+            }
+        }
+        program.open_specialised(schema.definitions.len());
         program
+    }
+
+    fn open_specialised(&mut self, types: usize) {
+        let kinds = types + self.predicates.len();
+        self.specialised = (0..kinds).map(|_| OnceLock::new()).collect();
+    }
+
+    /// The same program with two forms of every predicate, for a graph that withholds usersets: what is asked for is
+    /// decided without them, and what an exclusion takes away with all of them, however deep exclusions nest.
+    pub(crate) fn with_forms(&self) -> &Program {
+        self.with_forms.get_or_init(|| {
+            let mut granting = self.predicates.clone();
+            granting.iter_mut().for_each(Predicate::withhold_usersets);
+            let whole_from = u32::try_from(granting.len()).unwrap_or(u32::MAX);
+            let mut program = Program {
+                predicates: granting.into_iter().chain(self.predicates.iter().cloned()).collect(),
+                types: self.types.clone(),
+                plans: self.plans.clone(),
+                whole_from: Some(whole_from),
+                ..Program::default()
+            };
+            program.open_specialised(self.specialised.len().saturating_sub(self.predicates.len()));
+            Box::new(program)
+        })
+    }
+
+    /// Whether every predicate has two forms.
+    pub(crate) fn has_forms(&self) -> bool {
+        self.whole_from.is_some()
+    }
+
+    /// The form of a predicate.
+    pub(crate) fn form_of(&self, id: PredicateId) -> Form {
+        match self.whole_from {
+            Some(from) if id.0 >= from => Form::Whole,
+            _ => Form::Granting,
+        }
+    }
+
+    /// A predicate that was found by name, in a form; itself where there are no forms.
+    pub(crate) fn in_form(&self, id: PredicateId, form: Form) -> PredicateId {
+        match (self.whole_from, form) {
+            (Some(from), Form::Whole) => PredicateId(id.0.saturating_add(from)),
+            _ => id,
+        }
+    }
+
+    /// The kinds of edges to usersets, by the usersets' type, with the type's number.
+    pub(crate) fn userset_kinds(&self) -> impl Iterator<Item = (&SmolStr, TypeId, &[KindId])> {
+        self.userset_kinds
+            .iter()
+            .filter_map(|(name, kinds)| Some((name, self.types.get(name)?.type_id, kinds.as_slice())))
     }
 
     /// The predicate of a type by name.

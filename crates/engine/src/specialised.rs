@@ -6,15 +6,16 @@ use pemba_schema::plan::{Plan, Predicate as PredicateName, SubjectKind};
 use crate::components::{Components, Vertices, components};
 use crate::ids::KindId;
 use crate::op::Op;
-use crate::program::{Body, Predicate, PredicateId, Program, RelationKind};
+use crate::program::{Body, Form, Predicate, PredicateId, Program, RelationKind};
 
 /// The programs of all predicates for one kind of subject.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Specialised {
     /// By predicate; `None` for one that no such subject can have.
     bodies: Vec<Option<Lowered>>,
-    /// The predicate that the subjects themselves name: `member` for subjects `group:g#member`.
-    pub(crate) own: Option<PredicateId>,
+    /// The predicate that the subjects themselves name: `member` for subjects `group:g#member`; in both its forms where
+    /// the program has two.
+    own: [Option<PredicateId>; 2],
     /// The relations whose members a closure can find from the subject's side, as their usersets are all such
     /// relations too.
     pub(crate) closable: Vec<Closable>,
@@ -96,12 +97,13 @@ impl Specialised {
             .relation
             .as_ref()
             .and_then(|relation| program.predicate_id(&subject.subject_type, relation));
-        let bodies = program.predicates().map(|(_, predicate)| lowering.lower(predicate)).collect();
-        Specialised::of(bodies, own)
+        let whole = own.filter(|_| program.has_forms()).map(|own| program.in_form(own, Form::Whole));
+        let bodies = program.predicates().map(|(id, predicate)| lowering.lower(id, predicate)).collect();
+        Specialised::of(bodies, [own, whole])
     }
 
     /// From what the predicates are, in order of their numbers.
-    pub(crate) fn of(bodies: Vec<Option<Lowered>>, own: Option<PredicateId>) -> Specialised {
+    pub(crate) fn of(bodies: Vec<Option<Lowered>>, own: [Option<PredicateId>; 2]) -> Specialised {
         let mut specialised = Specialised { bodies, own, ..Specialised::default() };
         specialised.prune();
         specialised.close();
@@ -112,6 +114,11 @@ impl Specialised {
             .map(|(id, _)| specialised.look_ahead(id))
             .collect();
         specialised
+    }
+
+    /// Whether the subjects themselves name this predicate.
+    pub(crate) fn is_own(&self, id: PredicateId) -> bool {
+        self.own.contains(&Some(id))
     }
 
     /// What a predicate reads first.
@@ -181,8 +188,10 @@ impl Specialised {
     /// through something dropped.
     fn prune(&mut self) {
         let mut alive = vec![false; self.bodies.len()];
-        if let Some(alive) = self.own.and_then(|own| alive.get_mut(own.0 as usize)) {
-            *alive = true;
+        for own in self.own.into_iter().flatten() {
+            if let Some(alive) = alive.get_mut(own.0 as usize) {
+                *alive = true;
+            }
         }
         loop {
             let mut changed = false;
@@ -212,8 +221,11 @@ impl Specialised {
         let mut closable: Vec<bool> =
             self.bodies.iter().map(|body| matches!(body, Some(Lowered::Relation(_)))).collect();
         // A userset's own name has members without any edges of the subject's kind.
-        if let Some(slot) = self.own.and_then(|own| closable.get_mut(own.0 as usize)) {
-            *slot |= self.own.and_then(|own| self.body(own)).is_none();
+        for own in self.own.into_iter().flatten() {
+            let is_only_own = self.body(own).is_none();
+            if let Some(slot) = closable.get_mut(own.0 as usize) {
+                *slot |= is_only_own;
+            }
         }
         loop {
             let is_closable = |id: PredicateId| closable.get(id.0 as usize).copied().unwrap_or(false);
@@ -352,21 +364,27 @@ struct Lowering<'a> {
 }
 
 impl Lowering<'_> {
-    fn lower(&self, predicate: &Predicate) -> Option<Lowered> {
+    fn lower(&self, id: PredicateId, predicate: &Predicate) -> Option<Lowered> {
+        let form = self.program.form_of(id);
         match &predicate.body {
-            Body::Relation(kinds) => Some(Lowered::Relation(self.relation(kinds))),
+            Body::Relation(kinds) => Some(Lowered::Relation(self.relation(kinds, form))),
             Body::Permission(_) => {
                 let name = PredicateName {
                     object_type: predicate.object_type.clone(),
                     name: predicate.name.clone(),
                 };
                 let plan = self.program.plans().plan(&name)?;
-                Some(Lowered::Permission(self.permission(predicate, plan)))
+                Some(Lowered::Permission(self.permission(predicate, plan, form)))
             }
         }
     }
 
-    fn relation(&self, kinds: &[RelationKind]) -> RelationPlan {
+    /// A predicate by name, in a form.
+    fn named(&self, object_type: &str, name: &str, form: Form) -> Option<PredicateId> {
+        self.program.predicate_id(object_type, name).map(|id| self.program.in_form(id, form))
+    }
+
+    fn relation(&self, kinds: &[RelationKind], form: Form) -> RelationPlan {
         let mut plan = RelationPlan::default();
         for kind in kinds {
             let is_subject_type = kind.subject_type == self.subject.subject_type;
@@ -377,7 +395,7 @@ impl Lowering<'_> {
                     if is_subject_type && own.as_ref() == Some(of) {
                         plan.direct = Some(kind.kind);
                     }
-                    if let Some(target) = self.program.predicate_id(&kind.subject_type, of) {
+                    if let Some(target) = self.named(&kind.subject_type, of, form) {
                         plan.usersets.push(UsersetPlan {
                             kind: kind.kind,
                             target,
@@ -392,9 +410,9 @@ impl Lowering<'_> {
         plan
     }
 
-    fn permission(&self, owner: &Predicate, plan: &Plan) -> Op {
+    fn permission(&self, owner: &Predicate, plan: &Plan, form: Form) -> Op {
         let operands = |plans: &[Plan]| {
-            let mut ops: Vec<Op> = plans.iter().map(|plan| self.permission(owner, plan)).collect();
+            let mut ops: Vec<Op> = plans.iter().map(|plan| self.permission(owner, plan, form)).collect();
             ops.sort_by_key(|op| op.cost(self.program));
             ops
         };
@@ -406,24 +424,27 @@ impl Lowering<'_> {
                 if is_own { Op::SelfObject } else { Op::Never }
             }
             Plan::Reference(name) => {
-                self.program.predicate_id(&owner.object_type, name).map_or(Op::Never, Op::Reference)
+                self.named(&owner.object_type, name, form).map_or(Op::Never, Op::Reference)
             }
-            Plan::Arrow { relation, target, all } => self.arrow(owner, relation, target, *all),
+            Plan::Arrow { relation, target, all } => self.arrow(owner, (relation, target, *all), form),
             Plan::Union(plans) => Op::Any(operands(plans)),
             Plan::Intersection(plans) => Op::All(operands(plans)),
             Plan::Exclusion(from, without) => {
-                Op::Minus(Box::new(self.permission(owner, from)), Box::new(self.permission(owner, without)))
+                let (from, without) =
+                    (self.permission(owner, from, form), self.permission(owner, without, form.negated()));
+                Op::Minus(Box::new(from), Box::new(without))
             }
         }
     }
 
-    fn arrow(&self, owner: &Predicate, relation: &str, target: &str, all: bool) -> Op {
-        let relation = self.program.predicate_id(&owner.object_type, relation);
+    fn arrow(&self, owner: &Predicate, (relation, target, all): (&str, &str, bool), form: Form) -> Op {
+        // An arrow goes to the object of a userset and asks for none of its members.
+        let relation = self.named(&owner.object_type, relation, Form::Whole);
         let body = relation.and_then(|id| self.program.predicate(id)).map(|predicate| &predicate.body);
         let Some(Body::Relation(kinds)) = body else { return Op::Never };
         // An arrow walks to objects; everybody is not one.
         let walked = kinds.iter().filter(|kind| kind.shape != SubjectShape::Wildcard);
-        let steps = walked.map(|kind| (kind.kind, self.program.predicate_id(&kind.subject_type, target)));
+        let steps = walked.map(|kind| (kind.kind, self.named(&kind.subject_type, target, form)));
         if all {
             Op::ArrowAll(steps.collect())
         } else {

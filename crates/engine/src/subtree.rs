@@ -76,7 +76,7 @@ impl Membership {
             let (definition, relation) = (top.object_type.clone(), SmolStr::new(relation));
             return Err(QueryError::UnknownRelation { definition, relation });
         }
-        Ok(Membership { top_type, specialised: Specialised::of(bodies, None) })
+        Ok(Membership { top_type, specialised: Specialised::of(bodies, [None; 2]) })
     }
 
     fn question(&self, resource_type: TypeId) -> Question<'_> {

@@ -198,7 +198,7 @@ impl<G: Graph> Tracing<'_, '_, '_, G> {
             return Ok(draft);
         }
         let specialised = self.question.specialised;
-        draft.condition = if specialised.own == Some(predicate) && object == self.subject {
+        draft.condition = if object == self.subject && specialised.is_own(predicate) {
             Arc::new(Condition::Always)
         } else {
             match specialised.body(predicate) {

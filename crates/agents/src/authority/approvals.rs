@@ -144,7 +144,8 @@ pub(super) fn approved<G: Graph>(
     Ok(Approved::By { approval: approval.id, is_counted, until })
 }
 
-/// Whether enough of those who approved may still approve.
+/// Whether enough of those who approved may still approve, at the head: an approver who left does not count, however
+/// old the snapshot is that the question is about.
 fn has_quorum<G: Graph>(
     ground: &Ground<'_, G>,
     chain: &Chain,
@@ -154,7 +155,7 @@ fn has_quorum<G: Graph>(
     let mut standing: Vec<&Vote> = Vec::new();
     for vote in approval.votes.iter().filter(|vote| vote.approves) {
         let is_counted = standing.iter().any(|other| is_same_voter(ground.book, other, &vote.approver));
-        if !is_counted && eligible(&ground.plain(), policy, approval, chain, &vote.approver)?.is_ok() {
+        if !is_counted && eligible(&ground.at_head(), policy, approval, chain, &vote.approver)?.is_ok() {
             standing.push(vote);
         }
     }
@@ -168,7 +169,7 @@ pub(crate) fn is_same_voter(book: &Book, vote: &Vote, approver: &ObjectRef) -> b
     vote.approver == *approver || (own.is_some() && (vote.person == own || person(&vote.approver) == own))
 }
 
-/// Whether somebody may vote on an approval now, and if not, why. What they may do by themselves decides, with every gate
+/// Whether somebody may vote on an approval now, on a ground at the head, and if not, why. What they may do by themselves decides, with every gate
 /// and bound of their own.
 pub fn eligible(
     ground: &Ground<'_>,

@@ -97,7 +97,7 @@ fn bounds<G: Graph>(
             within(case, object, std::iter::once(scope), Part::SessionScope, limit, evaluation)?;
         }
     }
-    let (facts, permission, values) = (&case.ground.facts, case.permission, case.values);
+    let (permission, values) = (case.permission, case.values);
     for (place, known) in case.known.iter().enumerate() {
         let (Some(agent), principal) = (known.agent, known.principal) else { continue };
         if let Some(ceiling) = &agent.ceiling {
@@ -116,7 +116,7 @@ fn bounds<G: Graph>(
             evaluation.take(
                 Part::OwnGrants(place),
                 || Limit::OwnGrants(principal.clone()),
-                || facts.check(object, permission, &direct(principal), values),
+                || case.ground.judged().check(object, permission, &direct(principal), values),
             )?;
         }
     }
@@ -157,7 +157,7 @@ fn authority_of_root<G: Graph>(
     evaluation.take(
         Part::Root,
         || Limit::Root(root.clone()),
-        || case.ground.seen.check(object, case.permission, &direct(root), case.values),
+        || case.ground.judged_for_root().check(object, case.permission, &direct(root), case.values),
     )
 }
 

@@ -59,11 +59,8 @@ pub fn explain<G: Graph>(
         })
         .collect();
     let root = direct(&chain.root);
-    let seen = &ground.seen;
-    let trace = seen.ask(question.values, |context| {
-        let (graph, program) = (seen.graph, seen.program);
-        pemba_engine::trace(graph, program, question.resource, question.permission, &root, nodes_max, context)
-    });
+    let Question { resource, permission, values, .. } = *question;
+    let trace = ground.judged_for_root().trace(resource, permission, &root, nodes_max, values);
     Ok(Explanation { decision, chain, steps, trace })
 }
 

@@ -1,7 +1,7 @@
 //! The conjuncts that look at records only: is everything and everybody alive that the chain rests on.
 
 use pemba_engine::{Graph, QueryError};
-use pemba_model::{ObjectRef, SmolStr};
+use pemba_model::ObjectRef;
 
 use super::Case;
 use super::conjunct::{Limit, Part};
@@ -105,12 +105,7 @@ fn hop_alive<G: Graph>(
     evaluation.take(
         Part::Member(place),
         || Limit::Member(hop.delegation.id),
-        || {
-            let (group, relation) = (&hop.delegation.to.object, &hop.delegation.to.relation);
-            let member = pemba_model::SubjectRef { object: hop.principal.clone(), relation: None };
-            let relation = relation.as_ref().map_or("", SmolStr::as_str);
-            case.ground.facts.check(group, relation, &member, case.values)
-        },
+        || case.ground.judged().is_member(&hop.delegation.to, &hop.principal, case.values),
     )
 }
 

@@ -102,10 +102,7 @@ fn reached_by<G: Graph>(
     values: Option<&Context>,
 ) -> Result<ResourceSet, QueryError> {
     let root = direct(&chain.root);
-    let seen = &ground.seen;
-    seen.ask(values, |context| {
-        pemba_engine::lookup_resources(seen.graph, seen.program, resource_type, permission, &root, context)
-    })
+    ground.judged_for_root().lookup_resources(resource_type, permission, &root, values)
 }
 
 /// Cuts the set down to scopes, ceilings, purposes and own grants.
@@ -133,18 +130,9 @@ fn bound<G: Graph>(
             resources.conditional.clear();
         }
         if agent.own_grants_required && place > 0 {
-            let own = ground.facts.ask(case.values, |context| {
-                let (graph, program) = (ground.facts.graph, ground.facts.program);
-                let subject = direct(known.principal);
-                pemba_engine::lookup_resources(
-                    graph,
-                    program,
-                    resource_type,
-                    case.permission,
-                    &subject,
-                    context,
-                )
-            })?;
+            let subject = direct(known.principal);
+            let own =
+                ground.judged().lookup_resources(resource_type, case.permission, &subject, case.values)?;
             resources.valid_until = earlier(resources.valid_until, own.valid_until);
             Held::found(own).restrict(resources);
         }

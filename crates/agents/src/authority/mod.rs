@@ -30,6 +30,7 @@ use smallvec::SmallVec;
 
 use crate::book::{Book, Known};
 use crate::chain::{Chain, Claim, Presenter};
+use crate::judged::Judged;
 use crate::limits::AgentLimits;
 use crate::moment::Facts;
 
@@ -38,7 +39,9 @@ use crate::moment::Facts;
 pub struct Ground<'a, G: Graph = Snapshot> {
     /// The relationships at the revision asked for. Scopes, approvers and usersets as delegates are decided here.
     pub facts: Facts<'a, Snapshot>,
-    /// The same with what the request and its session bring along: the root's authority is decided here.
+    /// The relationships at the head: whether who approved may still approve is decided here.
+    pub head: Facts<'a, Snapshot>,
+    /// The same as `facts` with what the request and its session bring along: the root's authority is decided here.
     pub seen: Facts<'a, G>,
     /// The newest book.
     pub book: &'a Book,
@@ -62,13 +65,23 @@ impl<'a, G: Graph> Ground<'a, G> {
     where
         'a: 'b,
     {
-        let Ground { facts, book, limits, presenter, .. } = *self;
-        Ground { facts, seen, book, limits, presenter }
+        let Ground { facts, head, book, limits, presenter, .. } = *self;
+        Ground { facts, head, seen, book, limits, presenter }
     }
 
-    /// The ground without what a request or its session brings along.
-    pub(crate) fn plain(&self) -> Ground<'a> {
-        self.over(self.facts)
+    /// The relationships as they count for everything but the root's authority.
+    fn judged(&self) -> Judged<'a, Snapshot> {
+        self.facts.judged(self.book, self.limits)
+    }
+
+    /// The relationships as they count for the root's authority.
+    fn judged_for_root(&self) -> Judged<'a, G> {
+        self.seen.judged(self.book, self.limits)
+    }
+
+    /// The ground at the head, without what a request or its session brings along.
+    fn at_head(&self) -> Ground<'a> {
+        Ground { facts: self.head, ..self.over(self.head) }
     }
 }
 

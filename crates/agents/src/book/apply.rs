@@ -100,6 +100,12 @@ impl Book {
     }
 
     fn set_agent(&mut self, record: &Agent, put: bool) {
+        let by_type = Arc::make_mut(&mut self.agents_by_type);
+        let count = by_type.entry(record.principal.object_type.clone()).or_default();
+        *count = if put { *count + 1 } else { count.saturating_sub(1) };
+        if *count == 0 {
+            by_type.remove(&record.principal.object_type);
+        }
         self.chain_index.set_agent(record, put);
         let shared = || {
             let ceiling = record.ceiling.as_ref().map(|ceiling| self.chain_index.shared(ceiling));

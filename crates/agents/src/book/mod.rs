@@ -41,6 +41,8 @@ pub struct Book {
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
     agents: Table<ObjectRef, Agent>,
+    /// How many agents there are of each type that has any.
+    agents_by_type: Arc<BTreeMap<SmolStr, u64>>,
     changes: RedBlackTreeMapSync<(ObjectRef, u64), Arc<AgentChange>>,
     humans: Table<ObjectRef, Human>,
     kills: RedBlackTreeMapSync<SmolStr, Arc<Kill>>,
@@ -69,6 +71,7 @@ impl Default for Book {
             grant_policies: empty(),
             approval_policies: empty(),
             agents: Table::default(),
+            agents_by_type: Arc::default(),
             changes: RedBlackTreeMapSync::new_sync(),
             humans: Table::default(),
             kills: RedBlackTreeMapSync::new_sync(),
@@ -119,6 +122,11 @@ impl Book {
     /// Whether a principal is an agent: it has a record, or its type is declared to be.
     pub fn is_agent(&self, principal: &ObjectRef) -> bool {
         self.known(principal).is_agent()
+    }
+
+    /// Whether any object of a type could be an agent: one has a record, or the type is declared to be.
+    pub fn has_agents_of(&self, object_type: &str) -> bool {
+        self.agents_by_type.contains_key(object_type) || self.is_of_kind(object_type, PrincipalKind::Agent)
     }
 
     /// Whether a principal is a human: it has a record, or its type is declared to be.

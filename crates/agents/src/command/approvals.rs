@@ -108,7 +108,8 @@ fn offered<'a>(
 
 /// The ground of a command: everything as it is at the moment.
 pub(super) fn ground_of<'a>(moment: &Moment<'a>, presenter: &'a Presenter) -> Ground<'a> {
-    Ground { facts: moment.facts, seen: moment.facts, book: moment.book, limits: moment.limits, presenter }
+    let Moment { facts, book, limits, .. } = *moment;
+    Ground { facts, head: facts, seen: facts, book, limits, presenter }
 }
 
 /// The decision at the moment, with what the chain's session grants.

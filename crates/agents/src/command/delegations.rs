@@ -180,9 +180,8 @@ fn check_delegator(moment: &Moment<'_>, new: &Delegate, parent: &Delegation) -> 
     match &parent.to.relation {
         None if parent.to.object == new.from => Ok(()),
         None => mismatch(),
-        Some(relation) => {
-            let from = SubjectRef { object: new.from.clone(), relation: None };
-            let answer = moment.facts.check(&parent.to.object, relation, &from, None)?;
+        Some(_) => {
+            let answer = moment.judged().is_member(&parent.to, &new.from, None)?;
             if answer.permissionship == Permissionship::Yes { Ok(()) } else { mismatch() }
         }
     }
@@ -308,7 +307,7 @@ fn sleeping(moment: &Moment<'_>, delegation: &Delegation) -> Result<Vec<String>,
                 return Ok(found);
             }
             let object = ObjectRef::new(clause.resource_type.clone(), id.clone());
-            let answer = match moment.facts.check(&object, permission, &root, None) {
+            let answer = match moment.judged().check(&object, permission, &root, None) {
                 Ok(answer) => answer,
                 Err(error) if error.failed_caveat().is_some() => answer::yes(),
                 Err(error) => return Err(error.into()),

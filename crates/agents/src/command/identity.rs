@@ -83,7 +83,8 @@ pub fn register(moment: &Moment<'_>, by: &By, new: Registration) -> Result<Chang
     Ok(changes)
 }
 
-/// Changes what was said of an agent, all of it. `version` must be its present one. Its status stays.
+/// Changes what was said of an agent, all of it. `version` must be its present one. Its status stays, and so do its
+/// sponsors or some of them: nobody becomes one without accepting it.
 pub fn update(
     moment: &Moment<'_>,
     by: &By,
@@ -93,6 +94,13 @@ pub fn update(
     check(moment, &new)?;
     let before = present(moment, &new.principal)?;
     check_version(before.version, version)?;
+    if let Some(sponsor) = new.sponsors.iter().find(|sponsor| !before.sponsors.contains(sponsor)) {
+        let message = format!(
+            "`{sponsor}` is no sponsor of `{}`: propose the sponsorship, and let them accept it",
+            new.principal
+        );
+        return Err(Refused::new(Reason::SponsorNotAccepted, "sponsors", message));
+    }
     let present = Present {
         incarnation: before.incarnation,
         version: before.version + 1,

@@ -353,3 +353,26 @@ fn a_revoked_chain_uses_no_approval() {
     assert_eq!(consumed(&mut world, &approved(&leaf(id), approval), "k"), Outcome::Deny);
     assert_eq!(reason(world.ask(&leaf(id), "pay", "account:1", None)), Reason::ApprovalNotOffered);
 }
+
+#[test]
+fn a_time_boxed_approval_counts_its_approver_at_the_head_whatever_snapshot_is_asked() {
+    let (mut world, id) = world();
+    let mut boxed = policy("account", "pay", "approve");
+    boxed.uses = ApprovalUses::TimeBoxed;
+    world.set_policy(boxed);
+    let approval = ask(&mut world, id);
+    world.vote(approval, "user:mia", true).unwrap();
+    let claim = approved(&leaf(id), approval);
+    let before = world.snapshot.clone();
+    let at =
+        |world: &World| world.check_at(&before, &claim, "pay", "account:1", (None, &[])).unwrap().outcome;
+    assert_eq!(at(&world), Outcome::Allow);
+    world.delete(&["account:1#manager@user:mia"]);
+    assert_eq!(world.check(&claim, "pay", "account:1"), Outcome::RequiresApproval, "Mia manages no more");
+    assert_eq!(at(&world), Outcome::RequiresApproval, "nor for a snapshot in which she did");
+    // And one who may approve at the head counts, although the snapshot knows nothing of it.
+    world.write(&["account:1#manager@user:mia"]);
+    assert_eq!(at(&world), Outcome::Allow);
+    world.set_human("user:mia", HumanStatus::Disabled, None);
+    assert_eq!(at(&world), Outcome::RequiresApproval, "she left");
+}

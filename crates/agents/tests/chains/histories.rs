@@ -8,7 +8,7 @@ use pemba_agents::records::Status;
 use pemba_agents::scope::Scope;
 use pemba_agents::{DelegationId, Facts};
 use pemba_engine::SchemaCaveats;
-use pemba_model::{Context, ObjectRef, Relationship};
+use pemba_model::{Context, ObjectRef, Relationship, SubjectRef};
 use pemba_testkit::agents::{Ask, Authority, Facts as Told, Judge, Verdict};
 use pemba_testkit::oracle::Oracle;
 
@@ -119,7 +119,8 @@ impl<'a> Expected<'a> {
     fn authority(&self, extra: &[Relationship]) -> Authority {
         let all: Vec<Relationship> = self.live.iter().chain(extra).cloned().collect();
         let (schema, now) = (self.world.snapshot.schema(), self.world.now);
-        Authority::new(Oracle::new(schema, &all, &universe(), now, &self.caveats()))
+        let withheld = self.told.not_live_agents(&universe());
+        Authority::new(Oracle::withholding(schema, &all, &universe(), now, &self.caveats(), &withheld))
     }
 
     fn caveats(&self) -> SchemaCaveats<'_> {
@@ -129,6 +130,39 @@ impl<'a> Expected<'a> {
     fn grants(&self, claim: &Claim) -> Vec<Relationship> {
         let session = claim.session.and_then(|id| self.world.book.session(id));
         session.filter(|session| session.closed.is_none()).map(|one| one.grants.clone()).unwrap_or_default()
+    }
+}
+
+/// Notes what usersets of agents that are not live do to answers: what they no longer give, and what hiding them where
+/// they exclude would give.
+fn usersets(expected: &Expected<'_>, met: &mut Met) {
+    let withheld = expected.told.not_live_agents(&universe());
+    let is_withheld =
+        |one: &&Relationship| one.subject.relation.is_some() && withheld.contains(&one.subject.object);
+    if !expected.live.iter().any(|one| is_withheld(&one)) {
+        return;
+    }
+    note(met, "a userset of an agent that is not live");
+    let (schema, now) = (expected.world.snapshot.schema(), expected.world.now);
+    let (caveats, objects) = (expected.caveats(), universe());
+    let without: Vec<Relationship> = expected.live.iter().filter(|one| !is_withheld(one)).cloned().collect();
+    let judged = Oracle::withholding(schema, &expected.live, &objects, now, &caveats, &withheld);
+    let whole = Oracle::new(schema, &expected.live, &objects, now, &caveats);
+    let hidden = Oracle::new(schema, &without, &objects, now, &caveats);
+    for who in &PRINCIPALS {
+        let subject = SubjectRef { object: object(who), relation: None };
+        let solved = [&judged, &whole, &hidden].map(|oracle| (oracle, oracle.solve(&subject)));
+        for (permission, resource) in QUESTIONS {
+            let [judged, whole, hidden] = solved.each_ref().map(|(oracle, solution)| {
+                oracle.answer(solution, &subject, &object(resource), permission).value()
+            });
+            if judged < whole {
+                note(met, "a userset that gives nothing any more");
+            }
+            if hidden > judged && hidden > whole {
+                note(met, "a userset that excludes although its agent is not live");
+            }
+        }
     }
 }
 
@@ -161,6 +195,7 @@ fn compare(world: &World, numbers: &mut Numbers, met: &mut Met) -> Vec<String> {
     let plain = expected.authority(&[]);
     let caveats = expected.caveats();
     let mut wrong = Vec::new();
+    usersets(&expected, met);
     for claim in claims(world, numbers) {
         let grants = expected.grants(&claim);
         let own = (!grants.is_empty()).then(|| expected.authority(&grants));
@@ -424,6 +459,9 @@ const HARD: &[(&str, u32)] = &[
     ("through a chain, allowed, the quick way", 5000),
     ("through a chain, allowed, as a whole", 1000),
     ("through a chain, not allowed, the quick way", 5000),
+    ("a userset of an agent that is not live", 300),
+    ("a userset that gives nothing any more", 100),
+    ("a userset that excludes although its agent is not live", 30),
 ];
 
 #[test]

@@ -20,4 +20,5 @@ mod refusals;
 mod scenarios;
 mod steps;
 mod told;
+mod usersets;
 mod world;

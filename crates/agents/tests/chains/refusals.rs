@@ -152,6 +152,12 @@ const IDENTITIES: &[Provocation] = &[
         world.set_human("user:gone", HumanStatus::Disabled, None);
         register(world, "agent:n", |new| new.sponsors = vec![object("user:gone")])
     }),
+    (Reason::SponsorNotAccepted, "sponsors", |world| {
+        let mut new = world.registration("agent:a");
+        new.sponsors.push(object("user:alice"));
+        let version = world.book.agent(&object("agent:a")).unwrap().version;
+        none(world.run(|moment| command::update(moment, &by(), new, version)))
+    }),
     (Reason::TypeMismatch, "principal", |world| register(world, "user:alice", |_| {})),
     (Reason::TypeMismatch, "principal", |world| {
         let new = SetHuman { principal: object("agent:a"), status: HumanStatus::Active, person: None };

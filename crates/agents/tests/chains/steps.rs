@@ -18,27 +18,30 @@ const HEAD: &str = "
 caveat on_shift(shift bool) { shift }
 caveat within(region string, allowed string) { region == allowed }
 definition user {}
-definition agent {}
+definition agent {
+    relation team: user | agent | agent#team
+}
 definition team {
     relation member: user | agent | team#member
 }
 definition folder {
     relation parent: folder
     relation owner: user | agent
-    relation viewer: user | user:* | agent | team#member | user with on_shift
-    relation banned: user | agent | team#member
+    relation viewer: user | user:* | agent | team#member | agent#team | user with on_shift
+    relation banned: user | agent | team#member | agent#team
     permission view = (viewer + owner + parent->view) - banned
     permission admin = owner + parent->admin
 }
 definition doc {
     relation parent: folder
-    relation viewer: user | agent | team#member | user with on_shift
-    relation banned: user | agent
+    relation viewer: user | agent | team#member | agent#team | user with on_shift
+    relation banned: user | agent | agent#team | agent#team with on_shift
+    relation pardoned: user | agent#team
     permission admin = parent->admin
     permission edit = viewer & parent->view
 ";
 pub const SCHEMAS: [&str; 2] = [
-    "    permission view = (viewer + parent->view) - banned\n}",
+    "    permission view = (viewer + parent->view) - (banned - pardoned)\n}",
     "    permission view = viewer + (parent->view - parent->banned) - banned\n}",
 ];
 
@@ -72,7 +75,7 @@ impl Numbers {
 
     fn relationship(&mut self) -> String {
         let who = if self.one_in(2) { self.user() } else { self.agent() };
-        match self.below(12) {
+        match self.below(13) {
             0 => format!("team:{}#member@{who}", self.below(2)),
             1 => "team:0#member@team:1#member".to_owned(),
             2 => format!("folder:{}#parent@folder:{}", 1 + self.below(2), self.below(2)),
@@ -84,6 +87,14 @@ impl Numbers {
             8 => format!("folder:{}#banned@{who}", self.below(3)),
             9 => format!("doc:{}#banned@{who}", self.below(4)),
             10 => format!("folder:{}#viewer@user:*", self.below(3)),
+            11 => match self.below(6) {
+                0 => format!("{}#team@{who}", self.agent()),
+                1 => format!("{}#team@{}#team", self.agent(), self.agent()),
+                2 => format!("folder:{}#viewer@{}#team", self.below(3), self.agent()),
+                3 => format!("folder:{}#banned@{}#team", self.below(3), self.agent()),
+                4 => format!("doc:{}#banned@{}#team[on_shift]", self.below(4), self.agent()),
+                _ => format!("doc:{}#pardoned@{}#team", self.below(4), self.agent()),
+            },
             _ => format!("doc:{}#viewer@{who}", self.below(4)),
         }
     }
@@ -156,7 +167,7 @@ pub enum Kind {
 
 /// One step; what it was, and what it may do.
 pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
-    match numbers.below(40) {
+    match numbers.below(41) {
         0..=2 => {
             let line = numbers.relationship();
             world.write(&[&line]);
@@ -195,6 +206,7 @@ pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
         33 | 34 => (reborn(world, numbers), Kind::Any),
         35..=37 => (approve(world, numbers), Kind::Any),
         38 => part_of_subtree(world, numbers),
+        39 => (team(world, numbers), Kind::Any),
         _ => {
             world.restart();
             let number = numbers.below(2);
@@ -516,4 +528,23 @@ fn part_of_subtree(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
     let new = Renew { scope: Some(scope(part)), ..Renew::default() };
     let done = world.run(|moment| command::renew(moment, &by(), id, new)).map_err(|refused| refused.reason);
     (format!("{id} is left {part}: {:?}", done.map(|_| ())), Kind::Any)
+}
+
+/// Gives something to an agent's team, or bans or pardons it, and mostly stops the agent.
+fn team(world: &mut World, numbers: &mut Numbers) -> String {
+    let (agent, user, document) = (numbers.agent(), numbers.of(&PRINCIPALS[..2]), numbers.below(4));
+    let member = format!("{agent}#team@{user}");
+    let of_team = |relation: &str| format!("doc:{document}#{relation}@{agent}#team");
+    let of_user = |relation: &str| format!("doc:{document}#{relation}@{user}");
+    let lines = match numbers.below(4) {
+        0 | 1 => vec![member, of_team("viewer")],
+        2 => vec![member, of_user("viewer"), of_team("banned")],
+        _ => vec![member, of_user("viewer"), of_user("banned"), of_team("pardoned")],
+    };
+    world.write(&lines.iter().map(String::as_str).collect::<Vec<_>>());
+    if !numbers.one_in(3) {
+        let agents = [object(agent)];
+        let _ = world.run(|moment| command::transition(moment, &by(), &agents, Transition::Suspend, None));
+    }
+    format!("{lines:?}, then {agent} is stopped")
 }

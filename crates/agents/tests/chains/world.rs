@@ -256,6 +256,7 @@ impl World {
         (values, extra): (Option<&Context>, &[Relationship]),
     ) -> Result<Decision, Refused> {
         let facts = Facts::of(snapshot, self.now, STEPS_MAX);
+        let head = Facts::of(&self.snapshot, self.now, STEPS_MAX);
         let (book, limits, presenter) = (&self.book, &self.limits, &self.presenter);
         let session = claim.session.and_then(|id| book.session(id));
         let overlay =
@@ -263,10 +264,10 @@ impl World {
         let question = Question { claim, permission, resource: &object(resource), values };
         match &overlay {
             Some(overlay) => {
-                let ground = Ground { facts, seen: facts.over(overlay), book, limits, presenter };
+                let ground = Ground { facts, head, seen: facts.over(overlay), book, limits, presenter };
                 self.every_way(&ground, &question)
             }
-            None => self.every_way(&Ground { facts, seen: facts, book, limits, presenter }, &question),
+            None => self.every_way(&Ground { facts, head, seen: facts, book, limits, presenter }, &question),
         }
     }
 
@@ -314,6 +315,7 @@ impl World {
     ) -> Result<(Reachable, Vec<String>, Vec<String>), Refused> {
         let snapshot = &self.snapshot;
         let facts = Facts::of(snapshot, self.now, STEPS_MAX);
+        let head = Facts::of(&self.snapshot, self.now, STEPS_MAX);
         let (book, limits, presenter) = (&self.book, &self.limits, &self.presenter);
         let session = claim.session.and_then(|id| book.session(id));
         let overlay =
@@ -322,12 +324,12 @@ impl World {
         match &overlay {
             Some(overlay) => {
                 let seen = facts.over(overlay);
-                let ground = Ground { facts, seen, book, limits, presenter };
+                let ground = Ground { facts, head, seen, book, limits, presenter };
                 let found = authority::lookup_resources(&ground, claim, &resource_type, permission, values)?;
                 Ok(named(overlay, &resource_type, found))
             }
             None => {
-                let ground = Ground { facts, seen: facts, book, limits, presenter };
+                let ground = Ground { facts, head, seen: facts, book, limits, presenter };
                 let found = authority::lookup_resources(&ground, claim, &resource_type, permission, values)?;
                 Ok(named(snapshot, &resource_type, found))
             }

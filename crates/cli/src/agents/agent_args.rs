@@ -192,7 +192,7 @@ pub struct SpecFlags {
     /// A name it has elsewhere, `ISSUER=SUBJECT`, `spiffe=...` for a SPIFFE id; may be repeated.
     #[arg(long, value_name = "ISSUER=SUBJECT", value_parser = external_name)]
     pub(super) external_name: Vec<ExternalName>,
-    /// A human who answers for it; may be repeated. At least one must count.
+    /// A human who answers for it; may be repeated. At least one must count, and an update names nobody new.
     #[arg(long, value_name = "HUMAN", value_parser = object)]
     pub(super) sponsor: Vec<ObjectReference>,
     /// Who runs it; may be repeated.

@@ -966,7 +966,7 @@ pub mod agent_service_client {
                 .insert(GrpcMethod::new("pemba.v1.AgentService", "ListAgents"));
             self.inner.unary(req, path, codec).await
         }
-        /// Replaces what is said of an agent; its status stays.
+        /// Replaces what is said of an agent; its status stays. Sponsors may be left out, and none may be new: they accept.
         pub async fn update_agent(
             &mut self,
             request: impl tonic::IntoRequest<super::UpdateAgentRequest>,
@@ -1461,7 +1461,7 @@ pub mod agent_service_server {
             tonic::Response<super::ListAgentsResponse>,
             tonic::Status,
         >;
-        /// Replaces what is said of an agent; its status stays.
+        /// Replaces what is said of an agent; its status stays. Sponsors may be left out, and none may be new: they accept.
         async fn update_agent(
             &self,
             request: tonic::Request<super::UpdateAgentRequest>,

@@ -6,9 +6,10 @@ use pemba_agents::authority::{self, Decision, Ground, Limit, Question};
 use pemba_agents::chain::{Chain, Claim, Presenter, resolve};
 use pemba_agents::client::Client;
 use pemba_agents::command::touch_session;
+use pemba_agents::judged::Judged;
 use pemba_agents::{AgentLimits, Book, Facts, Refused, SessionId, contextual};
 use pemba_db::{Consistency, View};
-use pemba_engine::Graph;
+use pemba_engine::{Graph, Snapshot};
 use pemba_model::{Ledger, Relationship};
 use tonic::Status;
 
@@ -130,13 +131,32 @@ impl Basis {
         let (limits, presenter) = (&self.limits, &presenter);
         let session = chain.session.as_deref();
         let overlay = contextual::overlay(facts.graph, facts.schema, session, brought, facts.now)?;
+        let newest = self.newest();
+        let head = newest
+            .as_ref()
+            .map_or(facts, |newest| Facts::of(newest.snapshot(), view.now(), view.steps_max()));
         match overlay {
-            None => ask.ask(&Ground { facts, seen: facts, book, limits, presenter }, chain),
+            None => ask.ask(&Ground { facts, head, seen: facts, book, limits, presenter }, chain),
             Some(overlay) => {
                 let seen = facts.over(&overlay);
-                ask.ask(&Ground { facts, seen, book, limits, presenter }, chain)
+                ask.ask(&Ground { facts, head, seen, book, limits, presenter }, chain)
             }
         }
+    }
+
+    /// The head, where it is another than the view and may matter: only approvers are looked at there.
+    fn newest(&self) -> Option<View> {
+        if self.book().approvals().is_empty() {
+            return None;
+        }
+        let head = self.state.database().ok()?.head_view();
+        (head.revision() != self.view.revision()).then_some(head)
+    }
+
+    /// The relationships of the view as they count: usersets of agents that are not live grant nothing.
+    pub(crate) fn judged(&self) -> Judged<'_, Snapshot> {
+        let view = &self.view;
+        Facts::of(view.snapshot(), view.now(), view.steps_max()).judged(self.book(), &self.limits)
     }
 
     /// The same with a lower bound on the steps of a query.

@@ -15,6 +15,6 @@ pub(crate) use basis::{Ask, Basis, book_of, newer_ledger};
 pub(crate) use case::Case;
 pub(crate) use lookup::{Lookup, Reached, ReachedResource};
 pub(crate) use presented::{Presented, presented};
-pub(crate) use subjects::{Asked, Root, Roots};
+pub(crate) use subjects::{Asked, Root, Roots, is_plain};
 pub(crate) use told::Told;
 pub(crate) use uses::Uses;

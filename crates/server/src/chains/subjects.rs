@@ -19,7 +19,8 @@ pub(crate) struct Roots {
     pub(crate) set: SubjectSet,
     /// Who does not have what the wildcard gives, besides those that the relationships exclude; ids, ascending.
     pub(crate) gone: Vec<SmolStr>,
-    /// Where the wildcard gives nothing to those without a record: whom it gives it to, ascending by id.
+    /// Whom by their records the wildcard gives another thing than to those without one, which may be nothing; ascending
+    /// by id.
     pub(crate) instead: Vec<Root>,
     /// What the wildcard comes to.
     pub(crate) everybody: Outcome,
@@ -67,7 +68,7 @@ impl Roots {
         let found = std::mem::take(&mut self.set.concrete);
         for subject in found {
             let Some(root) = named(basis, asked, &self.set, &subject) else { continue };
-            let (outcome, missing) = match standing(basis, asked, &root) {
+            let (outcome, missing) = match standing(basis, (asked.resource, asked.permission), &root) {
                 Standing::Denied => continue,
                 Standing::Plain => {
                     self.set.concrete.push(subject);
@@ -102,15 +103,23 @@ impl Roots {
         };
         let known = known(basis.book(), asked.subject_type).into_iter();
         if asked.counts(outcome) {
-            let excluded = ids(&self.set.excluded);
+            let (excluded, by_name) = (ids(&self.set.excluded), ids(&self.set.concrete));
             for known in known.filter(|known| !excluded.contains(&known.object_id)) {
-                if !may(basis, asked, &known)? {
-                    self.gone.push(known.object_id);
+                let id = known.object_id.clone();
+                match of_record(basis, asked, known)? {
+                    None => {}
+                    Some((own, _)) if !asked.counts(own) => self.gone.push(id),
+                    Some(own) if own == (outcome, missing.clone()) || by_name.contains(&id) => {}
+                    Some((outcome, missing)) => {
+                        self.gone.push(id.clone());
+                        self.instead.push(Root { id, outcome, missing });
+                    }
                 }
             }
             let mut excluded = std::mem::take(&mut self.set.excluded);
             for subject in excluded.iter_mut().filter(|one| one.permissionship != Permissionship::Yes) {
-                if named(basis, asked, &self.set, subject).is_some_and(|one| is_denied(basis, asked, &one)) {
+                let Some(one) = named(basis, asked, &self.set, subject) else { continue };
+                if of_record(basis, asked, one)?.is_some_and(|(own, _)| !asked.counts(own)) {
                     (subject.permissionship, subject.missing) = (Permissionship::Yes, Vec::new());
                 }
             }
@@ -165,13 +174,13 @@ enum Standing {
     Gated,
 }
 
-fn standing(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> Standing {
+fn standing(basis: &Basis, (resource, permission): (&ObjectRef, &str), root: &ObjectRef) -> Standing {
     let book = basis.book();
     let stands = liveness(book, basis.limits(), book.known(root), None, basis.view.now());
     if stands.not_live.is_some() {
         return Standing::Denied;
     }
-    let policy = book.approval_policy(&asked.resource.object_type, asked.permission);
+    let policy = book.approval_policy(&resource.object_type, permission);
     let is_gated = stands.write_denied.is_some()
         || stands.approval_required.is_some()
         || policy.is_some_and(|policy| policy.applies == Applies::All)
@@ -179,17 +188,22 @@ fn standing(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> Standing {
     if is_gated { Standing::Gated } else { Standing::Plain }
 }
 
-fn is_denied(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> bool {
-    matches!(standing(basis, asked, root), Standing::Denied)
+/// What a check of a root says where it may be another thing than what relationships alone do.
+fn of_record(
+    basis: &Basis,
+    asked: &Asked<'_>,
+    root: ObjectRef,
+) -> Result<Option<(Outcome, Vec<SmolStr>)>, Refused> {
+    match standing(basis, (asked.resource, asked.permission), &root) {
+        Standing::Denied => Ok(Some((Outcome::Deny, Vec::new()))),
+        Standing::Plain => Ok(None),
+        Standing::Gated => decided(basis, asked, root).map(Some),
+    }
 }
 
-/// Whether a root that relationships give a permission may use it.
-fn may(basis: &Basis, asked: &Asked<'_>, root: &ObjectRef) -> Result<bool, Refused> {
-    Ok(match standing(basis, asked, root) {
-        Standing::Denied => false,
-        Standing::Plain => true,
-        Standing::Gated => asked.counts(decided(basis, asked, root.clone())?.0),
-    })
+/// Whether relationships alone decide about a root that acts by itself.
+pub(crate) fn is_plain(basis: &Basis, asked: (&ObjectRef, &str), root: &ObjectRef) -> bool {
+    matches!(standing(basis, asked, root), Standing::Plain)
 }
 
 /// What a check of a root says.

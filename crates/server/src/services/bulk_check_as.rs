@@ -2,7 +2,8 @@
 
 use pemba_agents::authority::Question as AuthorityQuestion;
 use pemba_agents::chain::Chain;
-use pemba_engine::CheckAnswer;
+use pemba_agents::judged::Asked;
+use pemba_engine::{CheckAnswer, QueryError};
 use pemba_proto::authzed::api::v1::check_bulk_permissions_pair::Response;
 use pemba_proto::authzed::api::v1::{
     CheckBulkPermissionsPair, CheckBulkPermissionsResponse, CheckBulkPermissionsResponseItem,
@@ -12,7 +13,7 @@ use tonic::Status;
 use super::bulk_check::{INLINE_ITEMS_MAX, Question, failure};
 use super::check::{claim, granted, permissionship, presentable};
 use crate::access;
-use crate::chains::{Basis, Presented, Told};
+use crate::chains::{Basis, Presented, Told, is_plain};
 use crate::consistency::encode;
 use crate::convert::{Tracing, partial_caveat_info};
 use crate::errors;
@@ -65,10 +66,12 @@ fn checked(
     is_traced: bool,
 ) -> CheckBulkPermissionsResponse {
     let mut tracing = is_traced.then(|| Tracing::new(&basis.view, questions.len()));
+    let mut together = together(basis, &questions, presented).into_iter();
     let pairs = questions
         .into_iter()
         .map(|question| {
-            let response = match item(basis, &question, presented, tracing.as_mut()) {
+            let answered = together.next().flatten();
+            let response = match item(basis, &question, (presented, answered), tracing.as_mut()) {
                 Ok(item) => Response::Item(item),
                 Err(status) => failure(status, &question, tracing.as_mut()),
             };
@@ -78,19 +81,41 @@ fn checked(
     CheckBulkPermissionsResponse { checked_at: Some(encode(basis.view.token())), pairs }
 }
 
-/// What one item is told.
+/// The answers of the items that relationships alone decide, asked of the engine together: those about usersets, and
+/// those about somebody with whom the records have nothing to do. `None` for any other.
+fn together(
+    basis: &Basis,
+    questions: &[Question],
+    presented: Option<Presented>,
+) -> Vec<Option<Result<CheckAnswer, QueryError>>> {
+    let plain = questions.iter().map(|question| {
+        let (resource, subject) = question.asked.as_ref().ok()?;
+        let (permission, values) = (question.item.permission.as_str(), question.context.as_ref());
+        let is_plain = subject.relation.is_some()
+            || (presented.is_none() && is_plain(basis, (resource, permission), &subject.object));
+        is_plain.then_some(Asked { resource, permission, subject, values })
+    });
+    let plain: Vec<Option<Asked<'_>>> = plain.collect();
+    let asked: Vec<Asked<'_>> = plain.iter().flatten().copied().collect();
+    let mut answers = basis.judged().check_bulk(&asked).into_iter();
+    plain.iter().map(|one| if one.is_some() { answers.next() } else { None }).collect()
+}
+
+/// What one item is told; `answered` is what relationships say where they alone decide.
 fn item(
     basis: &Basis,
     question: &Question,
-    presented: Option<Presented>,
+    (presented, answered): (Option<Presented>, Option<Result<CheckAnswer, QueryError>>),
     tracing: Option<&mut Tracing<'_>>,
 ) -> Result<CheckBulkPermissionsResponseItem, Status> {
     let (resource, subject) = question.asked.as_ref().map_err(Status::clone)?;
     let permission = question.item.permission.as_str();
-    let (granted, missing) = if subject.relation.is_some() {
-        // A userset is nobody who could act.
-        let values = question.context.as_ref();
-        let answer = basis.view.check(resource, permission, subject, values);
+    let (granted, missing) = if let Some(answer) = answered {
+        // A userset is nobody who could act, and nobody a client could speak for.
+        if subject.relation.is_none() {
+            let chain = Chain::of_one(subject.object.clone());
+            access::chain(&basis.client, Path::Root.field("subject"), &chain)?;
+        }
         let CheckAnswer { permissionship, missing, .. } = answer.map_err(|error| errors::query(&error))?;
         (permissionship, missing)
     } else {

@@ -154,13 +154,13 @@ pub(super) async fn ask(
     let asked = (resource.object_type.as_str(), permission);
     no_wildcard_subject(&view, asked, &subject, SUBJECT_FIELD)?;
     let question = Question { resource, permission: SmolStr::new(permission), subject, context };
-    let is_gated = presented.is_some()
-        || (question.subject.relation.is_none()
-            && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty());
-    if is_gated {
+    if presented.is_some() || !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty() {
         let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
         let basis = Basis::new(state, client, view, ledger);
-        return decided(state, basis, question, presented, is_traced).await;
+        return match question.subject.relation {
+            None => decided(state, basis, question, presented, is_traced).await,
+            Some(_) => of_userset(state, basis, question, is_traced).await,
+        };
     }
     let checked_at = encode(view.token());
     let (answer, debug_trace) = match question.ask(&view.bounded(INLINE_STEPS_MAX)) {
@@ -169,6 +169,27 @@ pub(super) async fn ask(
         answer => elsewhere(state, question, view, answer.ok(), is_traced).await?,
     };
     Ok((response(checked_at, &answer, debug_trace), Told::default()))
+}
+
+/// The answer for a userset: nobody who could act, so that only the usersets it rests on are judged.
+async fn of_userset(
+    state: &State,
+    basis: Basis,
+    question: Question,
+    is_traced: bool,
+) -> Result<(CheckPermissionResponse, Told), Status> {
+    let checked_at = encode(basis.view.token());
+    let work = move || {
+        let Question { resource, permission, subject, context } = &question;
+        let answer = basis.judged().check(resource, permission, subject, context.as_ref());
+        let answer = answer.map_err(|error| match (errors::query(&error), is_traced) {
+            (status, true) => question.explained(status, &basis.view),
+            (status, false) => status,
+        })?;
+        let debug_trace = if is_traced { Some(question.trace(&basis.view)?) } else { None };
+        Ok(response(checked_at, &answer, debug_trace))
+    };
+    Ok((state.queries.run(work).await?, Told::default()))
 }
 
 fn response(

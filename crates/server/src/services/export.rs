@@ -4,11 +4,12 @@ use std::sync::Arc;
 
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database, View};
-use pemba_engine::EdgeKey;
+use pemba_engine::{EdgeKey, Graph as _, Ordinal, TypeId};
 use pemba_model::RelationshipFilter;
 use pemba_proto::authzed::api::v1::{
     self as wire, ExportBulkRelationshipsRequest, ExportBulkRelationshipsResponse,
 };
+use pemba_schema::SubjectShape;
 use prost::Message as _;
 use tonic::Status;
 
@@ -64,6 +65,20 @@ pub(super) async fn answer(
     state.streams.paged(&state.queries, export, next).await
 }
 
+/// Whether both ends of an edge still have their names. One that lost its name to a later incarnation has nothing and
+/// gives nothing; written elsewhere by name, the edge would be the later one's.
+fn is_held(view: &View, key: EdgeKey) -> bool {
+    let snapshot = view.snapshot();
+    let names = snapshot.names();
+    let Some(kind) = snapshot.catalog().kind(key.kind) else { return false };
+    let has_name = |of: TypeId, object: Ordinal| {
+        names.replaced(of).next().is_none()
+            || names.object_id(of, object).is_some_and(|id| names.ordinal(of, id) == Some(object))
+    };
+    has_name(kind.resource_type, key.resource)
+        && (kind.shape == SubjectShape::Wildcard || has_name(kind.subject_type, key.subject))
+}
+
 /// One message a page, since a message is a page already.
 fn next(mut export: Export) -> Result<Page<Export, ExportBulkRelationshipsResponse>, Status> {
     let view = match export.view.take() {
@@ -77,8 +92,10 @@ fn next(mut export: Export) -> Result<Page<Export, ExportBulkRelationshipsRespon
         }
     };
     let mut relationships = Vec::new();
-    for (key, relationship) in read_page(&view, &export.filter, export.after, export.rows, export.steps_max)?
-    {
+    let page = read_page(&view, &export.filter, export.after, export.rows, export.steps_max, |key| {
+        is_held(&view, key)
+    })?;
+    for (key, relationship) in page {
         export.after = Some(key);
         relationships.push(relationship_to_wire(&relationship));
     }

@@ -4,7 +4,7 @@ use std::ops::Bound;
 use std::sync::{Arc, OnceLock};
 
 use pemba_agents::client::Client;
-use pemba_db::{Consistency, Database, View};
+use pemba_db::{Consistency, Database};
 use pemba_engine::Ordinal;
 use pemba_model::{Context, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
@@ -66,7 +66,7 @@ enum Stage {
 }
 
 struct Listed {
-    view: View,
+    basis: Basis,
     looked_up_at: ZedToken,
     /// As what to keep it for the next page.
     asked: Option<Asked>,
@@ -137,7 +137,15 @@ fn find(
         return Ok(Stage::Reached { database: database.clone(), reached });
     }
     let Question { state, resource_type, permission, subject, context, arguments, .. } = question;
-    let asked = Asked::new(&view, database.database_id(), arguments, resource_type, subject);
+    let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
+    let basis = Basis::new(state, &question.client, view, ledger);
+    let view = &basis.view;
+    // Where agents are known, their usersets follow them at the head: what was found is no answer for later.
+    let asked = if basis.book().is_empty() {
+        Asked::new(view, database.database_id(), arguments, resource_type, subject)
+    } else {
+        None
+    };
     let kept = asked.as_ref().filter(|_| is_continued).and_then(|asked| state.found.get(asked, view.now()));
     let found = match kept {
         Some(found) => {
@@ -145,11 +153,12 @@ fn find(
             found
         }
         None => {
-            let set = view.lookup_resources(resource_type, permission, subject, context.as_ref());
+            let judged = basis.judged();
+            let set = judged.lookup_resources(resource_type, permission, subject, context.as_ref());
             Arc::new(Found::new(set.map_err(|error| errors::query(&error))?, view.now()))
         }
     };
-    Ok(Stage::Found(Box::new(Listed { looked_up_at: encode(view.token()), view, asked, found })))
+    Ok(Stage::Found(Box::new(Listed { looked_up_at: encode(view.token()), asked, found, basis })))
 }
 
 fn reach(basis: Basis, question: &Question) -> Result<Reached, Status> {
@@ -238,7 +247,7 @@ fn found_page(
     let page: Vec<Ordinal> =
         listed.found.all.range((from, Bound::Unbounded)).take(wanted).map(Ordinal).collect();
     let mut missing = missing(listed, question, &page)?.into_iter();
-    let mut cursors = scope.at(listed.view.revision());
+    let mut cursors = scope.at(listed.basis.view.revision());
     let has_conditional = !listed.found.set.conditional.is_empty();
     for ordinal in &page {
         let is_conditional = has_conditional && listed.found.set.conditional.contains(ordinal.0);
@@ -275,7 +284,7 @@ fn id<'a>(listed: &'a Listed, question: &'a Question, ordinal: Ordinal) -> Resul
     }
     let resource_type = listed.found.set.resource_type;
     resource_type
-        .and_then(|resource_type| listed.view.object_id(resource_type, ordinal))
+        .and_then(|resource_type| listed.basis.view.object_id(resource_type, ordinal))
         .ok_or_else(|| plain(Code::Internal, "a found resource has no name"))
 }
 
@@ -288,8 +297,9 @@ fn missing(listed: &Listed, question: &Question, page: &[Ordinal]) -> Result<Vec
         return Ok(Vec::new());
     }
     let Question { resource_type, permission, subject, context, .. } = question;
+    let judged = listed.basis.judged();
     let missing =
-        listed.view.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
+        judged.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
     let missing = missing.map_err(|error| errors::query(&error))?;
     if missing.len() == conditional.len() {
         Ok(missing)

@@ -19,7 +19,7 @@ use super::check::granted;
 use super::read::position;
 use super::{lookup_subjects_as, optional_limit, request_context};
 use crate::access;
-use crate::chains::{Asked, Basis, Presented, Root, Roots, Told, book_of, newer_ledger};
+use crate::chains::{Asked, Basis, Presented, Root, Roots, Told, newer_ledger};
 use crate::consistency::encode;
 use crate::convert::{object, partial_caveat_info};
 use crate::cursor::{AfterSubject, Call, Scope};
@@ -145,14 +145,13 @@ fn find(question: Question) -> Result<Box<Found>, Status> {
     let view = database.view(&consistency).map_err(|error| errors::view(&error))?;
     let values = question.context.as_ref();
     let relation = question.subject_relation.as_deref();
-    let set = view
+    let ledger = newer_ledger(&state, &consistency)?.unwrap_or_else(|| Arc::clone(view.ledger()));
+    let basis = Basis::new(&state, &client, view.clone(), ledger);
+    let set = basis
+        .judged()
         .lookup_subjects(&resource, &permission, &subject_type, relation, values)
         .map_err(|error| errors::query(&error))?;
-    let newer = newer_ledger(&state, &consistency)?;
-    let is_gated = relation.is_none() && !book_of(&**newer.as_ref().unwrap_or(view.ledger())).is_empty();
-    let roots = if is_gated {
-        let ledger = newer.unwrap_or_else(|| Arc::clone(view.ledger()));
-        let basis = Basis::new(&state, &client, view.clone(), ledger);
+    let roots = if relation.is_none() && !basis.book().is_empty() {
         let asked = Asked {
             resource: &resource,
             permission: &permission,
@@ -173,12 +172,13 @@ fn find(question: Question) -> Result<Box<Found>, Status> {
     }))
 }
 
-/// What the wildcard gives: itself with whom it excludes, or those with a record where nobody else may act.
+/// What the wildcard gives: those to whom by their records it gives another thing, and itself with whom it excludes.
 fn by_wildcard(found: &Found) -> Result<Vec<LookupSubjectsResponse>, Status> {
     let Roots { set, gone, instead, .. } = &found.roots;
     let (permissionship, missing) = &set.wildcard;
+    let mut all: Vec<_> = instead.iter().map(|root| message(found, by_record(root), Vec::new())).collect();
     if *permissionship == Permissionship::No {
-        return Ok(instead.iter().map(|root| message(found, by_record(root), Vec::new())).collect());
+        return Ok(all);
     }
     let everybody = ResolvedSubject {
         subject_object_id: WILDCARD_ID.to_owned(),
@@ -194,7 +194,8 @@ fn by_wildcard(found: &Found) -> Result<Vec<LookupSubjectsResponse>, Status> {
         })
     });
     let excluded = excluded.chain(gone).collect::<Result<Vec<_>, Status>>()?;
-    Ok(vec![message(found, everybody, excluded)])
+    all.push(message(found, everybody, excluded));
+    Ok(all)
 }
 
 fn by_record(root: &Root) -> ResolvedSubject {

@@ -81,10 +81,12 @@ fn read_page(
     after: Option<EdgeKey>,
     wanted: usize,
     steps_max: u64,
+    is_told: impl Fn(EdgeKey) -> bool,
 ) -> Result<Vec<(EdgeKey, Relationship)>, Status> {
     let snapshot = view.snapshot();
     let mut scan = snapshot.scan(filter, after, Some(view.now())).limit_steps(steps_max);
-    let found = scan.by_ref().take(wanted).filter_map(|(key, attributes)| {
+    let told = scan.by_ref().filter(|(key, _)| is_told(*key));
+    let found = told.take(wanted).filter_map(|(key, attributes)| {
         snapshot.relationship(key, &attributes).map(|relationship| (key, relationship))
     });
     let found: Vec<_> = found.collect();

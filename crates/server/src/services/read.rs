@@ -95,7 +95,7 @@ fn next<G: Gathered<ReadRelationshipsResponse>>(reading: Reading) -> Result<Page
     let wanted = middle.left.map_or(G::MESSAGES_MAX, |left| G::MESSAGES_MAX.min(left as usize));
     let mut cursors = middle.scope.at(middle.view.revision());
     let mut gathered = G::default();
-    let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max)?;
+    let page = read_page(&middle.view, &middle.filter, middle.after, wanted, middle.steps_max, |_| true)?;
     let made = page.len();
     for (key, relationship) in page {
         middle.after = Some(key);

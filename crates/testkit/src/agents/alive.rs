@@ -1,5 +1,7 @@
 //! Who may act at all.
 
+use std::collections::BTreeSet;
+
 use pemba_model::ObjectRef;
 
 use super::facts::{Agent, Facts, Mode, Selects, Status, Switch};
@@ -13,6 +15,15 @@ impl Facts {
             (None, None) => !self.is_managed(id) && given.is_none_or(|given| given == 1),
         };
         stands && !self.is_under(id, Mode::DenyAll)
+    }
+
+    /// The agents among these objects that may not act: their usersets give nothing.
+    pub fn not_live_agents<'o>(
+        &self,
+        objects: impl IntoIterator<Item = &'o ObjectRef>,
+    ) -> BTreeSet<ObjectRef> {
+        let is_withheld = |id: &&ObjectRef| self.is_agent(id) && !self.is_alive(id, None);
+        objects.into_iter().filter(is_withheld).cloned().collect()
     }
 
     fn acts(&self, agent: &Agent) -> bool {

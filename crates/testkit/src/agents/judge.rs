@@ -164,7 +164,11 @@ impl Judge<'_> {
             says = both(says, in_scope(scope, (ask.permission, ask.object), self.live, self.caveats));
         }
         match &hop.to.relation {
-            Some(relation) => both(says, self.plain.says(who, relation, &hop.to.object)),
+            Some(relation) => {
+                let group = &hop.to.object;
+                let is_given = !self.facts.is_agent(group) || self.facts.is_alive(group, None);
+                both(both(says, plainly(is_given)), self.plain.says(who, relation, group))
+            }
             None => says,
         }
     }

@@ -1,6 +1,6 @@
 //! From relationships and expressions to one formula for each object's relation or permission.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use pemba_engine::{CaveatEvaluator, CaveatOutcome, QueryError};
 use pemba_model::{ObjectRef, Relationship, SmolStr, SubjectRef};
@@ -53,40 +53,50 @@ pub enum Formula {
 }
 
 /// What the grounding reads.
-struct Ground<'a> {
-    schema: &'a Schema,
-    live: &'a [Relationship],
-    numbers: &'a BTreeMap<Atom, usize>,
-    caveats: &'a dyn CaveatEvaluator,
-    object: &'a ObjectRef,
+#[derive(Clone, Copy)]
+pub(super) struct World<'a> {
+    pub(super) schema: &'a Schema,
+    pub(super) live: &'a [Relationship],
+    pub(super) numbers: &'a BTreeMap<Atom, usize>,
+    pub(super) caveats: &'a dyn CaveatEvaluator,
+    pub(super) withheld: &'a BTreeSet<ObjectRef>,
 }
 
-/// The formula of one atom. A subject that equals the atom, as a userset, is always a member.
-pub(super) fn formula(
-    schema: &Schema,
-    live: &[Relationship],
-    numbers: &BTreeMap<Atom, usize>,
-    caveats: &dyn CaveatEvaluator,
-    atom: &Atom,
-) -> Formula {
-    let ground = Ground { schema, live, numbers, caveats, object: &atom.object };
-    let itself = SubjectRef { object: atom.object.clone(), relation: Some(atom.name.clone()) };
-    let definition = schema.definition(&atom.object.object_type);
-    let body = match definition.and_then(|definition| definition.permissions.get(&atom.name)) {
-        Some(permission) => ground.expression(&permission.expression),
-        None => ground.relation(&atom.name),
-    };
-    Formula::Or(vec![Formula::Is(itself), body])
+/// The grounding of one object's relations and permissions.
+struct Ground<'a> {
+    world: World<'a>,
+    object: &'a ObjectRef,
+    /// Whether withheld usersets are read.
+    is_whole: bool,
+}
+
+impl World<'_> {
+    /// The formula of one atom. A subject that equals the atom, as a userset, is always a member.
+    pub(super) fn formula(&self, atom: &Atom, is_whole: bool) -> Formula {
+        let ground = Ground { world: *self, object: &atom.object, is_whole };
+        let itself = SubjectRef { object: atom.object.clone(), relation: Some(atom.name.clone()) };
+        let definition = self.schema.definition(&atom.object.object_type);
+        let body = match definition.and_then(|definition| definition.permissions.get(&atom.name)) {
+            Some(permission) => ground.expression(&permission.expression),
+            None => ground.relation(&atom.name),
+        };
+        Formula::Or(vec![Formula::Is(itself), body])
+    }
 }
 
 impl Ground<'_> {
     fn edges<'e>(&'e self, relation: &'e str) -> impl Iterator<Item = &'e Relationship> {
-        self.live.iter().filter(move |r| r.resource == *self.object && r.relation == relation)
+        self.world.live.iter().filter(move |r| r.resource == *self.object && r.relation == relation)
+    }
+
+    fn is_hidden(&self, edge: &Relationship) -> bool {
+        let subject = &edge.subject;
+        !self.is_whole && subject.relation.is_some() && self.world.withheld.contains(&subject.object)
     }
 
     fn edge_value(&self, edge: &Relationship) -> (Value, Vec<Cause>) {
         let Some(caveat) = &edge.caveat else { return (Value::Yes, Vec::new()) };
-        match self.caveats.evaluate(&caveat.name, &caveat.context) {
+        match self.world.caveats.evaluate(&caveat.name, &caveat.context) {
             Ok(CaveatOutcome::True) => (Value::Yes, Vec::new()),
             Ok(CaveatOutcome::False) => (Value::No, Vec::new()),
             Ok(CaveatOutcome::Missing(missing)) => {
@@ -101,12 +111,14 @@ impl Ground<'_> {
 
     fn atom(&self, object: &ObjectRef, name: &SmolStr) -> Option<Formula> {
         let atom = Atom { object: object.clone(), name: name.clone() };
-        self.numbers.get(&atom).copied().map(Formula::Atom)
+        let number = self.world.numbers.get(&atom).copied()?;
+        let is_second = self.is_whole && !self.world.withheld.is_empty();
+        Some(Formula::Atom(if is_second { number + self.world.numbers.len() } else { number }))
     }
 
     fn relation(&self, relation: &SmolStr) -> Formula {
         let mut any = Vec::new();
-        for edge in self.edges(relation) {
+        for edge in self.edges(relation).filter(|edge| !self.is_hidden(edge)) {
             let (value, causes) = self.edge_value(edge);
             let subject = &edge.subject;
             let mut matches = Vec::new();
@@ -137,7 +149,8 @@ impl Ground<'_> {
             Expression::Union(operands) => Formula::Or(all(operands)),
             Expression::Intersection(operands) => Formula::And(all(operands)),
             Expression::Exclusion(base, without) => {
-                Formula::Except(Box::new(self.expression(base)), Box::new(self.expression(without)))
+                let other = Ground { is_whole: !self.is_whole, ..*self };
+                Formula::Except(Box::new(self.expression(base)), Box::new(other.expression(without)))
             }
         }
     }
@@ -145,8 +158,11 @@ impl Ground<'_> {
     /// The target of an edge's subject object, whatever its relation; FALSE for a type that lacks it.
     fn target(&self, edge: &Relationship, target: &SmolStr) -> Formula {
         let object = &edge.subject.object;
-        let has =
-            self.schema.definition(&object.object_type).is_some_and(|definition| definition.has(target));
+        let has = self
+            .world
+            .schema
+            .definition(&object.object_type)
+            .is_some_and(|definition| definition.has(target));
         let atom = if has { self.atom(object, target) } else { None };
         atom.unwrap_or(Formula::Or(Vec::new()))
     }

@@ -77,6 +77,7 @@ pub struct Oracle {
     schema: Schema,
     live: Vec<Relationship>,
     atoms: Vec<Atom>,
+    /// One per atom; with withheld usersets two, those that read all edges in the second half.
     numbers: BTreeMap<Atom, usize>,
     formulas: Vec<Formula>,
 }
@@ -90,6 +91,19 @@ impl Oracle {
         others: &BTreeSet<ObjectRef>,
         now: Timestamp,
         caveats: &dyn CaveatEvaluator,
+    ) -> Oracle {
+        Oracle::withholding(schema, relationships, others, now, caveats, &BTreeSet::new())
+    }
+
+    /// The same, where the usersets of some objects give nothing in a relation that grants, and take away what they take
+    /// away in one that an exclusion reads.
+    pub fn withholding(
+        schema: &Schema,
+        relationships: &[Relationship],
+        others: &BTreeSet<ObjectRef>,
+        now: Timestamp,
+        caveats: &dyn CaveatEvaluator,
+        withheld: &BTreeSet<ObjectRef>,
     ) -> Oracle {
         let live: Vec<Relationship> =
             relationships.iter().filter(|r| r.expires_at.is_none_or(|at| at > now)).cloned().collect();
@@ -109,8 +123,12 @@ impl Oracle {
             }
         }
         let numbers: BTreeMap<Atom, usize> = atoms.iter().cloned().zip(0..).collect();
-        let formulas =
-            atoms.iter().map(|atom| ground::formula(schema, &live, &numbers, caveats, atom)).collect();
+        let world = ground::World { schema, live: &live, numbers: &numbers, caveats, withheld };
+        let halves: &[bool] = if withheld.is_empty() { &[false] } else { &[false, true] };
+        let formulas = halves
+            .iter()
+            .flat_map(|is_whole| atoms.iter().map(|atom| world.formula(atom, *is_whole)))
+            .collect();
         Oracle { schema: schema.clone(), live, atoms, numbers, formulas }
     }
 
@@ -119,7 +137,7 @@ impl Oracle {
         &self.atoms
     }
 
-    /// What each atom is, in the order of `atoms`.
+    /// What each atom is, in the order of `atoms`; with withheld usersets as it grants, and then all again as it takes away.
     pub fn formulas(&self) -> &[Formula] {
         &self.formulas
     }

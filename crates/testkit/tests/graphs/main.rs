@@ -12,3 +12,4 @@
 mod asked;
 mod incarnations;
 mod overlays;
+mod withholding;

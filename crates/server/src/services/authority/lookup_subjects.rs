@@ -100,10 +100,11 @@ fn find(database: &Database, consistency: &Consistency, subjects: &Subjects) -> 
     let Subjects { state, client, resource, permission, subject_type, values, .. } = subjects;
     let view = database.view(consistency).map_err(|error| errors::view(&error))?;
     let ledger = newer_ledger(state, consistency)?.unwrap_or_else(|| Arc::clone(view.ledger()));
-    let set = view
+    let basis = Basis::new(state, client, view, ledger);
+    let set = basis
+        .judged()
         .lookup_subjects(resource, permission, subject_type, None, values.as_ref())
         .map_err(|error| errors::query(&error))?;
-    let basis = Basis::new(state, client, view, ledger);
     let values = values.as_ref();
     let asked = Asked { resource, permission, subject_type, values, with_waiting: true };
     let roots = Roots::of(&basis, &asked, set).map_err(|refused| errors::agents(&refused))?;

@@ -1,5 +1,6 @@
 //! Calls that answer for chains of principals.
 
+mod agreement;
 mod authority;
 mod consume;
 mod explain;

@@ -185,7 +185,7 @@ async fn a_gated_check_costs_little_more_than_a_plain_one() {
     let book: &Book = view.ledger().as_any().downcast_ref().unwrap();
     let facts = Facts::of(view.snapshot(), view.now(), view.steps_max());
     let (limits, presenter) = (AgentLimits::default(), Presenter::default());
-    let ground = Ground { facts, seen: facts, book, limits: &limits, presenter: &presenter };
+    let ground = Ground { facts, head: facts, seen: facts, book, limits: &limits, presenter: &presenter };
     let (resource, agent) = (object("document:plan"), object("agent:a"));
     let direct = SubjectRef { object: agent.clone(), relation: None };
     let since = Instant::now();
