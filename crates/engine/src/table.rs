@@ -53,6 +53,10 @@ pub trait QualifiedTable: Clone + Default + Debug + Send + Sync + 'static {
     fn remove(&mut self, key: u32, other: Ordinal) -> bool;
     /// Gives a key without a row this one: ascending, without duplicates.
     fn append(&mut self, key: u32, row: Vec<QualifiedEdge>);
+    /// As that of [`EdgeTable`].
+    fn replaced_bytes(&self) -> u64 {
+        0
+    }
     /// From a key on.
     fn iter_from(&self, key: u32) -> Self::Entries<'_>;
 }

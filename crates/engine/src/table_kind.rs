@@ -22,12 +22,7 @@ pub(crate) struct KindTables<T: EdgeTable> {
     pub(crate) plain: u64,
     /// Qualified edges.
     pub(crate) qualified: u64,
-    /// How many times a qualified edge was put or taken.
-    qualified_changes: u64,
 }
-
-/// About what a change of a qualified edge copies, both ways, in bytes: three nodes and a row each.
-const QUALIFIED_CHANGE_BYTES: u64 = 4096;
 
 impl<T: EdgeTable> KindTables<T> {
     /// The edge's attributes, if it is there.
@@ -81,7 +76,6 @@ impl<T: EdgeTable> KindTables<T> {
                 self.qualified_forward.remove(resource.0, subject);
                 self.qualified_reverse.remove(subject.0, resource);
                 self.qualified -= 1;
-                self.qualified_changes += 1;
             }
         }
     }
@@ -90,13 +84,13 @@ impl<T: EdgeTable> KindTables<T> {
         let forward = QualifiedEdge { other: subject, qualifier: Arc::clone(&qualifier) };
         self.qualified_forward.put(resource.0, forward);
         self.qualified_reverse.put(subject.0, QualifiedEdge { other: resource, qualifier });
-        self.qualified_changes += 1;
     }
 
     /// As `EdgeTable::replaced_bytes`, of all four tables.
     fn replaced_bytes(&self) -> u64 {
-        let plain = self.forward.replaced_bytes().saturating_add(self.reverse.replaced_bytes());
-        plain.saturating_add(self.qualified_changes.saturating_mul(QUALIFIED_CHANGE_BYTES))
+        let plain = [self.forward.replaced_bytes(), self.reverse.replaced_bytes()];
+        let qualified = [self.qualified_forward.replaced_bytes(), self.qualified_reverse.replaced_bytes()];
+        plain.into_iter().chain(qualified).fold(0, u64::saturating_add)
     }
 }
 

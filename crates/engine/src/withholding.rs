@@ -109,6 +109,10 @@ impl Graph for Withholding<'_> {
         self.base.object_id(object_type, ordinal)
     }
 
+    fn has_replaced(&self) -> bool {
+        self.base.has_replaced()
+    }
+
     fn replaced(&self, object_type: TypeId) -> Option<&RoaringBitmap> {
         self.base.replaced(object_type)
     }

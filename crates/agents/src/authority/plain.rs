@@ -36,8 +36,8 @@ impl Plain<'_> {
         ground: &Ground<'_, G>,
         question: &Question<'_>,
     ) -> Result<Decision, Refused> {
-        let seen = &ground.seen;
-        let mut answer = seen.check(question.resource, question.permission, self.root, question.values)?;
+        let Question { resource, permission, values, .. } = *question;
+        let mut answer = ground.judged_for_root().check(resource, permission, self.root, values)?;
         answer.valid_until = earlier(answer.valid_until, Some(self.until));
         let mut decision = decision_of(answer, None, Vec::new());
         if decision.outcome != Outcome::Allow {

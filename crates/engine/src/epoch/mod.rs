@@ -51,6 +51,10 @@ impl Versioned {
         done
     }
 
+    fn replaced_bytes(&self) -> u64 {
+        self.version.as_ref().map_or(0, |version| version.replaced_bytes)
+    }
+
     fn occupied(&self, from: u32) -> Occupied<'_> {
         // SAFETY: the version is held, and for as long as it is borrowed nobody changes it.
         unsafe { Occupied::new(self.root, from) }
@@ -95,7 +99,7 @@ impl EdgeTable for EpochTrie {
     }
 
     fn replaced_bytes(&self) -> u64 {
-        self.version.as_ref().map_or(0, |version| version.replaced_bytes)
+        self.0.replaced_bytes()
     }
 
     fn iter_from(&self, key: u32) -> EpochEntries<'_> {
@@ -125,6 +129,10 @@ impl QualifiedTable for EpochRows {
         if !row.is_empty() {
             self.0.change(|change| change.append_row(key, row));
         }
+    }
+
+    fn replaced_bytes(&self) -> u64 {
+        self.0.replaced_bytes()
     }
 
     fn iter_from(&self, key: u32) -> EpochRowsEntries<'_> {

@@ -525,6 +525,8 @@ impl Node {
             }
             // SAFETY: the caller's promise.
             Node::Slot(Slot::Many(many)) => size_of::<Many>() + unsafe { Many::set(many) }.change_bytes(),
+            // SAFETY: the caller's promise.
+            Node::Slot(Slot::Row(row)) => unsafe { Row::bytes(row) },
             Node::Slot(Slot::Empty | Slot::One(_)) => 0,
         }
     }

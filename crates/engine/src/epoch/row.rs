@@ -42,6 +42,17 @@ impl Row {
         unsafe { &(*row.as_ptr()).edges }
     }
 
+    /// Bytes that it takes, without what its qualifiers have to themselves: rows share those.
+    ///
+    /// # Safety
+    ///
+    /// The row is not freed or written to meanwhile.
+    pub(super) unsafe fn bytes(row: NonNull<Row>) -> usize {
+        // SAFETY: the caller's promise.
+        let edges = unsafe { &(*row.as_ptr()).edges };
+        size_of::<Row>() + edges.capacity() * size_of::<QualifiedEdge>()
+    }
+
     /// The edges, to change.
     ///
     /// # Safety

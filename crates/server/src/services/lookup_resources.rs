@@ -298,8 +298,7 @@ fn missing(listed: &Listed, question: &Question, page: &[Ordinal]) -> Result<Vec
     }
     let Question { resource_type, permission, subject, context, .. } = question;
     let judged = listed.basis.judged();
-    let missing =
-        judged.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
+    let missing = judged.lookup_missing(resource_type, permission, subject, &conditional, context.as_ref());
     let missing = missing.map_err(|error| errors::query(&error))?;
     if missing.len() == conditional.len() {
         Ok(missing)
