@@ -58,7 +58,7 @@ fn a_check_through_a_plain_chain_allocates_nothing() {
     let (world, desk, leaves) = build(3_000);
     let facts = world.facts();
     let (book, limits, presenter) = (&world.book, &world.limits, &Presenter::default());
-    let ground = Ground { facts, seen: facts, book, limits, presenter };
+    let ground = Ground { facts, head: facts, seen: facts, book, limits, presenter };
     let mut outcomes = Vec::new();
     for (user, leaf) in leaves.iter().enumerate() {
         let claim = Claim { delegation: Some(*leaf), ..Claim::default() };
