@@ -2,6 +2,7 @@
 
 mod access;
 mod approvals;
+mod certificates;
 mod delegations;
 mod identity;
 mod kept;
