@@ -78,12 +78,12 @@ pub(super) fn plain<'a, G: Graph>(
     }
     let index = book.chain_index();
     let mut walk = Walk { ground, index, question, until: Timestamp::MAX, scope: NONE, sponsor: NONE };
-    let last = index.link_of(leaf)?;
-    let root = index.subject(last.root)?;
+    let (last, root_number) = index.link_of(leaf)?;
+    let root = index.subject(root_number)?;
     if root.relation.is_some() {
         return None;
     }
-    let actors = walk.up(last)?;
+    let actors = walk.up(last, root_number)?;
     if let Some(session) = session {
         walk.session(last, session)?;
     }
@@ -108,8 +108,7 @@ struct Walk<'a, 'b, G: Graph> {
 impl<'a, G: Graph> Walk<'a, '_, G> {
     /// The root, and every hop from the last up. Little of it waits for what is asked before, so that the processor can
     /// fetch the memory of many at once.
-    fn up(&mut self, last: &'a Link) -> Option<Actors> {
-        let root = last.root;
+    fn up(&mut self, last: &'a Link, root: u32) -> Option<Actors> {
         self.party(root, last.root_incarnation)?;
         let mut actors = Actors::new();
         // Most hops that everybody allows.

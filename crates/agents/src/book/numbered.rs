@@ -9,10 +9,10 @@ use super::slots::Slots;
 /// No number.
 pub(crate) const NONE: u32 = u32::MAX;
 
-/// Entries by number, and numbers by the hash of what the entry is about.
+/// Entries by number, and numbers by the hash of what the entry is about. `B` is kept beside a number where it is found.
 #[derive(Debug, Clone)]
-pub(super) struct Numbered<T> {
-    slots: Slots,
+pub(super) struct Numbered<T, B = ()> {
+    slots: Slots<B>,
     entries: Dense<T>,
     /// How often a number is mentioned; of a free number the next free one.
     mentions: Dense<u64>,
@@ -25,7 +25,7 @@ pub(super) struct Numbered<T> {
     len: usize,
 }
 
-impl<T> Default for Numbered<T> {
+impl<T, B> Default for Numbered<T, B> {
     fn default() -> Self {
         Numbered {
             slots: Slots::default(),
@@ -39,7 +39,7 @@ impl<T> Default for Numbered<T> {
     }
 }
 
-impl<T> Numbered<T> {
+impl<T, B: Copy> Numbered<T, B> {
     /// The entry of a number that something mentions.
     #[inline]
     pub(super) fn get(&self, number: u32) -> Option<&T> {
@@ -49,6 +49,12 @@ impl<T> Numbered<T> {
     /// The number of the thing with this hash that `is_it`.
     #[inline]
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<u32> {
+        self.find_with(hash, is_it).map(|(number, _)| number)
+    }
+
+    /// The same, and what is kept beside the number.
+    #[inline]
+    pub(super) fn find_with(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<(u32, B)> {
         self.slots.find(hash, |number| self.entries.get(number).is_some_and(&is_it))
     }
 
@@ -63,7 +69,7 @@ impl<T> Numbered<T> {
     }
 }
 
-impl<T: Clone + Default> Numbered<T> {
+impl<T: Clone + Default, B: Copy + Default> Numbered<T, B> {
     /// Mentions a thing, which `make` makes when it has no number; its number.
     pub(super) fn mention(
         &mut self,
@@ -80,7 +86,7 @@ impl<T: Clone + Default> Numbered<T> {
             self.is_full = true;
             return None;
         }
-        self.slots.insert(hash, number);
+        self.slots.set(hash, number, B::default());
         self.entries.update(number, |entry| *entry = make());
         self.mentions.update(number, |count| *count = 1);
         self.len += 1;
@@ -109,6 +115,11 @@ impl<T: Clone + Default> Numbered<T> {
         if number != NONE {
             self.entries.update(number, change);
         }
+    }
+
+    /// Keeps something beside a number that something mentions.
+    pub(super) fn set_beside(&mut self, hash: u64, number: u32, beside: B) {
+        self.slots.set(hash, number, beside);
     }
 
     /// A number that stands for nothing.
