@@ -178,7 +178,7 @@ impl<G: Graph> Search<'_, '_, G> {
         // Most groups are in one other or in none; those steps are charged all at once.
         let mut ones = 0;
         let mut at = 0;
-        while let Some(group) = self.closure.groups.get(at).copied() {
+        while let Some(group) = self.closure.groups.get(at).copied().filter(|_| at < GROUPS_MAX) {
             at += 1;
             for (kind, owner) in parents(specialised, group.place()) {
                 match graph.resources(*kind, group.object()) {
@@ -281,4 +281,53 @@ fn base(closable: &Closable, subject: Ordinal) -> impl Iterator<Item = (KindId, 
 
 fn parents(specialised: &Specialised, place: u32) -> &[(KindId, u32)] {
     specialised.closable.get(place as usize).map_or(&[], |closable| closable.parents.as_slice())
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    #![allow(clippy::unwrap_used, reason = "tests")]
+
+    use std::sync::Arc;
+
+    use pemba_model::text::parse_relationship;
+    use pemba_model::{Revision, Timestamp};
+
+    use super::*;
+    use crate::query::QueryContext;
+    use crate::{SchemaCaveats, Snapshot};
+
+    /// The closure of the user at the end of a chain of groups in one another.
+    fn of_chain(len: usize) -> Closure {
+        let schema = "definition user {} definition group { relation member: user | group#member }";
+        let mut transaction = Snapshot::empty().transaction();
+        transaction.set_schema(Arc::new(pemba_schema::compile(schema).unwrap().schema));
+        let mut put = |text: &str| transaction.put(&parse_relationship(text).unwrap()).map(|_| ()).unwrap();
+        put("group:g0#member@user:u");
+        (1..len).for_each(|n| put(&format!("group:g{n}#member@group:g{}#member", n - 1)));
+        let snapshot = transaction.finish(Revision(1));
+        let (user, specialised) = snapshot.program().find_subject("user", None).unwrap();
+        let caveats = SchemaCaveats { schema: snapshot.schema(), request: None };
+        let context =
+            QueryContext { now: Timestamp::UNIX_EPOCH, steps_max: len as u64 + 1, caveats: &caveats };
+        let mut closure = Closure::default();
+        let subject = snapshot.ordinal(user, "u").unwrap();
+        closure.fill(&snapshot, specialised, subject, &mut Reading::new(&context)).unwrap();
+        closure
+    }
+
+    #[test]
+    fn a_closure_ends_at_its_bound_and_is_complete_below_it() {
+        for len in [1, 2, SCANNED_MAX, SCANNED_MAX + 1, SCANNED_MAX + 2, 100, GROUPS_MAX] {
+            let closure = of_chain(len);
+            assert!(!closure.is_too_large());
+            assert_eq!((closure.len(), closure.definite), (len, len));
+            assert!((0..len).all(|n| closure.find(0, Ordinal(n as u32)) == Some(Held::Certainly)));
+            assert_eq!(closure.find(0, Ordinal(len as u32)), None);
+        }
+        for len in [GROUPS_MAX + 1, 3 * GROUPS_MAX] {
+            let closure = of_chain(len);
+            assert!(closure.is_too_large());
+            assert!(closure.len() <= GROUPS_MAX + 1, "{}", closure.len());
+        }
+    }
 }
