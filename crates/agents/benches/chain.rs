@@ -39,14 +39,8 @@ fn main() {
     let (world, desk, leaves) = build(size);
     let presenter = Presenter::default();
     let facts = world.facts();
-    let ground = Ground {
-        facts,
-        head: facts,
-        seen: facts,
-        book: &world.book,
-        limits: &world.limits,
-        presenter: &presenter,
-    };
+    let (book, limits, presenter) = (&world.book, &world.limits, &presenter);
+    let ground = Ground { facts, head: facts, seen: facts, book, limits, presenter };
     let asks = asks(&desk, if size > 100_000 { 100_000 } else { 1000 });
     // A claim comes with its request, so only what it names is read from far.
     let claim = |user: usize| Claim { delegation: Some(leaves[user]), ..Claim::default() };

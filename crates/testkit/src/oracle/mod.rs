@@ -77,8 +77,8 @@ pub struct Oracle {
     schema: Schema,
     live: Vec<Relationship>,
     atoms: Vec<Atom>,
-    /// One per atom; with withheld usersets two, those that read all edges in the second half.
     numbers: BTreeMap<Atom, usize>,
+    /// One per atom; with withheld usersets two, those that read all edges in the second half.
     formulas: Vec<Formula>,
 }
 
