@@ -183,9 +183,8 @@ fn next(lookup: Lookup) -> Result<Page<Lookup, LookupResourcesResponse>, Status>
     let (messages, after, stage) = match stage {
         Stage::Found(listed) => {
             let (messages, after) = found_page(&listed, &question, &scope, after, wanted)?;
-            // Its limit ends the call here, and there is more.
+            // Its limit ends the call here, and the client may go on.
             if left.is_some_and(|left| left as usize <= messages.len())
-                && after.map(|after| after.0) < listed.found.all.max()
                 && let Some(asked) = &listed.asked
             {
                 question.state.found.keep(asked.clone(), Arc::clone(&listed.found));
