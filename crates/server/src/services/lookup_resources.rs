@@ -193,9 +193,8 @@ fn next<G: GatheredResources>(lookup: Lookup) -> Result<Page<Lookup, G::Part>, S
     let (told, stage) = match stage {
         Stage::Found(listed) => {
             let told = found_page(&listed, &question, &scope, &mut after, wanted, &mut gathered)?;
-            // Its limit ends the call here, and there is more.
+            // Its limit ends the call here, and the client may go on.
             if left.is_some_and(|left| left as usize <= told)
-                && after.map(|after| after.0) < listed.found.all.max()
                 && let Some(asked) = &listed.asked
             {
                 question.state.found.keep(asked.clone(), Arc::clone(&listed.found));
