@@ -131,6 +131,12 @@ async fn the_real_spicedb_says_the_same() {
         println!("SKIPPED: PEMBA_ORACLE=skip, the errors were not compared with the real SpiceDB");
         return;
     };
+    if oracle.kind == Kind::Library {
+        println!(
+            "SKIPPED: the library lacks many calls and all details, the errors were not compared with it"
+        );
+        return;
+    }
     let server = ServerProcess::start(None, &["--query-steps-max", STEPS_MAX]);
     let ours = Caller::new(&server.endpoint(), Some(&bearer()));
     let theirs = Caller::new(&oracle.endpoint, Some("Bearer errors"));
@@ -141,8 +147,6 @@ async fn the_real_spicedb_says_the_same() {
     for row in rows() {
         let (here, there) = (ours.fault(&row.call).await, theirs.fault(&row.call).await);
         let same = match (&here, &there) {
-            // The library tells the code alone.
-            (Some(here), Some(there)) if oracle.kind == Kind::Library => here.code == there.code,
             (Some(here), Some(there)) => here.same(there),
             (here, there) => here.is_none() && there.is_none(),
         };
@@ -157,10 +161,8 @@ async fn the_real_spicedb_says_the_same() {
     }
     println!("{} errors compared, {} differ on purpose", rows().len(), found.len());
     assert!(failures.is_empty(), "{} differences:\n{}", failures.len(), failures.join("\n"));
-    if oracle.kind == Kind::Binary {
-        let stale: Vec<_> = DIFFERS.iter().filter(|(name, _)| !found.contains(name)).collect();
-        assert!(stale.is_empty(), "these do not differ: {stale:?}");
-    }
+    let stale: Vec<_> = DIFFERS.iter().filter(|(name, _)| !found.contains(name)).collect();
+    assert!(stale.is_empty(), "these do not differ: {stale:?}");
 }
 
 fn question() -> Call {
