@@ -105,6 +105,6 @@ mod tests {
         let mut alone = Chunks::default();
         alone.push(long.clone());
         assert_eq!(frames(&parts(alone)), [long]);
-        assert_eq!(parts(Chunks::default()), [Bytes::new(); 0]);
+        assert!(parts(Chunks::default()).is_empty());
     }
 }

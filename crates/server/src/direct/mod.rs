@@ -4,6 +4,9 @@
 //! trace or anything unknown. Of everything else `read` says `None`, and the generated code decides about it, from whether
 //! it is a message at all to the error that its sender is told. So there is one place where the two part, and nothing to
 //! keep alike but this: what is read here is what the generated code reads, and it breaks no rule.
+//!
+//! Answers are written into the frames that are sent, streams in chunks of many frames: to the byte what the generated code
+//! would have written.
 
 mod answer;
 mod bulk;

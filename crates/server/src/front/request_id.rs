@@ -56,7 +56,6 @@ impl RequestIds {
 
 /// The last digit of a number.
 fn hexadecimal(number: u64) -> u8 {
-    #[expect(clippy::cast_possible_truncation, reason = "it is below 16")]
     let digit = (number & 15) as u8;
     digit + if digit < 10 { b'0' } else { b'a' - 10 }
 }

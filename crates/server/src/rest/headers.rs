@@ -18,8 +18,6 @@ const METADATA_PREFIX: &str = "grpc-metadata-";
 const OWN_PREFIX: &str = "pemba-";
 /// Before the name of trailing metadata.
 const TRAILER_PREFIX: &str = "grpc-trailer-";
-/// The deadline of a call.
-
 /// Metadata of the connection or of the framing, which a caller cannot set.
 const RESERVED: [&str; 8] = [
     "connection",

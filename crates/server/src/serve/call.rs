@@ -38,6 +38,10 @@ pub(super) struct Calls {
 const SHARE: usize = 4;
 
 /// An answer, mostly there at once.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box costs an allocation a call"
+)]
 pub(super) enum Call {
     Now(Option<Response<AnswerBody>>),
     Later(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),

@@ -142,3 +142,12 @@ where
         written
     }
 }
+
+impl<C> Drop for Serving<C>
+where
+    C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
+{
+    fn drop(&mut self) {
+        self.inline.clear();
+    }
+}

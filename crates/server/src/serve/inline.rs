@@ -44,6 +44,12 @@ impl Inline {
         true
     }
 
+    /// Drops what was begun: a call keeps what holds it, so that a connection that ends must let go of its calls.
+    pub(super) fn clear(&self) {
+        let left = std::mem::take(&mut *self.begun.lock());
+        drop(left);
+    }
+
     /// Whether something is left for another turn.
     pub(super) fn is_waiting(&self) -> bool {
         !self.begun.lock().is_empty()
@@ -55,6 +61,15 @@ mod tests {
     use std::sync::atomic::{AtomicUsize, Ordering};
 
     use super::*;
+
+    #[test]
+    fn what_is_left_at_the_end_is_dropped() {
+        let (inline, held) = (Inline::default(), Arc::new(()));
+        let (itself, holding) = (inline.clone(), Arc::clone(&held));
+        inline.execute(async move { drop((itself, holding)) });
+        inline.clear();
+        assert_eq!((Arc::strong_count(&held), inline.is_waiting()), (1, false));
+    }
 
     #[tokio::test]
     async fn a_turn_has_room_for_so_many_and_what_waits_has_a_task() {
