@@ -84,6 +84,11 @@ impl View {
         self.version.snapshot.names().object_id(object_type, ordinal)
     }
 
+    /// Asks the processor for the id of an object that will be asked for soon.
+    pub fn prefetch_object_id(&self, object_type: TypeId, ordinal: Ordinal) {
+        self.version.snapshot.names().prefetch(object_type, ordinal);
+    }
+
     /// Whether the subject has the relation or permission on the resource.
     pub fn check(
         &self,

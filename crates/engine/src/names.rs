@@ -143,6 +143,15 @@ impl Names {
         self.types.get(object_type.0)?.name(ordinal.0)
     }
 
+    /// Asks the processor for the id of an object that will be asked for soon.
+    pub fn prefetch(&self, object_type: TypeId, ordinal: Ordinal) {
+        if let Some(names) = self.types.get(object_type.0)
+            && let Some(place) = names.place(ordinal.0)
+        {
+            let _ = names.arena.begin(place);
+        }
+    }
+
     /// How many objects of a type there are; their ordinals are those below.
     pub fn len(&self, object_type: TypeId) -> u32 {
         self.types.get(object_type.0).map_or(0, |names| names.count.load(Ordering::Acquire))
@@ -242,10 +251,15 @@ impl TypeNames {
     }
 
     fn name(&self, ordinal: u32) -> Option<&str> {
-        let page = self.index.get(ordinal / PAGE)?;
-        let place = Place::new(page.get((ordinal % PAGE) as usize)?.load(Ordering::Acquire))?;
+        let place = self.place(ordinal)?;
         // SAFETY: the index holds only places of this arena, each stored with a release after its push.
         unsafe { self.arena.record(place) }.map(|record| record.name)
+    }
+
+    /// Where the record of an ordinal is.
+    fn place(&self, ordinal: u32) -> Option<Place> {
+        let page = self.index.get(ordinal / PAGE)?;
+        Place::new(page.get((ordinal % PAGE) as usize)?.load(Ordering::Acquire))
     }
 
     /// The record of a name's newest incarnation: its place and its ordinal.

@@ -28,6 +28,9 @@ use crate::status::plain;
 use crate::stream::{GatheredResources, Outgoing, Page};
 use crate::validate::{self, Path};
 
+/// Ids that the processor is asked for before the one that is written: each is somewhere else in memory.
+const IDS_AHEAD: usize = 16;
+
 /// What is asked.
 struct Question {
     state: Arc<State>,
@@ -248,7 +251,16 @@ fn found_page(
     let mut missing = missing(listed, question, &page)?.into_iter();
     let mut cursors = scope.at(listed.basis.view.revision());
     let has_conditional = !listed.found.set.conditional.is_empty();
-    for ordinal in &page {
+    let soon = |ordinal: Ordinal| {
+        if let Some(resource_type) = listed.found.set.resource_type {
+            listed.basis.view.prefetch_object_id(resource_type, ordinal);
+        }
+    };
+    page.iter().take(IDS_AHEAD).copied().for_each(soon);
+    for (at, ordinal) in page.iter().enumerate() {
+        if let Some(ahead) = page.get(at + IDS_AHEAD) {
+            soon(*ahead);
+        }
         let is_conditional = has_conditional && listed.found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
         let id = id(listed, question, *ordinal)?;

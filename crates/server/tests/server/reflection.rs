@@ -224,3 +224,114 @@ async fn the_deprecated_twins_answer_the_same() {
     assert_eq!(caveat.expression, "level > 4");
     assert!(answer.read_at.is_some());
 }
+
+/// A schema, and one that differs from it in each of the 19 ways once.
+const KINDS_BEFORE: &str = "caveat kept(one int, gone int) { one + gone > 1 }
+caveat dropped(one int) { one > 1 }
+// old
+definition user {}
+definition robot {}
+definition leaving {}
+definition doc {
+  relation owner: user | robot with dropped
+  relation lost: user
+  // x
+  relation told: user with kept
+  permission view = owner
+  // p
+  permission see = owner
+  permission away = owner
+}";
+const KINDS_AFTER: &str = "// c
+caveat kept(one bool, more int) { one && more > 1 }
+caveat fresh(one int) { one > 1 }
+// new
+definition user {}
+definition robot {}
+definition coming {}
+definition doc {
+  relation owner: user | user:*
+  relation found: user
+  // y
+  relation told: user with kept
+  permission view = owner + told
+  // q
+  permission see = owner
+  permission here = owner
+}";
+
+/// A change as its kind, the name of what changed, and what the kind says beside it.
+fn told(diff: Diff) -> (&'static str, String) {
+    let subject = |change: wire::ReflectionRelationSubjectTypeChange| {
+        let subject = change.changed_subject_type.unwrap();
+        let (name, caveat) = (subject.subject_definition_name, subject.optional_caveat_name);
+        format!("{} {name} {:?} {caveat}", change.relation.unwrap().name, subject.typeref.unwrap())
+    };
+    let parameter =
+        |it: wire::ReflectionCaveatParameter| format!("{} {} {}", it.parent_caveat_name, it.name, it.r#type);
+    match diff {
+        Diff::DefinitionAdded(it) => ("DefinitionAdded", it.name),
+        Diff::DefinitionRemoved(it) => ("DefinitionRemoved", it.name),
+        Diff::DefinitionDocCommentChanged(it) => ("DefinitionDocCommentChanged", it.name + " " + &it.comment),
+        Diff::RelationAdded(it) => ("RelationAdded", it.parent_definition_name + "#" + &it.name),
+        Diff::RelationRemoved(it) => ("RelationRemoved", it.parent_definition_name + "#" + &it.name),
+        Diff::RelationDocCommentChanged(it) => ("RelationDocCommentChanged", it.name + " " + &it.comment),
+        Diff::RelationSubjectTypeAdded(it) => ("RelationSubjectTypeAdded", subject(it)),
+        Diff::RelationSubjectTypeRemoved(it) => ("RelationSubjectTypeRemoved", subject(it)),
+        Diff::PermissionAdded(it) => ("PermissionAdded", it.parent_definition_name + "#" + &it.name),
+        Diff::PermissionRemoved(it) => ("PermissionRemoved", it.parent_definition_name + "#" + &it.name),
+        Diff::PermissionDocCommentChanged(it) => ("PermissionDocCommentChanged", it.name + " " + &it.comment),
+        Diff::PermissionExprChanged(it) => ("PermissionExprChanged", it.name),
+        Diff::CaveatAdded(it) => ("CaveatAdded", it.name),
+        Diff::CaveatRemoved(it) => ("CaveatRemoved", it.name),
+        Diff::CaveatDocCommentChanged(it) => ("CaveatDocCommentChanged", it.name + " " + &it.comment),
+        Diff::CaveatExprChanged(it) => ("CaveatExprChanged", it.name + " " + &it.expression),
+        Diff::CaveatParameterAdded(it) => ("CaveatParameterAdded", parameter(it)),
+        Diff::CaveatParameterRemoved(it) => ("CaveatParameterRemoved", parameter(it)),
+        Diff::CaveatParameterTypeChanged(it) => {
+            let previous = it.previous_type;
+            ("CaveatParameterTypeChanged", parameter(it.parameter.unwrap()) + " was " + &previous)
+        }
+    }
+}
+
+#[tokio::test]
+#[expect(deprecated, reason = "older clients call the twin")]
+async fn each_of_the_19_kinds_of_change_is_told_and_by_the_deprecated_twin_too() {
+    let harness = Harness::start_with(Limits::default(), |_| ()).await;
+    harness.write_schema(KINDS_BEFORE).await.unwrap();
+    let diffs = diff(&harness, KINDS_AFTER).await.unwrap();
+    let found: Vec<_> = diffs.iter().cloned().map(told).collect();
+    let found: Vec<_> = found.iter().map(|(kind, what)| (*kind, what.as_str())).collect();
+    assert_eq!(
+        found,
+        [
+            ("DefinitionAdded", "coming"),
+            ("DefinitionRemoved", "leaving"),
+            ("CaveatAdded", "fresh"),
+            ("CaveatRemoved", "dropped"),
+            ("RelationRemoved", "doc#lost"),
+            ("RelationAdded", "doc#found"),
+            ("PermissionRemoved", "doc#away"),
+            ("PermissionAdded", "doc#here"),
+            ("PermissionExprChanged", "view"),
+            ("PermissionDocCommentChanged", "see // q"),
+            ("RelationSubjectTypeRemoved", "owner robot IsTerminalSubject(false) dropped"),
+            ("RelationSubjectTypeAdded", "owner user IsPublicWildcard(true) "),
+            ("RelationDocCommentChanged", "told // y"),
+            ("DefinitionDocCommentChanged", "user // new"),
+            ("CaveatDocCommentChanged", "kept // c"),
+            ("CaveatParameterRemoved", "kept gone int"),
+            ("CaveatParameterAdded", "kept more int"),
+            ("CaveatParameterTypeChanged", "kept one bool was int"),
+            ("CaveatExprChanged", "kept one && more > 1"),
+        ]
+    );
+    // The messages of both have the same fields under the same numbers.
+    let request =
+        wire::ExperimentalDiffSchemaRequest { comparison_schema: KINDS_AFTER.into(), ..Default::default() };
+    let twin = experimental(&harness).experimental_diff_schema(request).await.unwrap().into_inner();
+    let encoded: Vec<Vec<u8>> = twin.diffs.iter().map(prost::Message::encode_to_vec).collect();
+    let expected = diffs.into_iter().map(|diff| wire::ReflectionSchemaDiff { diff: Some(diff) });
+    assert_eq!(encoded, expected.map(|diff| prost::Message::encode_to_vec(&diff)).collect::<Vec<_>>());
+}
