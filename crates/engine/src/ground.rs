@@ -142,7 +142,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
         let mut children = Vec::new();
         if specialised.is_own(predicate) {
             let own = self.domain.itself(object);
-            if own == D::Value::top() {
+            if own.is_final() {
                 return Ok(Node::Known(own));
             }
             children.push(self.known(own, Vec::new()));
@@ -153,7 +153,7 @@ impl<'a, 'b, G: Graph, D: Domain<G>> Grounding<'a, 'b, G, D> {
             Some(Lowered::Relation(plan)) => {
                 let mut reasons = Vec::new();
                 let leaf = self.domain.leaf(self.graph, plan, object, self.reading, &mut reasons)?;
-                if leaf == D::Value::top() {
+                if leaf.is_final() {
                     return Ok(Node::Known(leaf));
                 }
                 if !leaf.is_bottom() {

@@ -20,6 +20,10 @@ pub(crate) trait Value: Clone + PartialEq {
     fn meet(&mut self, other: &Self);
     /// Who is left out.
     fn negated(&self) -> Self;
+    /// Whether nothing that is joined changes it.
+    fn is_final(&self) -> bool {
+        *self == Self::top()
+    }
     /// Whether both say the same of every subject, however they came to it.
     fn agrees(&self, other: &Self) -> bool {
         self == other

@@ -169,6 +169,11 @@ impl Value for Subjects {
         }
     }
 
+    fn is_final(&self) -> bool {
+        // What everybody has, some may have by name too.
+        false
+    }
+
     fn agrees(&self, other: &Self) -> bool {
         // A grant by name that may or may not count is no contradiction where the value is the same with and without it.
         self.definite == other.definite && self.possible == other.possible

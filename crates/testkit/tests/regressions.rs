@@ -182,3 +182,41 @@ fn a_wildcard_with_conditional_exclusions_is_a_set_of_values() {
     assert_eq!(answer(&case, "page:half", "view", "user:never"), Ok(Permissionship::Conditional));
     assert_eq!(answer(&case, "page:half", "view", "user:named"), Ok(Permissionship::Yes));
 }
+
+/// Whom a group of the ring names is told beside the wildcard that gives everybody the same.
+#[test]
+fn a_subject_named_behind_a_wildcard_under_exclusions_is_listed() {
+    let schema = "definition group {
+            relation member: group#view | group:* | group
+            permission view = member - (member - member)
+        }";
+    let relationships = [
+        "group:b#member@group:c",
+        "group:d#member@group:e#view",
+        "group:a#member@group:b#view",
+        "group:a#member@group:*",
+        "group:a#member@group:e#view",
+        "group:b#member@group:d#view",
+    ];
+    let case = scenario(schema, &relationships, NOW, &[]);
+    agrees(&case);
+    let history = replay(&case);
+    let scene = history.scene(&case, 1, case.instants[0]);
+    let snapshot = scene.snapshot;
+    for name in ["member", "view"] {
+        let object = parse_object("group:a").unwrap();
+        let context = scene.context();
+        let found = pemba_engine::lookup_subjects(
+            snapshot,
+            snapshot.program(),
+            &object,
+            name,
+            "group",
+            None,
+            &context,
+        )
+        .unwrap();
+        assert_eq!(found.wildcard.0, Permissionship::Yes);
+        assert_eq!(found.concrete.len(), 1, "{name}: {:?}", found.concrete);
+    }
+}
