@@ -23,7 +23,6 @@ struct Size<'a> {
     measuring: &'a Measuring,
     scale: u64,
     count: f64,
-    checks: Vec<Prepared>,
     outcome: &'a mut Outcome,
 }
 
@@ -62,12 +61,11 @@ fn one_size(
     let empty = resident(&server)?;
     let loaded = setup::load(&server.target, workload.schema(), workload.relationships())?;
     let count = loaded.relationships as f64;
-    let mut size = Size { measuring, scale: loaded.relationships, count, checks, outcome };
-    ready(&server, &size.checks)?;
+    let mut size = Size { measuring, scale: loaded.relationships, count, outcome };
+    ready(&server, &checks)?;
     size.row("bulk import", &format!("{:.0}/s", count / loaded.took.as_secs_f64()));
     let bytes = resident(&server)?.saturating_sub(empty) as f64 / count;
     size.row("resident a relationship, after the import", &format!("{bytes:.0} B"));
-    let checks = size.checks.clone();
     size.flow("check, uniform cold", &server, (&checks, SHAPE), FlowReport::per_second, "/s")?;
     size.flow(
         "bulk of 100, 4 x 4",
@@ -89,7 +87,7 @@ fn one_size(
     server.process.stop()?;
     let bytes = folder_bytes(data)? as f64 / count;
     size.row("on disk a relationship", &format!("{bytes:.0} B"));
-    size.restarted(binary, data)
+    size.restarted(binary, data, &checks)
 }
 
 impl Size<'_> {
@@ -117,10 +115,10 @@ impl Size<'_> {
         Ok(())
     }
 
-    fn restarted(&mut self, binary: &Path, data: &Path) -> Result<()> {
+    fn restarted(&mut self, binary: &Path, data: &Path, checks: &[Prepared]) -> Result<()> {
         let server = servers::pemba(binary, Some(data), self.measuring.server_core)?;
         let started = Instant::now();
-        ready(&server, &self.checks)?;
+        ready(&server, checks)?;
         let took: Duration = server.process.took + started.elapsed();
         let per_million = took.as_secs_f64() / self.count * 1e6;
         self.row("restart", &format!("{:.2} s, {per_million:.2} s a million", took.as_secs_f64()));

@@ -3,21 +3,20 @@
 //!
 //! `cargo bench -p pemba-agents --bench sessions`; as a test it runs on few.
 #![allow(
-    unsafe_code,
     clippy::unwrap_used,
     clippy::indexing_slicing,
     clippy::print_stdout,
     clippy::disallowed_methods,
     clippy::disallowed_types,
     missing_docs,
-    reason = "a benchmark; its allocator counts what is allocated"
+    reason = "a benchmark"
 )]
 
+#[path = "../../engine/benches/counting/mod.rs"]
+mod counting;
 mod fleet;
 
-use std::alloc::{GlobalAlloc, Layout, System};
 use std::collections::VecDeque;
-use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use pemba_agents::authority::{self, Ground, Outcome, Question};
@@ -28,27 +27,8 @@ use pemba_testkit::support_desk::{Principal, SupportDesk, mix};
 
 use fleet::{World, agent, build, by, session};
 
-struct Counting;
-
-static ALLOCATED: AtomicUsize = AtomicUsize::new(0);
-
-// SAFETY: every call is passed on to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        ALLOCATED.fetch_add(layout.size(), Ordering::Relaxed);
-        // SAFETY: as for this function.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, place: *mut u8, layout: Layout) {
-        ALLOCATED.fetch_sub(layout.size(), Ordering::Relaxed);
-        // SAFETY: as for this function.
-        unsafe { System.dealloc(place, layout) }
-    }
-}
-
 #[global_allocator]
-static COUNTING: Counting = Counting;
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// An open session: of which chain, and what its user sees.
 struct Open {
@@ -129,9 +109,9 @@ fn memory(world: &World) -> (u64, usize) {
         before: None,
         after: Some(value.as_slice().into()),
     };
-    let before = ALLOCATED.load(Ordering::Relaxed);
+    let before = counting::live();
     let book = world.documents.iter().fold(Book::default(), |book, one| book.with(&[document(one)]).unwrap());
-    let bytes = ALLOCATED.load(Ordering::Relaxed) - before;
+    let bytes = counting::live() - before;
     assert_eq!(book, world.book);
     (book.len(), bytes)
 }

@@ -1,11 +1,5 @@
 //! What is kept of old revisions: bounded in bytes, measured, and given back when the last reader lets go.
-#![allow(
-    clippy::unwrap_used,
-    clippy::cast_precision_loss,
-    missing_docs,
-    unsafe_code,
-    reason = "tests; the counting allocator hands every call on to the system's"
-)]
+#![allow(clippy::unwrap_used, clippy::cast_precision_loss, missing_docs, reason = "tests")]
 
 #[path = "../../engine/benches/counting/mod.rs"]
 mod counting;

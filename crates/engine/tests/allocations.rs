@@ -1,19 +1,12 @@
 //! A check on plain edges allocates nothing; what else is asked allocates no more than it must.
-#![allow(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    missing_docs,
-    dead_code,
-    unsafe_code,
-    reason = "tests; the counting allocator hands every call on to the system's"
-)]
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, missing_docs, dead_code, reason = "tests")]
 #![cfg(not(loom))]
 
+#[path = "../benches/counting/mod.rs"]
+mod counting;
 #[path = "../benches/desk/mod.rs"]
 mod desk;
 
-use std::alloc::{GlobalAlloc, Layout, System};
-use std::cell::Cell;
 use std::hint::black_box;
 
 use pemba_engine::{Permissionship, SchemaCaveats};
@@ -22,44 +15,14 @@ use crate::desk::{KINDS, asks, build, bulk, context, deciding, items, request};
 
 const SIZE: u64 = 5_000;
 
-thread_local! {
-    static ALLOCATIONS: Cell<u64> = const { Cell::new(0) };
-}
-
-struct Counting;
-
 #[global_allocator]
-static ALLOCATOR: Counting = Counting;
-
-fn count() {
-    ALLOCATIONS.with(|allocations| allocations.set(allocations.get() + 1));
-}
-
-// SAFETY: every call goes to the system's allocator as it came.
-unsafe impl GlobalAlloc for Counting {
-    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.alloc(layout) }
-    }
-
-    unsafe fn dealloc(&self, memory: *mut u8, layout: Layout) {
-        // SAFETY: the caller's promise.
-        unsafe { System.dealloc(memory, layout) }
-    }
-
-    unsafe fn realloc(&self, memory: *mut u8, layout: Layout, size: usize) -> *mut u8 {
-        count();
-        // SAFETY: the caller's promise.
-        unsafe { System.realloc(memory, layout, size) }
-    }
-}
+static ALLOCATOR: counting::Counting = counting::Counting;
 
 /// Allocations of this thread while something runs.
 fn allocations<T>(run: impl FnOnce() -> T) -> (T, u64) {
-    let before = ALLOCATIONS.with(Cell::get);
+    let before = counting::allocations();
     let result = black_box(run());
-    (result, ALLOCATIONS.with(Cell::get) - before)
+    (result, counting::allocations() - before)
 }
 
 #[test]

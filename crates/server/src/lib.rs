@@ -7,6 +7,7 @@
 //! **Invariant: translation only. No authorization logic lives here: every answer is the database's, and every error
 //! gets its gRPC code in `errors` and nowhere else.**
 
+mod accepting;
 mod access;
 mod chains;
 mod consistency;

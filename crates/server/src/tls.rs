@@ -1,6 +1,7 @@
 //! TLS of every interface.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use rustls::crypto::aws_lc_rs;
 use rustls::pki_types::pem::PemObject as _;
@@ -8,11 +9,16 @@ use rustls::pki_types::{CertificateDer, PrivateKeyDer};
 use rustls::server::WebPkiClientVerifier;
 use rustls::server::danger::ClientCertVerifier;
 use rustls::{RootCertStore, ServerConfig};
+use tokio::io::{AsyncRead, AsyncWrite};
+use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use crate::front::Shown;
 use crate::options::{StartError, TlsOptions};
+
+/// Longest handshake.
+const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// Shakes hands with the server's certificate, for connections that speak this protocol, as ALPN names it.
 pub(crate) fn acceptor(tls: &TlsOptions, protocol: &[u8]) -> Result<TlsAcceptor, StartError> {
@@ -32,10 +38,29 @@ pub(crate) fn acceptor(tls: &TlsOptions, protocol: &[u8]) -> Result<TlsAcceptor,
     Ok(TlsAcceptor::from(Arc::new(config)))
 }
 
-/// The certificate that the other side of a connection has shown, if it has shown one.
-pub(crate) fn shown<C>(connection: &TlsStream<C>) -> Option<Arc<Shown>> {
-    let chain = connection.get_ref().1.peer_certificates()?;
-    chain.first().map(|first| Arc::new(Shown::new(first)))
+/// A connection after its handshake, and the certificate that the other side has shown; none where it came to nothing.
+pub(crate) async fn shake_hands<C>(
+    acceptor: &TlsAcceptor,
+    connection: C,
+) -> Option<(TlsStream<C>, Option<Arc<Shown>>)>
+where
+    C: AsyncRead + AsyncWrite + Unpin,
+{
+    match timeout(HANDSHAKE_MAX, acceptor.accept(connection)).await {
+        Ok(Ok(connection)) => {
+            let chain = connection.get_ref().1.peer_certificates();
+            let shown = chain.and_then(|chain| chain.first()).map(|first| Arc::new(Shown::new(first)));
+            Some((connection, shown))
+        }
+        Ok(Err(error)) => {
+            tracing::debug!(%error, "a TLS handshake failed");
+            None
+        }
+        Err(_) => {
+            tracing::debug!("a TLS handshake took too long");
+            None
+        }
+    }
 }
 
 /// Takes connections without a certificate too: their calls need a key.

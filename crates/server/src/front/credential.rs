@@ -1,6 +1,5 @@
 //! What shows who calls: a key in the metadata, or the certificate of the connection.
 
-use std::fmt::Write as _;
 use std::str::FromStr;
 use std::sync::Arc;
 
@@ -69,30 +68,12 @@ impl FromStr for SpiffeId {
     }
 }
 
-/// What a certificate says of its owner.
-#[derive(Debug, Clone)]
-struct Certificate {
-    /// Its digest, and the same in hexadecimal digits.
-    digest: KeyDigest,
-    thumbprint: SmolStr,
-    /// Its SPIFFE id: the one URI name it has. A certificate with several names nobody.
-    spiffe_id: Option<SpiffeId>,
-}
-
-impl Certificate {
-    fn of(certificate: &CertificateDer<'_>) -> Certificate {
-        let digest = KeyDigest::of(certificate);
-        let mut thumbprint = String::new();
-        // Writing to a text does not fail.
-        let _ = write!(thumbprint, "{digest}");
-        Certificate { digest, thumbprint: thumbprint.into(), spiffe_id: spiffe_id(certificate) }
-    }
-}
-
 /// What a connection showed, and whom its calls come from.
 #[derive(Debug)]
 pub(crate) struct Shown {
-    certificate: Certificate,
+    digest: KeyDigest,
+    /// The one URI name of the certificate. One with several has none.
+    spiffe_id: Option<SpiffeId>,
     /// The last client, as configured and with the certificate: a connection has one as a rule.
     last: Mutex<Option<(Arc<Client>, Arc<Client>)>>,
 }
@@ -100,14 +81,14 @@ pub(crate) struct Shown {
 impl Shown {
     /// The first certificate of a chain that the connection has verified.
     pub(crate) fn new(certificate: &CertificateDer<'_>) -> Shown {
-        Shown { certificate: Certificate::of(certificate), last: Mutex::new(None) }
+        let digest = KeyDigest::of(certificate);
+        Shown { digest, spiffe_id: spiffe_id(certificate), last: Mutex::new(None) }
     }
 
     /// What it may be known by, the narrower first.
     pub(super) fn credentials(&self) -> impl Iterator<Item = Credential> + '_ {
-        let certificate = Credential::Certificate(self.certificate.digest);
-        let spiffe_id = self.certificate.spiffe_id.clone().map(Credential::SpiffeId);
-        std::iter::once(certificate).chain(spiffe_id)
+        let spiffe_id = self.spiffe_id.clone().map(Credential::SpiffeId);
+        std::iter::once(Credential::Certificate(self.digest)).chain(spiffe_id)
     }
 
     /// The client as it calls over this connection.
@@ -118,7 +99,7 @@ impl Shown {
         {
             return Arc::clone(calling);
         }
-        let certificate = Some(self.certificate.thumbprint.clone());
+        let certificate = Some(self.digest.to_string().into());
         let calling = Arc::new(Client { certificate, ..Client::clone(client) });
         *last = Some((Arc::clone(client), Arc::clone(&calling)));
         calling
@@ -166,20 +147,21 @@ mod tests {
         assert!(long.parse::<SpiffeId>().is_err());
     }
 
-    fn certificate(uris: &[&str]) -> Certificate {
+    fn certificate(uris: &[&str]) -> Shown {
         let mut params = rcgen::CertificateParams::default();
         params.subject_alt_names =
             uris.iter().map(|uri| rcgen::SanType::URI((*uri).try_into().unwrap())).collect();
         let key = rcgen::KeyPair::generate().unwrap();
-        Certificate::of(params.self_signed(&key).unwrap().der())
+        Shown::new(params.self_signed(&key).unwrap().der())
     }
 
     #[test]
     fn a_certificate_has_the_spiffe_id_that_is_its_only_uri() {
         let found = certificate(&["spiffe://example.org/agents/triage"]);
         assert_eq!(found.spiffe_id, "spiffe://example.org/agents/triage".parse().ok());
-        assert_eq!(found.thumbprint.len(), 64);
-        assert_eq!(found.thumbprint.parse(), Ok(found.digest));
+        let thumbprint = found.by(&Arc::new(Client::unrestricted("triage"))).certificate.clone().unwrap();
+        assert_eq!(thumbprint.len(), 64);
+        assert_eq!(thumbprint.parse(), Ok(found.digest));
         assert_eq!(certificate(&[]).spiffe_id, None);
         assert_eq!(certificate(&["https://example.org/a"]).spiffe_id, None);
         let two = ["spiffe://example.org/a", "spiffe://example.org/b"];

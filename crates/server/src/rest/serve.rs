@@ -11,20 +11,18 @@ use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::{Sleep, sleep, timeout};
-use tokio_stream::{Stream, StreamExt as _};
+use tokio::time::{Sleep, sleep};
+use tokio_stream::Stream;
 use tonic::service::Routes;
 
 use super::call::{Calls, respond};
 use super::table::Table;
+use crate::accepting::serve_each;
 use crate::front::Front;
-use crate::tls::shown;
+use crate::tls::shake_hands;
 
 /// Longest wait for the headers of a request, the pause before it included.
 const HEADERS_WAIT_MAX: Duration = Duration::from_secs(60);
-/// Longest TLS handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 /// Largest list of request headers, and what is read at once.
 const BUFFER_MAX_BYTES: usize = 64 * 1024;
 
@@ -45,28 +43,14 @@ impl Gateway {
     pub(crate) async fn serve<C>(
         self,
         connections: impl Stream<Item = Result<C>>,
-        mut stopping: watch::Receiver<bool>,
+        stopping: watch::Receiver<bool>,
     ) where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        tokio::pin!(connections);
-        let mut open = JoinSet::new();
-        loop {
-            let stop = stopping.clone();
-            tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => break,
-                Some(_) = open.join_next(), if !open.is_empty() => {}
-                connection = connections.next() => match connection {
-                    Some(Ok(connection)) => {
-                        let (table, calls) = (Arc::clone(&self.table), self.calls.clone());
-                        open.spawn(serve_connection(table, calls, connection, stop));
-                    }
-                    Some(Err(error)) => tracing::debug!(%error, "a connection was lost before it began"),
-                    None => break,
-                },
-            }
-        }
-        while open.join_next().await.is_some() {}
+        let serve = |connection, stop| {
+            serve_connection(Arc::clone(&self.table), self.calls.clone(), connection, stop)
+        };
+        serve_each(connections, stopping, serve).await;
     }
 }
 
@@ -82,13 +66,9 @@ async fn serve_connection<C>(
     let Some(acceptor) = table.tls.clone() else {
         return serve_requests(table, calls, connection, stopping).await;
     };
-    match timeout(HANDSHAKE_MAX, acceptor.accept(connection)).await {
-        Ok(Ok(connection)) => {
-            calls.shown = shown(&connection);
-            serve_requests(table, calls, connection, stopping).await;
-        }
-        Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-        Err(_) => tracing::debug!("a TLS handshake took too long"),
+    if let Some((connection, shown)) = shake_hands(&acceptor, connection).await {
+        calls.shown = shown;
+        serve_requests(table, calls, connection, stopping).await;
     }
 }
 

@@ -10,15 +10,14 @@ use hyper::server::conn::http2;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::sync::watch;
-use tokio::task::JoinSet;
-use tokio::time::timeout;
 use tokio_rustls::TlsAcceptor;
-use tokio_stream::{Stream, StreamExt as _};
+use tokio_stream::Stream;
 
 use super::call::Calls;
 use super::inline::Inline;
+use crate::accepting::serve_each;
 use crate::front::Shown;
-use crate::tls::shown;
+use crate::tls::shake_hands;
 
 /// Flow-control windows: large enough that a bulk request does not wait for the reader.
 const STREAM_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -28,8 +27,6 @@ const HEADERS_MAX_BYTES: u32 = 16 * 1024;
 /// Silence after which a connection is pinged, and the wait for the answer.
 const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(30);
 const KEEPALIVE_WAIT_MAX: Duration = Duration::from_secs(20);
-/// Longest TLS handshake.
-const HANDSHAKE_MAX: Duration = Duration::from_secs(10);
 
 /// What the connections of one worker are served with.
 #[derive(Clone)]
@@ -45,27 +42,11 @@ impl Grpc {
     pub(super) async fn serve<C>(
         self,
         connections: impl Stream<Item = Result<C>>,
-        mut stopping: watch::Receiver<bool>,
+        stopping: watch::Receiver<bool>,
     ) where
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
-        tokio::pin!(connections);
-        let mut open = JoinSet::new();
-        loop {
-            let stop = stopping.clone();
-            tokio::select! {
-                _ = stopping.wait_for(|stopping| *stopping) => break,
-                Some(_) = open.join_next(), if !open.is_empty() => {}
-                connection = connections.next() => match connection {
-                    Some(Ok(connection)) => {
-                        open.spawn(self.clone().connection(connection, stop));
-                    }
-                    Some(Err(error)) => tracing::debug!(%error, "a connection was lost before it began"),
-                    None => break,
-                },
-            }
-        }
-        while open.join_next().await.is_some() {}
+        serve_each(connections, stopping, |connection, stop| self.clone().connection(connection, stop)).await;
     }
 
     async fn connection<C>(self, connection: C, stopping: watch::Receiver<bool>)
@@ -73,13 +54,8 @@ impl Grpc {
         C: AsyncRead + AsyncWrite + Unpin + Send + 'static,
     {
         let Some(acceptor) = self.tls.clone() else { return self.frames(connection, None, stopping).await };
-        match timeout(HANDSHAKE_MAX, acceptor.accept(connection)).await {
-            Ok(Ok(connection)) => {
-                let shown = shown(&connection);
-                self.frames(connection, shown, stopping).await;
-            }
-            Ok(Err(error)) => tracing::debug!(%error, "a TLS handshake failed"),
-            Err(_) => tracing::debug!("a TLS handshake took too long"),
+        if let Some((connection, shown)) = shake_hands(&acceptor, connection).await {
+            self.frames(connection, shown, stopping).await;
         }
     }
 
