@@ -102,6 +102,13 @@ fn check(text: &str) -> Step {
     Step::Check(Item { resource, permission: relation, subject, context: Context::new() }, At::Head)
 }
 
+/// A bulk check whose every item breaks two rules.
+fn broken(items: usize) -> Step {
+    let (resource, subject) = (Object::new("Bad!", "a"), subject_of("user:"));
+    let item = Item { resource, permission: "view".to_owned(), subject, context: Context::new() };
+    Step::Bulk(vec![item; items])
+}
+
 fn create(edge: Edge) -> Step {
     Step::Write { updates: vec![(Operation::Create, edge)], preconditions: Vec::new() }
 }
@@ -188,6 +195,7 @@ fn questions() -> Vec<RuleCase> {
             resources("share", "folder:b", Context::new()),
         ),
         ("large-contexts-are-refused-by-every-call", Vec::new(), resources("view", "user:a", much)),
+        ("many-broken-rules-are-told-as-far-as-headers-take-them", Vec::new(), broken(20)),
         ("a-wildcard-is-no-resource", Vec::new(), subjects("folder:*", "view", "user")),
         (
             "a-filter-for-a-permission-finds-nothing",

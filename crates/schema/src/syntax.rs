@@ -167,6 +167,8 @@ pub struct CaveatNode {
     pub parameters_complete: bool,
     /// Between the braces; `None` when there is no condition.
     pub body: Option<Span>,
+    /// The condition within the body, without the comments before and after it; empty when there is nothing else.
+    pub expression: Span,
     /// Everything from the keyword to the closing brace.
     pub span: Span,
 }

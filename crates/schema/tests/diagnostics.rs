@@ -172,6 +172,7 @@ const REFUSED: &[(&str, &str)] = &[
     ("caveat odd(n int, n int) { n == 1 }", "1:19 duplicate-parameter"),
     ("caveat odd(n int) { }", "1:8 empty-caveat"),
     ("caveat odd(n int) { /* n */ }", "1:8 empty-caveat"),
+    ("caveat odd(n int) { n == /* n */ 1 }", "1:26 caveat-syntax, 1:32 caveat-syntax, 1:34 caveat-syntax"),
     ("caveat odd(n int) { n == {1: 2}", "1:8 unclosed-caveat"),
     ("caveat odd(n int) { n == 1\ndefinition user {}", "1:8 unclosed-caveat"),
     ("caveat odd(n int)\ndefinition user {}", "1:18 expected-token"),
@@ -438,6 +439,23 @@ fn findings_propose_near_names_and_carry_facts() {
         ]
     );
     assert_eq!(facts("caveat odd() { true }"), [fact("caveat_name", "odd")]);
+}
+
+#[test]
+fn comments_of_both_kinds_may_stand_around_a_condition() {
+    for body in [
+        "/* m */ n == 1",
+        "n == 1 /* m */",
+        "n == 1 /* } */ /* m */",
+        "// m\n n == 1\n/* m */\n",
+        "\n/* { */\nn == 1 // m\n// m\n",
+        "n == // m\n 1",
+    ] {
+        check(&format!("caveat odd(n int) {{{body}}}"), "");
+    }
+    let schema = compile("caveat odd(n int) { /* m */ n == 1 /* m */ }").unwrap().schema;
+    assert_eq!(schema.caveats["odd"].expression, "n == 1");
+    check("caveat odd(n int) { /* m */ n == m /* m */ }", "1:34 caveat-unknown-name");
 }
 
 #[test]

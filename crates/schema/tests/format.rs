@@ -67,6 +67,10 @@ fn comments_stay_where_they_belong() {
 #[test]
 fn conditions_keep_their_lines() {
     check(
+        "caveat odd(n int) { /* m */ n == 1 /* } */\n// m\n}",
+        "caveat odd(n int) {\n\t/* m */ n == 1 /* } */\n\t// m\n}\n",
+    );
+    check(
         "caveat odd(  n int ,m map< any >){ n==1&&m=={} }",
         "caveat odd(n int, m map<any>) {\n\tn==1&&m=={}\n}\n",
     );

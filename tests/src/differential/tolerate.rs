@@ -23,6 +23,8 @@ pub struct Meant {
     pub ends: bool,
 }
 
+/// Bytes that an error of Pemba's may spend on broken rules.
+const VIOLATIONS_MAX_BYTES: usize = 2560;
 /// Most bytes that a request's context may have.
 const CONTEXT_MAX_BYTES: usize = 4096;
 
@@ -116,6 +118,9 @@ pub(super) fn plain(asked: &Asked<'_>, step: &Step, ours: &Answer, theirs: &Answ
             {
                 return meant("permissions-that-only-name-each-other-have-a-code");
             }
+            if tells_the_first(ours, theirs) {
+                return meant("many-broken-rules-are-told-as-far-as-headers-take-them");
+            }
             whole_number(step, ours).or_else(|| refused_by_field(step, ours))
         }
         (_, Answer::Fault(theirs)) => only_theirs(asked, step, theirs),
@@ -128,6 +133,19 @@ pub(super) fn plain(asked: &Asked<'_>, step: &Step, ours: &Answer, theirs: &Answ
         }
         _ => None,
     }
+}
+
+/// Whether Pemba tells as many of the broken rules as it has room for, the first ones, and counts the rest.
+fn tells_the_first(ours: &Fault, theirs: &Fault) -> bool {
+    let (told, all) = (&ours.violations, &theirs.violations);
+    let Some(next) = all.get(told.len()).filter(|_| all.starts_with(told)) else { return false };
+    let taken: usize = told.iter().chain([next]).map(prost::Message::encoded_len).sum();
+    let counted = || {
+        let (named, left) = ours.message.rsplit_once("; and ")?;
+        let left: usize = left.strip_suffix(" more")?.parse().ok()?;
+        Some(named.matches("; `").count() + 1 + left)
+    };
+    ours.code == theirs.code && taken > VIOLATIONS_MAX_BYTES && counted() == Some(all.len())
 }
 
 /// Whether a schema that was refused for a relationship with a wildcard allows that wildcard: only the type without it

@@ -109,7 +109,7 @@ fn caveat(node: &CaveatNode, text: &str) -> Option<Caveat> {
             parameter_type: parameter.parameter_type.clone().unwrap_or(ParameterType::Any),
         })
         .collect();
-    let expression = node.body.map_or("", |body| body.text(text).trim()).to_owned();
+    let expression = node.expression.text(text).to_owned();
     let caveat = Caveat::new(node.name.text.clone(), parameters, expression).ok()?;
     Some(Caveat { doc: node.doc.clone(), ..caveat })
 }

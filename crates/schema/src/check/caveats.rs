@@ -7,7 +7,6 @@ use pemba_model::{Diagnostic, SmolStr, Span};
 
 use super::World;
 use crate::findings::{Findings, shown};
-use crate::lexer::{TokenKind, lex};
 use crate::schema::ParameterType;
 use crate::syntax::CaveatNode;
 
@@ -52,8 +51,10 @@ fn is_identifier(text: &str) -> bool {
 }
 
 fn check_condition(world: &World<'_>, name: &SmolStr, caveat: &CaveatNode, findings: &mut Findings) {
-    let Some(body) = caveat.body else { return };
-    let source = body.text(world.text).trim();
+    if caveat.body.is_none() {
+        return;
+    }
+    let source = caveat.expression.text(world.text);
     let about = |finding: Diagnostic| finding.with("caveat_name", name.as_str());
     let chars = source.chars().count();
     if chars > CAVEAT_SOURCE_MAX_CHARS {
@@ -63,7 +64,7 @@ fn check_condition(world: &World<'_>, name: &SmolStr, caveat: &CaveatNode, findi
         findings.add(about(Diagnostic::error("caveat-too-long", caveat.name.span, message)));
         return;
     }
-    if is_blank(source) {
+    if source.is_empty() {
         let message = format!("the caveat `{name}` has no condition");
         findings.add(about(Diagnostic::error("empty-caveat", caveat.name.span, message)));
         return;
@@ -80,7 +81,7 @@ fn check_condition(world: &World<'_>, name: &SmolStr, caveat: &CaveatNode, findi
     if parameters.len() > CAVEAT_PARAMETERS_MAX || !caveat.parameters_complete {
         return;
     }
-    let start = body.start + body.text(world.text).find(source).unwrap_or(0);
+    let start = caveat.expression.start;
     match pemba_cel::compile(source, &parameters) {
         Ok(program) => check_use(name, caveat, &program.referenced(), findings),
         Err(faults) => {
@@ -105,13 +106,4 @@ fn check_use(name: &SmolStr, caveat: &CaveatNode, used: &[SmolStr], findings: &m
             );
         }
     }
-}
-
-/// Whether a condition is empty or only comments.
-fn is_blank(source: &str) -> bool {
-    let lexed = lex(source);
-    lexed
-        .tokens
-        .iter()
-        .all(|token| token.kind.is_comment() || matches!(token.kind, TokenKind::LineEnd | TokenKind::End))
 }

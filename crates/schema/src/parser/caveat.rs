@@ -39,6 +39,7 @@ impl Parser<'_> {
             parameters: Vec::new(),
             parameters_complete: true,
             body: None,
+            expression: Span::default(),
             span: start,
         };
         if self.parameters(&mut caveat).is_none() {
@@ -175,6 +176,7 @@ impl Parser<'_> {
             return;
         }
         let open = self.span();
+        let mut expression: Option<Span> = None;
         let mut depth = 0_usize;
         loop {
             match self.peek() {
@@ -185,10 +187,15 @@ impl Parser<'_> {
                 TokenKind::Word if self.at_top_level_word() => break,
                 _ => {}
             }
+            let kind = self.peek();
             let span = self.bump();
             if depth == 0 {
                 caveat.body = Some(Span::new(open.end, span.start));
+                caveat.expression = expression.unwrap_or(Span::new(open.end, open.end));
                 return;
+            }
+            if span != open && kind != TokenKind::LineEnd {
+                expression = Some(expression.map_or(span, |expression| expression.to(span)));
             }
         }
         let message = format!("the condition of `{}` is never closed by `}}`", caveat.name.text);
