@@ -195,7 +195,7 @@ fn questions() -> Vec<RuleCase> {
             resources("share", "folder:b", Context::new()),
         ),
         ("large-contexts-are-refused-by-every-call", Vec::new(), resources("view", "user:a", much)),
-        ("many-broken-rules-are-told-as-far-as-headers-take-them", Vec::new(), broken(20)),
+        ("many-broken-rules-are-told-as-far-as-headers-take-them", Vec::new(), broken(8)),
         ("a-wildcard-is-no-resource", Vec::new(), subjects("folder:*", "view", "user")),
         (
             "a-filter-for-a-permission-finds-nothing",
