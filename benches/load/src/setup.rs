@@ -5,7 +5,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
-use pemba_client::{Client, ConnectOptions, Write};
+use pemba_client::{Client, Code, ConnectOptions, Write};
 use pemba_model::Relationship;
 
 use crate::run::Target;
@@ -14,6 +14,10 @@ use crate::run::Target;
 const STREAM_RELATIONSHIPS: usize = 2_000_000;
 /// Relationships of one write.
 const WRITE_RELATIONSHIPS: usize = 500;
+/// How long a server may take from its first connection until it serves.
+const RECOVERY_MAX: Duration = Duration::from_secs(60);
+/// Pause between asking whether it does.
+const RECOVERY_PAUSE: Duration = Duration::from_millis(50);
 
 /// What was loaded.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,7 +79,13 @@ async fn prepared(target: &Target, schema: &str) -> Result<Client> {
         options = options.token(key.clone());
     }
     let client = Client::connect(options).await?;
-    client.write_schema(schema).await.context("writing the schema")?;
+    let started = Instant::now();
+    while let Err(error) = client.write_schema(schema).await {
+        if error.code() != Code::Unavailable || started.elapsed() > RECOVERY_MAX {
+            return Err(error).context("writing the schema");
+        }
+        tokio::time::sleep(RECOVERY_PAUSE).await;
+    }
     Ok(client)
 }
 
