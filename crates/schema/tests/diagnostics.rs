@@ -193,6 +193,11 @@ const REFUSED: &[(&str, &str)] = &[
         "1:12 invalid-name, 2:12 invalid-name, 3:12 invalid-name",
     ),
     ("…relation viewer: user\npermission viewer = nil", "3:12 duplicate-member"),
+    (
+        "…relation parent: doc\npermission view = parent->x + parent.all(1h30m) + parent.any(Abc)",
+        "3:27 invalid-name, 3:42 invalid-name, 3:62 invalid-name",
+    ),
+    ("…relation parent: doc\npermission view = x + 1h30m->view", "3:19 invalid-name, 3:23 invalid-name"),
     ("…relation v: user\npermission view_ = nil", "2:10 invalid-name, 3:12 invalid-name"),
     ("caveat odd(1n int) { 1n == 1 }", "1:12 invalid-name, 1:22 caveat-result-type, 1:23 caveat-syntax"),
     // Partials.
@@ -261,7 +266,7 @@ const REFUSED: &[(&str, &str)] = &[
     // Several at once, over all stages.
     (
         "…relation viewer: usr\nrelaton x\npermission view = viewer +\n\npermission edit = nothing->x\ncaveat odd(n it) { }",
-        "1:31 unclosed-block, 2:18 unknown-type, 3:1 expected-member, 6:1 expected-expression, 7:8 empty-caveat, \
+        "1:31 unclosed-block, 2:18 unknown-type, 3:1 expected-member, 6:1 expected-expression, 6:28 invalid-name, 7:8 empty-caveat, \
          7:14 unknown-parameter-type, 8:1 expected-declaration",
     ),
     // What could not be read is not blamed on who names it.

@@ -1,7 +1,8 @@
 //! Permissions: that what they name exists, and what arrows may start from.
 
-use pemba_model::{Diagnostic, SmolStr};
+use pemba_model::{Diagnostic, InvalidName, SmolStr, names};
 
+use super::resolve::invalid;
 use super::wildcards::{Admitted, Wildcards};
 use super::{MemberNode, Resolved, World, about};
 use crate::findings::{Findings, near, shown};
@@ -56,7 +57,13 @@ impl Checker<'_, '_> {
                     self.unknown(name);
                 }
             }
-            ExpressionKind::Arrow { relation, .. } => self.arrow(relation, expression),
+            ExpressionKind::Arrow { relation, target, .. } => {
+                self.arrow(relation, expression);
+                // What it leads to need not be there in any type, but must be a name.
+                if let Err(error) = names::check_relation(&target.text) {
+                    self.invalid(target, &error);
+                }
+            }
             ExpressionKind::Union(operands) | ExpressionKind::Intersection(operands) => {
                 for operand in operands {
                     self.expression(operand);
@@ -69,7 +76,14 @@ impl Checker<'_, '_> {
         }
     }
 
+    fn invalid(&mut self, name: &Name, error: &InvalidName) {
+        self.add(invalid(name, error).with("relation_or_permission_name", shown(&name.text)));
+    }
+
     fn unknown(&mut self, name: &Name) {
+        if let Err(error) = names::check_relation(&name.text) {
+            return self.invalid(name, &error);
+        }
         let message =
             format!("`{}` has no relation or permission `{}`", shown(self.definition), shown(&name.text));
         let mut finding = Diagnostic::error("unknown-relation", name.span, message);

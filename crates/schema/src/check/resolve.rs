@@ -154,7 +154,7 @@ fn check_name(item: &Item, name: &Name, findings: &mut Findings) {
     }
 }
 
-fn invalid(name: &Name, error: &InvalidName) -> Diagnostic {
+pub(super) fn invalid(name: &Name, error: &InvalidName) -> Diagnostic {
     Diagnostic::error("invalid-name", name.span, error.to_string())
 }
 
