@@ -210,6 +210,8 @@ const REFUSED: &[(&str, &str)] = &[
     ("use partial\npartial base { relation viewer: user }\n…...base\n...base", "2:25 duplicate-member"),
     // Subjects.
     ("…relation viewer: usr", "2:18 unknown-type"),
+    ("…relation viewer: Usr", "2:18 invalid-name"),
+    ("…relation viewer: user#1h | usr#x", "2:23 invalid-name, 2:32 invalid-name"),
     ("…relation viewer: user#member", "2:23 unknown-relation"),
     ("…relation viewer: user with odd", "2:28 unknown-caveat"),
     ("…relation viewer: user with expiration", "2:28 unknown-caveat"),

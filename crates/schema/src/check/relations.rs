@@ -2,8 +2,9 @@
 
 use std::collections::BTreeSet;
 
-use pemba_model::{Diagnostic, SmolStr};
+use pemba_model::{Diagnostic, SmolStr, names};
 
+use super::resolve::invalid;
 use super::wildcards::{Admitted, Wildcards};
 use super::{MemberNode, World, about, build};
 use crate::findings::{Findings, near, shown};
@@ -85,10 +86,17 @@ fn check_type(
     findings: &mut Findings,
     about: &dyn Fn(Diagnostic) -> Diagnostic,
 ) -> bool {
-    let Some(resolved) = world.definitions.get(&subject_type.text) else {
+    let resolved = world.definitions.get(&subject_type.text);
+    if let Some(relation) = relation
+        && !resolved.is_some_and(|resolved| resolved.members.contains_key(&relation.text))
+        && let Err(error) = names::check_relation(&relation.text)
+    {
+        findings.add(about(invalid(relation, &error)));
+        return false;
+    }
+    let Some(resolved) = resolved else {
         if world.complete {
-            let message = format!("unknown type `{}`", shown(&subject_type.text));
-            let mut finding = Diagnostic::error("unknown-type", subject_type.span, message);
+            let mut finding = unknown_type(subject_type);
             if !findings.are_full() {
                 finding.help = near(&subject_type.text, world.definitions.keys());
             }
@@ -114,6 +122,17 @@ fn check_type(
         findings.add(finding.with("relation_or_permission_name", shown(&relation.text)));
     }
     false
+}
+
+/// That there is no such type, or that nothing can have that name.
+fn unknown_type(subject_type: &Name) -> Diagnostic {
+    match names::check_object_type(&subject_type.text) {
+        Ok(()) => {
+            let message = format!("unknown type `{}`", shown(&subject_type.text));
+            Diagnostic::error("unknown-type", subject_type.span, message)
+        }
+        Err(error) => invalid(subject_type, &error),
+    }
 }
 
 /// The same finding, where `definition_name` is the type that was looked up and not the one that names it.
