@@ -36,21 +36,34 @@ fn asks(desk: &SupportDesk, count: u64) -> Vec<(usize, ObjectRef)> {
     (0..count).map(ask).collect()
 }
 
-/// Runs two things in turn and prints what one of `count` parts of each took, and the median of their ratios.
-fn in_turn(name: &str, rounds: usize, count: u64, mut plain: impl FnMut(), mut chain: impl FnMut()) {
-    let timed = |run: &mut dyn FnMut()| {
+/// Questions asked at a stretch: few enough for most stretches not to be interrupted.
+const STRETCH: usize = 250;
+
+/// Asks two kinds of question in turn, stretch by stretch, and prints what one of each takes in the median stretch, and the
+/// median over the rounds of their ratio. While one is asked about a stretch the other is asked about a distant one, so
+/// that neither finds in a cache what the other has read.
+fn in_turn<A>(name: &str, rounds: usize, asks: &[A], plain: impl Fn(&A), chain: impl Fn(&A)) {
+    let stretches: Vec<&[A]> = asks.chunks_exact(STRETCH).collect();
+    let timed = |at: usize, run: &dyn Fn(&A)| {
         let start = Instant::now();
-        run();
-        start.elapsed().as_secs_f64()
+        stretches[at % stretches.len()].iter().for_each(run);
+        start.elapsed().as_secs_f64() * 1e6 / STRETCH as f64
     };
-    let mut times: Vec<(f64, f64)> = (0..rounds).map(|_| (timed(&mut plain), timed(&mut chain))).collect();
-    let mut of = |what: fn(&(f64, f64)) -> f64| {
-        times.sort_by(|one, other| what(one).total_cmp(&what(other)));
-        what(&times[times.len() / 2])
+    let median = |mut times: Vec<f64>| {
+        times.sort_by(f64::total_cmp);
+        times[times.len() / 2]
     };
-    let (plain, chain, ratio) = (of(|times| times.0), of(|times| times.1), of(|times| times.1 / times.0));
-    let part = |seconds: f64| seconds * 1e6 / count as f64;
-    eprintln!("{name}: plain {:.3} us, three hops {:.3} us, {ratio:.2} times", part(plain), part(chain));
+    let round = |_| {
+        let half = stretches.len() / 2;
+        let both = (0..stretches.len()).map(|at| (timed(at, &plain), timed(at + half, &chain)));
+        let (one, other): (Vec<f64>, Vec<f64>) = both.unzip();
+        (median(one), median(other))
+    };
+    let times: Vec<(f64, f64)> = (0..rounds).map(round).collect();
+    let over = |what: fn(&(f64, f64)) -> f64| median(times.iter().map(what).collect());
+    let (plain, chain, ratio) =
+        (over(|round| round.0), over(|round| round.1), over(|round| round.1 / round.0));
+    eprintln!("{name}: plain {plain:.3} us, three hops {chain:.3} us, {ratio:.2} times");
 }
 
 fn main() {
@@ -87,13 +100,10 @@ fn main() {
         asks.len()
     );
     let rounds = if size > 100_000 { 15 } else { 1 };
-    for (name, asks, repeats) in [("hot", &asks[..20], 2000), ("cold", &asks[..], 1)] {
-        let count = asks.len() as u64 * repeats;
-        let times = |run: &dyn Fn(&(usize, ObjectRef))| {
-            (0..repeats).for_each(|_| asks.iter().for_each(run));
-        };
+    let few: Vec<_> = asks[..20].iter().cycle().take(asks.len()).cloned().collect();
+    for (name, asks) in [("hot", &few), ("cold", &asks)] {
         let (plain, chain) = (|ask: &_| drop(black_box(plain(ask))), |ask: &_| drop(black_box(chain(ask))));
-        in_turn(&format!("checks, {name}"), rounds, count, || times(&plain), || times(&chain));
+        in_turn(&format!("checks, {name}"), rounds, asks, plain, chain);
     }
     let mut criterion = Criterion::default().configure_from_args();
     let mut group = criterion.benchmark_group("chain");
