@@ -17,10 +17,9 @@ mod fleet;
 use std::hint::black_box;
 use std::time::Instant;
 
-use criterion::{Criterion, Throughput};
 use pemba_agents::authority::{self, Ground, Outcome, Question};
 use pemba_agents::chain::{Claim, Presenter};
-use pemba_engine::Permissionship;
+use pemba_engine::{Permissionship, lookup_resources};
 use pemba_model::{ObjectRef, SubjectRef};
 use pemba_testkit::support_desk::{Principal, SupportDesk, mix};
 
@@ -36,18 +35,21 @@ fn asks(desk: &SupportDesk, count: u64) -> Vec<(usize, ObjectRef)> {
     (0..count).map(ask).collect()
 }
 
-/// Questions asked at a stretch: few enough for most stretches not to be interrupted.
-const STRETCH: usize = 250;
-
-/// Asks two kinds of question in turn, stretch by stretch, and prints what one of each takes in the median stretch, and the
+/// Asks two kinds of question in turn, in stretches so short that most are not interrupted, and prints what one of each takes in the median stretch, and the
 /// median over the rounds of their ratio. While one is asked about a stretch the other is asked about a distant one, so
 /// that neither finds in a cache what the other has read.
-fn in_turn<A>(name: &str, rounds: usize, asks: &[A], plain: impl Fn(&A), chain: impl Fn(&A)) {
-    let stretches: Vec<&[A]> = asks.chunks_exact(STRETCH).collect();
+fn in_turn<A>(
+    name: &str,
+    (rounds, stretch): (usize, usize),
+    asks: &[A],
+    plain: impl Fn(&A),
+    chain: impl Fn(&A),
+) {
+    let stretches: Vec<&[A]> = asks.chunks_exact(stretch).collect();
     let timed = |at: usize, run: &dyn Fn(&A)| {
         let start = Instant::now();
         stretches[at % stretches.len()].iter().for_each(run);
-        start.elapsed().as_secs_f64() * 1e6 / STRETCH as f64
+        start.elapsed().as_secs_f64() * 1e6 / stretch as f64
     };
     let median = |mut times: Vec<f64>| {
         times.sort_by(f64::total_cmp);
@@ -103,44 +105,20 @@ fn main() {
     let few: Vec<_> = asks[..20].iter().cycle().take(asks.len()).cloned().collect();
     for (name, asks) in [("hot", &few), ("cold", &asks)] {
         let (plain, chain) = (|ask: &_| drop(black_box(plain(ask))), |ask: &_| drop(black_box(chain(ask))));
-        in_turn(&format!("checks, {name}"), rounds, asks, plain, chain);
+        in_turn(&format!("checks, {name}"), (rounds, 250), asks, plain, chain);
     }
-    let mut criterion = Criterion::default().configure_from_args();
-    let mut group = criterion.benchmark_group("chain");
-    for (name, asks) in [("hot", &asks[..20]), ("cold", &asks[..])] {
-        group.throughput(Throughput::Elements(asks.len() as u64));
-        group.bench_function(format!("checks, {name}, plain"), |bencher| {
-            bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(plain(ask)))));
-        });
-        group.bench_function(format!("checks, {name}, three hops"), |bencher| {
-            bencher.iter(|| asks.iter().for_each(|ask| drop(black_box(chain(ask)))));
-        });
-    }
-    let (user, _) = asks[0];
-    let lookup = || {
+    let user = asks[0].0;
+    let lookup = |user: usize| {
         let found = facts.ask(None, |context| {
-            pemba_engine::lookup_resources(
-                facts.graph,
-                facts.program,
-                "ticket",
-                "view",
-                &roots[user],
-                context,
-            )
+            lookup_resources(facts.graph, facts.program, "ticket", "view", &roots[user], context)
         });
-        found.unwrap()
+        found.unwrap().definite.len()
     };
-    let found = lookup().definite.len();
-    group.throughput(Throughput::Elements(found));
-    group.bench_function(format!("lookup, plain: {found} results"), |bencher| {
-        bencher.iter(|| black_box(lookup()));
-    });
-    group.bench_function(format!("lookup, three hops: {found} results"), |bencher| {
-        bencher.iter(|| {
-            let reached = authority::lookup_resources(&ground, &claim(user), &"ticket".into(), "view", None);
-            assert_eq!(black_box(reached).unwrap().resources.definite.len(), found);
-        });
-    });
-    group.finish();
-    criterion.final_summary();
+    let found = lookup(user);
+    let reach = |user: usize| {
+        let reached = authority::lookup_resources(&ground, &claim(user), &"ticket".into(), "view", None);
+        assert_eq!(reached.unwrap().resources.definite.len(), found);
+    };
+    let (plain, chain) = (|user: &_| assert_eq!(lookup(*user), found), |user: &_| reach(*user));
+    in_turn(&format!("lookup of {found} resources"), (rounds, 10), &[user; 200], plain, chain);
 }
