@@ -5,8 +5,8 @@
 use std::cell::Cell;
 
 use pemba_engine::{
-    CheckAnswer, CheckItem, Graph, Ordinal, Program, QueryContext, QueryError, ResourceSet, SchemaCaveats,
-    SubjectSet, Trace, Withheld, Withholding,
+    CheckAnswer, CheckBegun, CheckItem, Graph, Ordinal, Program, QueryContext, QueryError, ResourceSet,
+    SchemaCaveats, SubjectSet, Trace, Withheld, Withholding,
 };
 use pemba_model::{Context, ObjectRef, SmolStr, SubjectRef, Timestamp};
 
@@ -145,20 +145,35 @@ impl<G: Graph> Judged<'_, G> {
         self.ask(values, Tracing { of: Check { resource, permission, subject }, nodes_max })
     }
 
+    /// What `check` says of a check that was begun on these relationships.
+    pub(crate) fn finish(
+        &self,
+        begun: CheckBegun<'_, G>,
+        permission: &str,
+        values: Option<&Context>,
+    ) -> Result<CheckAnswer, QueryError> {
+        if self.withholding(&Standing::of(self)).is_none() {
+            return self.facts.ask(values, |context| begun.answer(context));
+        }
+        self.check(begun.resource(), permission, begun.subject(), values)
+    }
+
     fn ask<Q: Query>(&self, values: Option<&Context>, query: Q) -> Result<Q::Answer, QueryError> {
-        let (graph, program) = (self.facts.graph, self.facts.program);
         let standing = Standing::of(self);
         self.facts.ask(values, |context| {
-            if self.book.is_empty() {
-                return query.run(graph, program, context);
-            }
-            let Some(withholding) = Withholding::over(graph, program, &standing) else {
-                return query.run(graph, program, context);
+            let Some(withholding) = self.withholding(&standing) else {
+                return query.run(self.facts.graph, self.facts.program, context);
             };
             let mut answer = query.run(&withholding, withholding.program(), context)?;
             Q::bound(&mut answer, standing.until.get());
             Ok(answer)
         })
+    }
+
+    /// The relationships without the usersets of agents that are not live, if there is any userset of an agent.
+    fn withholding<'s>(&'s self, standing: &'s Standing<'_>) -> Option<Withholding<'s>> {
+        let may = !self.book.is_empty();
+        may.then(|| Withholding::over(self.facts.graph, self.facts.program, standing)).flatten()
     }
 }
 

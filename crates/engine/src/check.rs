@@ -125,11 +125,9 @@ impl<G: Graph> Asked<'_, G> {
 
     /// Asks for the rows that the walk reads first, and for those that the subject's closure begins with.
     pub(crate) fn ask_ahead(&self, ahead: &Ahead, for_closure: bool) {
-        ahead.rows.iter().for_each(|kind| self.graph.prefetch_subjects(*kind, self.object));
-        if ahead.by_closure && for_closure {
-            for kind in self.question.specialised.closable.iter().filter_map(|closable| closable.direct) {
-                self.graph.prefetch_resources(kind, self.subject);
-            }
+        ask_rows(self.graph, ahead, self.object);
+        if for_closure {
+            ask_groups(self.graph, ahead, self.question.specialised, self.subject);
         }
     }
 
@@ -145,6 +143,20 @@ impl<G: Graph> Asked<'_, G> {
         let (permissionship, reasons) = answers.pop().unwrap_or_default();
         let missing = reasons.into_missing()?;
         Ok(CheckAnswer { permissionship, missing, valid_until: reading.valid_until })
+    }
+}
+
+/// Asks for the rows of the resource that a walk reads first.
+pub(crate) fn ask_rows<G: Graph>(graph: &G, ahead: &Ahead, object: Ordinal) {
+    ahead.rows.iter().for_each(|kind| graph.prefetch_subjects(*kind, object));
+}
+
+/// Asks for the rows that the subject's closure begins with, if it may be needed.
+pub(crate) fn ask_groups<G: Graph>(graph: &G, ahead: &Ahead, specialised: &Specialised, subject: Ordinal) {
+    if ahead.by_closure {
+        for kind in specialised.closable.iter().filter_map(|closable| closable.direct) {
+            graph.prefetch_resources(kind, subject);
+        }
     }
 }
 

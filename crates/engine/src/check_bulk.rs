@@ -14,6 +14,8 @@ use crate::query::{CheckAnswer, CheckItem, QueryContext, QueryError};
 
 /// Items in one stage: enough to hide how long memory takes, few enough for all they read to stay in the cache.
 const BATCH: usize = 32;
+/// Most subjects for whom room is made at once.
+const CLOSURES: usize = 100;
 /// An arrow that leads to more objects is not looked ahead along.
 const AHEAD_MAX: usize = 4;
 
@@ -26,7 +28,9 @@ pub fn check_bulk<G: Graph>(
     now: Timestamp,
     steps_max: u64,
 ) -> Vec<Result<CheckAnswer, QueryError>> {
-    let mut bulk = Bulk { graph, program, now, steps_max, closures: FxHashMap::default(), last: None };
+    let mut closures = FxHashMap::default();
+    closures.reserve(items.len().min(CLOSURES));
+    let mut bulk = Bulk { graph, program, now, steps_max, closures, last: None };
     let mut answers = Vec::with_capacity(items.len());
     for batch in items.chunks(BATCH) {
         bulk.batch(batch, &mut answers);

@@ -9,6 +9,7 @@ use roaring::RoaringBitmap;
 use crate::catalog::Catalog;
 use crate::ids::{KindId, Ordinal, TypeId};
 use crate::large_set::{LargeSet, LargeSetIter};
+use crate::names_sought::Sought;
 
 /// What qualifies an edge: a caveat, an expiry or both, never neither.
 #[derive(Debug, Clone, PartialEq)]
@@ -162,6 +163,10 @@ pub trait Graph {
         for ((object_type, object_id), found) in asked.iter().zip(found) {
             *found = self.ordinal(*object_type, object_id);
         }
+    }
+    /// Begins to look for an object, and asks for the memory that this takes; what comes of it is what `ordinal` says.
+    fn seek<'a>(&'a self, object_type: TypeId, object_id: &'a str) -> Sought<'a> {
+        Sought::known(self.ordinal(object_type, object_id))
     }
     /// The id of an object.
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str>;

@@ -16,9 +16,10 @@ use std::sync::PoisonError;
 use foldhash::quality::FixedState;
 
 use crate::ids::{Ordinal, TypeId};
-use crate::names_arena::{Arena, Place, Record};
+use crate::names_arena::{Arena, Place, Record, Unread};
+use crate::names_sought::Sought;
 use crate::names_spine::Spine;
-use crate::names_table::NameTable;
+use crate::names_table::{Begun, NameTable};
 use crate::sync::{AtomicU32, Mutex, Ordering};
 
 /// So many names are looked for at a time.
@@ -52,7 +53,7 @@ pub enum RestoreError {
 
 /// The hash of a name, by the `Names` that made it; it means nothing to another.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct NameHash(u32);
+pub(crate) struct NameHash(pub(crate) u32);
 
 /// The names of all objects ever mentioned. Never shrinks; an ordinal never changes its name.
 #[derive(Debug)]
@@ -122,20 +123,22 @@ impl Names {
         });
         let candidates = begun.each_ref().map(|begun| {
             let (names, hash, begun) = begun.as_ref()?;
-            let record = names.arena.begin(names.table.first(*begun, hash.0)?)?;
-            Some((*names, *hash, record))
+            Some((*names, *hash, names.candidate(*hash, *begun)?))
         });
-        // Without a candidate nobody has the hash; one of another name says nothing of those behind it.
+        // Without a candidate nobody has the hash.
         for (((_, object_id), candidate), found) in asked.iter().zip(candidates).zip(found) {
-            *found = candidate.and_then(|(names, hash, record)| {
-                // SAFETY: the table holds only places of this arena, each stored with a release after its push.
-                let record = unsafe { record.read() };
-                if record.name == *object_id {
-                    return Some(Ordinal(record.ordinal));
-                }
-                names.find(hash, object_id).map(|(_, ordinal)| Ordinal(ordinal))
-            });
+            *found = candidate.and_then(|(names, hash, record)| names.settle(hash, record, object_id));
         }
+    }
+
+    /// Begins to look for an object; what comes of it is what `ordinal` says.
+    pub(crate) fn seek<'a>(&'a self, object_type: TypeId, object_id: &'a str) -> Sought<'a> {
+        let begin = || {
+            let names = self.types.get(object_type.0)?;
+            let hash = self.hash(object_id);
+            Some(Sought::in_line(object_id, names, hash, names.table.begin(hash.0)?))
+        };
+        begin().unwrap_or(Sought::known(None))
     }
 
     /// The id behind an ordinal.
@@ -226,7 +229,7 @@ impl Names {
 
 /// The names of one type.
 #[derive(Debug)]
-struct TypeNames {
+pub(crate) struct TypeNames {
     arena: Arena,
     /// Places by hash. Only what `arena` returned.
     table: NameTable,
@@ -272,6 +275,24 @@ impl TypeNames {
         // SAFETY: the table holds only places of this arena, each stored with a release after its push.
         let record: Record<'_> = unsafe { self.arena.record(place) }?;
         (record.name == name).then_some((place, record.ordinal))
+    }
+
+    /// The record that `find` looks at first, given where the search begins; asks the processor for it.
+    #[inline]
+    pub(crate) fn candidate(&self, hash: NameHash, begun: Begun<'_>) -> Option<Unread<'_>> {
+        self.arena.begin(self.table.first(begun, hash.0)?)
+    }
+
+    /// The ordinal of a name, given the record that `find` looks at first; one of another name says nothing of those
+    /// behind it.
+    #[inline]
+    pub(crate) fn settle(&self, hash: NameHash, candidate: Unread<'_>, name: &str) -> Option<Ordinal> {
+        // SAFETY: the table holds only places of this arena, each stored with a release after its push.
+        let record = unsafe { candidate.read() };
+        if record.name == name {
+            return Some(Ordinal(record.ordinal));
+        }
+        self.find(hash, name).map(|(_, ordinal)| Ordinal(ordinal))
     }
 
     /// Adds a name, in the place of the record that has it.

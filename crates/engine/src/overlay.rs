@@ -18,6 +18,7 @@ use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::large_set::LargeSet;
 use crate::names::TooManyObjects;
+use crate::names_sought::Sought;
 use crate::slot_qualified::{find, put};
 use crate::snapshot::attributes_of;
 
@@ -225,6 +226,13 @@ impl PlainRow {
     }
 }
 
+impl<G: Graph> Overlay<'_, G> {
+    /// The number of an object that only the overlay mentions.
+    fn own_ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
+        self.own.get(&object_type).and_then(|own| own.ordinals.get(object_id)).copied()
+    }
+}
+
 impl<G: Graph> Graph for Overlay<'_, G> {
     fn catalog(&self) -> &Catalog {
         self.base.catalog()
@@ -232,8 +240,14 @@ impl<G: Graph> Graph for Overlay<'_, G> {
 
     fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
         // The own ones first: the base may come to know the name while the query runs.
-        let own = self.own.get(&object_type).and_then(|own| own.ordinals.get(object_id)).copied();
-        own.or_else(|| self.base.ordinal(object_type, object_id))
+        self.own_ordinal(object_type, object_id).or_else(|| self.base.ordinal(object_type, object_id))
+    }
+
+    fn seek<'a>(&'a self, object_type: TypeId, object_id: &'a str) -> Sought<'a> {
+        match self.own_ordinal(object_type, object_id) {
+            None => self.base.seek(object_type, object_id),
+            own => Sought::known(own),
+        }
     }
 
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {

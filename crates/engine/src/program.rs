@@ -28,8 +28,8 @@ pub struct Program {
     plans: Plans,
     /// One per type for its objects, then one per predicate for its usersets.
     specialised: Vec<OnceLock<Specialised>>,
-    /// The kinds of edges to usersets, by the usersets' type.
-    userset_kinds: BTreeMap<SmolStr, Vec<KindId>>,
+    /// The kinds of edges to usersets, by the usersets' type, with the type's number.
+    userset_kinds: BTreeMap<SmolStr, (TypeId, Vec<KindId>)>,
     /// The program with two forms of every predicate, once something asks for it.
     with_forms: OnceLock<Box<Program>>,
     /// In a program with two forms the number of the first predicate in the form `Whole`.
@@ -146,8 +146,11 @@ impl Program {
             program.type_names.push(definition.name.clone());
         }
         for kind in program.predicates.iter().flat_map(Predicate::relation_kinds) {
-            if let SubjectShape::Userset(_) = kind.shape {
-                program.userset_kinds.entry(kind.subject_type.clone()).or_default().push(kind.kind);
+            if let SubjectShape::Userset(_) = kind.shape
+                && let Some(of) = program.types.get(&kind.subject_type)
+            {
+                let kinds = program.userset_kinds.entry(kind.subject_type.clone());
+                kinds.or_insert_with(|| (of.type_id, Vec::new())).1.push(kind.kind);
             }
         }
         program.open_specialised(schema.definitions.len());
@@ -201,9 +204,7 @@ impl Program {
 
     /// The kinds of edges to usersets, by the usersets' type, with the type's number.
     pub(crate) fn userset_kinds(&self) -> impl Iterator<Item = (&SmolStr, TypeId, &[KindId])> {
-        self.userset_kinds
-            .iter()
-            .filter_map(|(name, kinds)| Some((name, self.types.get(name)?.type_id, kinds.as_slice())))
+        self.userset_kinds.iter().map(|(name, (type_id, kinds))| (name, *type_id, kinds.as_slice()))
     }
 
     /// The predicate of a type by name.

@@ -13,6 +13,7 @@ use crate::epoch::EpochTrie;
 use crate::graph::{Attributes, Graph, Members, QualifiedEdge, Qualifier};
 use crate::ids::{EdgeKey, KindId, Ordinal, TypeId};
 use crate::names::Names;
+use crate::names_sought::Sought;
 use crate::program::Program;
 use crate::scan::Scan;
 use crate::sync::{Loaded, Swap};
@@ -232,6 +233,10 @@ impl<T: EdgeTable> Graph for Snapshot<T> {
 
     fn ordinal(&self, object_type: TypeId, object_id: &str) -> Option<Ordinal> {
         self.names.ordinal(object_type, object_id)
+    }
+
+    fn seek<'a>(&'a self, object_type: TypeId, object_id: &'a str) -> Sought<'a> {
+        self.names.seek(object_type, object_id)
     }
 
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {

@@ -14,6 +14,7 @@ use rustc_hash::FxHashMap;
 use crate::catalog::Catalog;
 use crate::graph::{Graph, Members, QualifiedEdge, Replaced};
 use crate::ids::{KindId, Ordinal, TypeId};
+use crate::names_sought::Sought;
 use crate::program::Program;
 use crate::withholding_rows::Rows;
 
@@ -49,9 +50,8 @@ impl<'a> Withholding<'a> {
     ) -> Option<Withholding<'a>> {
         let mut kinds = FxHashMap::default();
         for (name, type_id, of_type) in program.userset_kinds() {
-            let met = of_type.iter().filter(|kind| base.has_plain(**kind) || base.has_qualified(**kind));
-            let mut met = met.peekable();
-            if met.peek().is_some() && withheld.has_any(name) {
+            if withheld.has_any(name) {
+                let met = of_type.iter().filter(|kind| base.has_plain(**kind) || base.has_qualified(**kind));
                 kinds.extend(met.map(|kind| (*kind, (type_id, name.as_str()))));
             }
         }
@@ -103,6 +103,10 @@ impl Graph for Withholding<'_> {
 
     fn ordinals(&self, asked: &[(TypeId, &str)], found: &mut [Option<Ordinal>]) {
         self.base.ordinals(asked, found);
+    }
+
+    fn seek<'s>(&'s self, object_type: TypeId, object_id: &'s str) -> Sought<'s> {
+        self.base.seek(object_type, object_id)
     }
 
     fn object_id(&self, object_type: TypeId, ordinal: Ordinal) -> Option<&str> {

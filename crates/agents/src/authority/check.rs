@@ -45,7 +45,8 @@ pub fn decide<G: Graph>(
     consume: bool,
 ) -> Result<(Decision, Option<crate::id::ApprovalId>), Refused> {
     let leaf = chain.leaf();
-    if let Some(plain) = leaf.and_then(|leaf| plain::plain(ground, leaf, chain.session.as_deref(), question))
+    if let Some(plain) =
+        leaf.and_then(|leaf| plain::resolved(ground, leaf, chain.session.as_deref(), question))
     {
         return Ok((plain.decide(ground, question)?, None));
     }

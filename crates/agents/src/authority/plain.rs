@@ -3,8 +3,8 @@
 //!
 //! It recognises only that; whatever it does not recognise is evaluated as a whole. So it never has to say why not.
 
-use pemba_engine::Graph;
-use pemba_model::{ObjectRef, SubjectRef, Timestamp};
+use pemba_engine::{CheckBegun, CheckOpened, Graph};
+use pemba_model::{ObjectRef, Timestamp};
 use smallvec::SmallVec;
 
 use super::check::decision_of;
@@ -12,44 +12,47 @@ use super::conjunct::Limit;
 use super::decision::{Decision, Outcome};
 use super::{Ground, Question};
 use crate::answer::earlier;
-use crate::book::{ChainIndex, Link, NONE, Registered};
+use crate::book::{ChainIndex, Link, NONE, Party, Registered, SoughtLink};
 use crate::chain::{Claim, session_over};
 use crate::error::Refused;
 use crate::id::DelegationId;
 use crate::liveness::is_selected;
+use crate::moment::Facts;
 use crate::records::{HumanStatus, Session};
 
 /// Most hops of a chain that is taken this way.
 const HOPS_MAX: usize = 8;
 
 /// A chain that holds in all but the root's own authority.
-pub(super) struct Plain<'a> {
-    root: &'a SubjectRef,
+pub(super) struct Plain<'a, G> {
+    /// The check of that, which is under way.
+    begun: CheckBegun<'a, G>,
     /// Until when, by the clock alone.
     until: Timestamp,
 }
 
-impl Plain<'_> {
+impl<G: Graph> Plain<'_, G> {
     /// The decision, which the root's own authority makes.
-    pub(super) fn decide<G: Graph>(
-        &self,
-        ground: &Ground<'_, G>,
-        question: &Question<'_>,
-    ) -> Result<Decision, Refused> {
-        let Question { resource, permission, values, .. } = *question;
-        let mut answer = ground.judged_for_root().check(resource, permission, self.root, values)?;
-        answer.valid_until = earlier(answer.valid_until, Some(self.until));
+    pub(super) fn decide(self, ground: &Ground<'_, G>, question: &Question<'_>) -> Result<Decision, Refused> {
+        let Plain { begun, until } = self;
+        let root = begun.subject();
+        let mut answer = ground.judged_for_root().finish(begun, question.permission, question.values)?;
+        answer.valid_until = earlier(answer.valid_until, Some(until));
         let mut decision = decision_of(answer, None, Vec::new());
         if decision.outcome != Outcome::Allow {
-            decision.limit = Some(Limit::Root(self.root.object.clone()));
+            decision.limit = Some(Limit::Root(root.object.clone()));
         }
         Ok(decision)
     }
 }
 
 /// The chain that a claim names, if it is as the claim says and plainly holds.
-pub(super) fn claimed<'a, G: Graph>(ground: &Ground<'a, G>, question: &Question<'_>) -> Option<Plain<'a>> {
+pub(super) fn claimed<'a, G: Graph>(ground: &Ground<'a, G>, question: &Question<'a>) -> Option<Plain<'a, G>> {
     let claim = question.claim;
+    if claim.delegation.is_none() && claim.session.is_none() {
+        return None;
+    }
+    let opened = open(ground, question)?;
     let session = match claim.session {
         Some(id) => Some(&**ground.book.session(id)?),
         None => None,
@@ -60,39 +63,77 @@ pub(super) fn claimed<'a, G: Graph>(ground: &Ground<'a, G>, question: &Question<
     {
         return None;
     }
-    plain(ground, claim.delegation.or(of_session)?, session, question)
+    plain(ground, opened, claim.delegation.or(of_session)?, session, question)
 }
 
 /// The chain that ends with a delegation, in a session, if it is as the claim says and plainly holds.
-pub(super) fn plain<'a, G: Graph>(
+pub(super) fn resolved<'a, G: Graph>(
     ground: &Ground<'a, G>,
     leaf: DelegationId,
     session: Option<&Session>,
-    question: &Question<'_>,
-) -> Option<Plain<'a>> {
-    let (book, resource) = (ground.book, question.resource);
-    if question.claim.approval.is_some()
-        || book.approval_policy(&resource.object_type, question.permission).is_some()
-    {
-        return None;
-    }
-    let index = book.chain_index();
-    let mut walk = Walk { ground, index, question, until: Timestamp::MAX, scope: NONE, sponsor: NONE };
-    let (last, root_number) = index.link_of(leaf)?;
-    let root = index.subject(root_number)?;
-    if root.relation.is_some() {
-        return None;
-    }
-    let actors = walk.up(last, root_number)?;
-    if let Some(session) = session {
-        walk.session(last, session)?;
-    }
-    is_as_claimed(index, question.claim, &root.object, &actors)?;
-    Some(Plain { root, until: walk.until })
+    question: &Question<'a>,
+) -> Option<Plain<'a, G>> {
+    plain(ground, open(ground, question)?, leaf, session, question)
 }
 
-/// Who acts, by number, innermost first.
-type Actors = SmallVec<[u32; HOPS_MAX]>;
+/// Begins the check of the root's own authority, unless the question is out of the ordinary.
+fn open<'a, G: Graph>(ground: &Ground<'a, G>, question: &Question<'a>) -> Option<CheckOpened<'a, G>> {
+    let (resource, permission) = (question.resource, question.permission);
+    let is_plain = question.claim.approval.is_none()
+        && ground.book.approval_policy(&resource.object_type, permission).is_none();
+    let Facts { graph, program, .. } = ground.seen;
+    if is_plain { CheckOpened::new(graph, program, resource, permission).ok() } else { None }
+}
+
+/// What is waited for is asked for early, and in between is done what needs none of it.
+fn plain<'a, G: Graph>(
+    ground: &Ground<'a, G>,
+    opened: CheckOpened<'a, G>,
+    leaf: DelegationId,
+    session: Option<&Session>,
+    question: &Question<'_>,
+) -> Option<Plain<'a, G>> {
+    let index = ground.book.chain_index();
+    let sought = index.seek_link(leaf)?;
+    let root = index.subject(sought.root).filter(|root| root.relation.is_none())?;
+    let mut begun = opened.by(root).ok()?;
+    let hops = hops(index, sought)?;
+    begun.advance();
+    let mut walk = Walk { ground, index, question, until: Timestamp::MAX, scope: NONE, sponsor: NONE };
+    walk.up(&hops, sought.root)?;
+    begun.advance();
+    if let Some(session) = session {
+        walk.session(hops.first()?.link, session)?;
+    }
+    is_as_claimed(index, question.claim, &root.object, &hops)?;
+    Some(Plain { begun, until: walk.until })
+}
+
+/// A hop, and whom it is to.
+#[derive(Clone, Copy)]
+struct Hop<'a> {
+    link: &'a Link,
+    to: &'a Party,
+}
+
+/// A chain's hops, the last first.
+type Hops<'a> = SmallVec<[Hop<'a>; HOPS_MAX]>;
+
+/// Every hop from the one sought up, not looked at yet but for what comes before it.
+fn hops(index: &ChainIndex, sought: SoughtLink) -> Option<Hops<'_>> {
+    let mut hops = Hops::new();
+    let mut link = index.found_link(sought)?;
+    loop {
+        hops.push(Hop { link, to: index.ask_party(link.to)? });
+        if link.parent == NONE {
+            return Some(hops);
+        }
+        if hops.len() >= HOPS_MAX {
+            return None;
+        }
+        link = index.link(link.parent)?;
+    }
+}
 
 /// What was found on the way up a chain. Every step ends the walk where something does not plainly hold.
 struct Walk<'a, 'b, G: Graph> {
@@ -105,39 +146,32 @@ struct Walk<'a, 'b, G: Graph> {
     sponsor: u32,
 }
 
-impl<'a, G: Graph> Walk<'a, '_, G> {
-    /// The root, and every hop from the last up. Little of it waits for what is asked before, so that the processor can
-    /// fetch the memory of many at once.
-    fn up(&mut self, last: &'a Link, root: u32) -> Option<Actors> {
-        self.party(root, last.root_incarnation)?;
-        let mut actors = Actors::new();
+impl<G: Graph> Walk<'_, '_, G> {
+    /// The root, and every hop from the last up.
+    fn up(&mut self, hops: &[Hop<'_>], root: u32) -> Option<()> {
+        let root_incarnation = hops.first()?.link.root_incarnation;
+        self.party(root, self.index.party(root)?, root_incarnation)?;
         // Most hops that everybody allows.
-        let mut hops_max = (self.ground.limits.depth_max as usize).min(HOPS_MAX);
-        let mut link = last;
-        loop {
+        let mut hops_max = self.ground.limits.depth_max as usize;
+        for (after, Hop { link, to }) in hops.iter().enumerate() {
             self.link(link)?;
-            let after = actors.len();
-            let depth_max = self.party(link.to, link.to_incarnation)?;
+            let depth_max = self.party(link.to, to, link.to_incarnation)?;
             hops_max = hops_max.min((depth_max as usize).saturating_add(after));
+            // Who made it: whom the hop before is to, or the root.
+            let from = match hops.get(after + 1) {
+                Some(Hop { link: before, .. }) => (before.to, before.to_incarnation),
+                None => (root, link.from_incarnation),
+            };
             let is_broken = link.root != root
-                || link.root_incarnation != last.root_incarnation
+                || link.root_incarnation != root_incarnation
                 || link.to == root
-                || actors.contains(&link.to);
-            if is_broken || after > link.depth_left as usize || after >= hops_max {
+                || hops.iter().take(after).any(|other| other.link.to == link.to)
+                || (link.from, link.from_incarnation) != from;
+            if is_broken || after > link.depth_left as usize {
                 return None;
             }
-            actors.push(link.to);
-            if link.parent == NONE {
-                break;
-            }
-            let before = self.index.link(link.parent)?;
-            if link.from != before.to || link.from_incarnation != before.to_incarnation {
-                return None;
-            }
-            link = before;
         }
-        let holds = link.from == root && actors.len() <= hops_max;
-        holds.then_some(actors)
+        (hops.len() <= hops_max).then_some(())
     }
 
     /// One hop's record.
@@ -152,8 +186,7 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
     }
 
     /// One principal, to whom something was given as this incarnation; how deep it may be.
-    fn party(&mut self, number: u32, incarnation: u32) -> Option<u32> {
-        let party = self.index.party(number)?;
+    fn party(&mut self, number: u32, party: &Party, incarnation: u32) -> Option<u32> {
         if party.kills > 0 || party.incarnation != incarnation || self.is_selected(number) {
             return None;
         }
@@ -226,9 +259,8 @@ impl<'a, G: Graph> Walk<'a, '_, G> {
 }
 
 /// Whether a claim says of a chain what is so.
-fn is_as_claimed(index: &ChainIndex, claim: &Claim, root: &ObjectRef, actors: &[u32]) -> Option<()> {
-    let named = |number: &u32| index.subject(*number).map(|subject| &subject.object);
-    let mut actors = actors.iter().rev().map(named);
+fn is_as_claimed(index: &ChainIndex, claim: &Claim, root: &ObjectRef, hops: &[Hop<'_>]) -> Option<()> {
+    let mut actors = hops.iter().rev().map(|hop| index.subject(hop.link.to).map(|subject| &subject.object));
     let is_root = claim.root.as_ref().is_none_or(|said| said == root);
     let are_actors = claim.actors.is_empty() || actors.clone().eq(claim.actors.iter().map(Some));
     let is_end = match &claim.either_end {

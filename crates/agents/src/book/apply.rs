@@ -10,7 +10,7 @@ use super::table::empty;
 use super::{Book, ByPermission};
 use crate::records::{
     Agent, AgentChange, Approval, ApprovalPolicy, ApprovalState, Consumption, Delegation, GrantPolicy, Human,
-    Key, Kill, PermissionLabels, Record, RecordKind, Session, TypePolicy, decode,
+    Key, Kill, PermissionLabels, PrincipalKind, Record, RecordKind, Session, TypePolicy, decode,
 };
 
 impl Ledger for Book {
@@ -84,6 +84,21 @@ impl Book {
         } else {
             Arc::make_mut(&mut self.types).remove(&record.object_type);
         }
+        self.note_agent_type(&record.object_type);
+    }
+
+    /// Keeps the types of agents in step with the records of a type.
+    fn note_agent_type(&mut self, object_type: &SmolStr) {
+        let is_one = self.agents_by_type.contains_key(object_type)
+            || self.is_of_kind(object_type, PrincipalKind::Agent);
+        let at = self.agent_types.binary_search(object_type);
+        let (before, after) = self.agent_types.split_at(at.unwrap_or_else(|at| at));
+        let types = match at {
+            Err(_) if is_one => before.iter().chain([object_type]).chain(after).cloned().collect(),
+            Ok(_) if !is_one => before.iter().chain(after.iter().skip(1)).cloned().collect(),
+            _ => return,
+        };
+        self.agent_types = types;
     }
 
     fn set_labels(&mut self, record: &PermissionLabels, put: bool) {
@@ -106,6 +121,7 @@ impl Book {
         if *count == 0 {
             by_type.remove(&record.principal.object_type);
         }
+        self.note_agent_type(&record.principal.object_type);
         self.chain_index.set_agent(record, put);
         let shared = || {
             let ceiling = record.ceiling.as_ref().map(|ceiling| self.chain_index.shared(ceiling));

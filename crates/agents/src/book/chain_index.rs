@@ -9,7 +9,7 @@ use foldhash::quality::FixedState;
 use pemba_model::{ObjectRef, SmolStr, SubjectRef};
 
 use super::chain_entries::{Link, Named, Party, PartyType, Registered};
-use super::dense::Dense;
+use super::dense::{Dense, ask};
 use super::numbered::{NONE, Numbered};
 use super::table::hasher;
 use crate::id::DelegationId;
@@ -31,6 +31,15 @@ pub(crate) struct ChainIndex {
     /// Switches that select more than one principal.
     broad_kills: usize,
     hasher: FixedState,
+}
+
+/// A hop that is being looked for.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct SoughtLink {
+    id: DelegationId,
+    number: u32,
+    /// The number of its root.
+    pub(crate) root: u32,
 }
 
 impl Default for ChainIndex {
@@ -58,21 +67,38 @@ impl PartialEq for ChainIndex {
 }
 
 impl ChainIndex {
-    /// The plain hop with an id, and its root, which waits for less memory than what the hop itself says; if what a hop
-    /// rests on can be told from numbers at all.
+    /// Where the plain hop with an id is, if it is anywhere and if what a hop rests on can be told from numbers at all; asks
+    /// for the memory of the hop and of its root, so that they come together.
     #[inline]
-    pub(crate) fn link_of(&self, id: DelegationId) -> Option<(&Link, u32)> {
+    pub(crate) fn seek_link(&self, id: DelegationId) -> Option<SoughtLink> {
         if self.links.is_full() || self.names.is_full() || self.types.is_full() || self.scopes.is_full() {
             return None;
         }
-        let (number, root) = self.links.find_with(self.hasher.hash_one(id), |link| link.id == id)?;
-        Some((self.link(number)?, root))
+        let (number, root) = self.links.candidate(self.hasher.hash_one(id))?;
+        self.names.ask(root);
+        self.links.ask(number);
+        self.parties.ask(root);
+        Some(SoughtLink { id, number, root })
+    }
+
+    /// The hop that was sought, if it is that one and plain. With another of an equal hash in its place it is none.
+    #[inline]
+    pub(crate) fn found_link(&self, sought: SoughtLink) -> Option<&Link> {
+        self.link(sought.number).filter(|link| link.id == sought.id && link.root == sought.root)
     }
 
     /// A hop.
     #[inline]
     pub(crate) fn link(&self, number: u32) -> Option<&Link> {
         self.links.get(number)
+    }
+
+    /// The principal that a hop is to; asks for its memory.
+    #[inline]
+    pub(crate) fn ask_party(&self, number: u32) -> Option<&Party> {
+        let party = self.party(number)?;
+        ask(party);
+        Some(party)
     }
 
     /// A principal.

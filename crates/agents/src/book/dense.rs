@@ -6,6 +6,10 @@
 use std::array;
 use std::sync::Arc;
 
+use pemba_engine::prefetch;
+
+/// Bytes that come from memory together.
+const LINE: usize = 64;
 /// Bits of the number that one branch takes.
 const BITS: u32 = 5;
 const WAYS: usize = 1 << BITS;
@@ -58,6 +62,26 @@ impl<T> Dense<T> {
                 Node::Empty => return None,
             }
         }
+    }
+}
+
+impl<T> Dense<T> {
+    /// Asks the processor for a number's entry, which will be read soon.
+    #[inline]
+    pub(super) fn ask(&self, number: u32) {
+        if let Some(entry) = self.get(number) {
+            ask(entry);
+        }
+    }
+}
+
+/// Asks the processor for an entry that will be read soon.
+#[inline]
+pub(super) fn ask<T>(entry: &T) {
+    let first = std::ptr::from_ref(entry).cast::<u8>();
+    prefetch(first);
+    if align_of::<T>() < LINE || size_of::<T>() > LINE {
+        prefetch(first.wrapping_add(size_of::<T>().saturating_sub(1)));
     }
 }
 

@@ -16,8 +16,8 @@ use std::sync::Arc;
 use pemba_model::{ObjectRef, SmolStr, Timestamp};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
-pub(crate) use self::chain_entries::{Link, Registered};
-pub(crate) use self::chain_index::ChainIndex;
+pub(crate) use self::chain_entries::{Link, Party, Registered};
+pub(crate) use self::chain_index::{ChainIndex, SoughtLink};
 use self::index::Index;
 pub use self::known::Known;
 pub(crate) use self::numbered::NONE;
@@ -43,6 +43,8 @@ pub struct Book {
     agents: Table<ObjectRef, Agent>,
     /// How many agents there are of each type that has any.
     agents_by_type: Arc<BTreeMap<SmolStr, u64>>,
+    /// Those types and the ones that are declared to be of agents, in order: few, and asked about in every decision.
+    agent_types: Arc<[SmolStr]>,
     changes: RedBlackTreeMapSync<(ObjectRef, u64), Arc<AgentChange>>,
     humans: Table<ObjectRef, Human>,
     kills: RedBlackTreeMapSync<SmolStr, Arc<Kill>>,
@@ -72,6 +74,7 @@ impl Default for Book {
             approval_policies: empty(),
             agents: Table::default(),
             agents_by_type: Arc::default(),
+            agent_types: Arc::default(),
             changes: RedBlackTreeMapSync::new_sync(),
             humans: Table::default(),
             kills: RedBlackTreeMapSync::new_sync(),
@@ -126,7 +129,7 @@ impl Book {
 
     /// Whether any object of a type could be an agent: one has a record, or the type is declared to be.
     pub fn has_agents_of(&self, object_type: &str) -> bool {
-        self.agents_by_type.contains_key(object_type) || self.is_of_kind(object_type, PrincipalKind::Agent)
+        self.agent_types.iter().any(|agent_type| agent_type == object_type)
     }
 
     /// Whether a principal is a human: it has a record, or its type is declared to be.

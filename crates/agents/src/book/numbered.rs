@@ -49,13 +49,20 @@ impl<T, B: Copy> Numbered<T, B> {
     /// The number of the thing with this hash that `is_it`.
     #[inline]
     pub(super) fn find(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<u32> {
-        self.find_with(hash, is_it).map(|(number, _)| number)
+        let found = self.slots.find(hash, |number| self.entries.get(number).is_some_and(&is_it));
+        found.map(|(number, _)| number)
     }
 
-    /// The same, and what is kept beside the number.
+    /// The number that `find` looks at first, and what is kept beside it; the entry is not looked at.
     #[inline]
-    pub(super) fn find_with(&self, hash: u64, is_it: impl Fn(&T) -> bool) -> Option<(u32, B)> {
-        self.slots.find(hash, |number| self.entries.get(number).is_some_and(&is_it))
+    pub(super) fn candidate(&self, hash: u64) -> Option<(u32, B)> {
+        self.slots.find(hash, |_| true)
+    }
+
+    /// Asks the processor for the entry of a number.
+    #[inline]
+    pub(super) fn ask(&self, number: u32) {
+        self.entries.ask(number);
     }
 
     /// Whether there were ever more things than numbers.

@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use pemba_engine::{
-    CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, Ordinal, Permissionship, QueryContext,
-    QueryError, Snapshot, SubjectSet, check_general, lookup_subjects_general,
+    CaveatEvaluator, CaveatOutcome, CheckAnswer, CheckItem, CheckOpened, Ordinal, Permissionship,
+    QueryContext, QueryError, Snapshot, SubjectSet, check_general, lookup_subjects_general,
 };
 use pemba_model::text::{parse_object_relation, parse_relationship, parse_subject};
 use pemba_model::{Context, ObjectRef, Revision, SmolStr, SubjectRef, Timestamp};
@@ -87,6 +87,14 @@ impl World {
         assert_eq!(outline(&quick), outline(&general), "quick and general: {}", question());
         for bulk in &bulk {
             assert_eq!(outline(&quick), outline(bulk), "single and bulk: {}", question());
+        }
+        for steps in 0..4 {
+            let opened = CheckOpened::new(&self.snapshot, self.snapshot.program(), resource, permission);
+            let stepwise = opened.and_then(|opened| opened.by(subject)).and_then(|mut begun| {
+                (0..steps).for_each(|_| begun.advance());
+                begun.answer(&context)
+            });
+            assert_eq!(quick, stepwise, "at once and after {steps} steps: {}", question());
         }
         quick
     }
