@@ -579,7 +579,7 @@ fn triples(view: &View) -> BTreeSet<u64> {
 }
 
 /// The same on a real disk: the directory as it is after each step is what a power loss leaves, and with the end of
-/// the write-ahead log torn off, as if the last step had not been acknowledged.
+/// the journal torn off, as if the last step had not been acknowledged.
 #[cfg(feature = "rocks")]
 #[test]
 fn directory_copied_after_any_step_recovers() {
@@ -598,7 +598,7 @@ fn directory_copied_after_any_step_recovers() {
         if run.points.len() > before {
             let torn = directory.path().join(format!("torn-{number}"));
             copy(&data, &torn);
-            tear_log(&torn, u64::try_from(number).unwrap() % 30 + 1);
+            tear_log(&torn, number % 30 + 1);
             let database = Database::open(Storage::Directory(torn.clone()), options(&clock)).unwrap();
             assert_recovered(&database, &run.points[..before], clock.now());
         }
@@ -684,12 +684,14 @@ fn copy(from: &std::path::Path, to: &std::path::Path) {
     }
 }
 
-/// Cuts bytes off the newest write-ahead log.
+/// Takes the last bytes from the journal's newest record.
 #[cfg(feature = "rocks")]
-fn tear_log(directory: &std::path::Path, bytes: u64) {
-    let files = std::fs::read_dir(directory.join("rocks")).unwrap().map(|entry| entry.unwrap().path());
-    let log =
-        files.filter(|path| path.extension().is_some_and(|extension| extension == "log")).max().unwrap();
-    let len = std::fs::metadata(&log).unwrap().len();
-    std::fs::OpenOptions::new().write(true).open(&log).unwrap().set_len(len - bytes).unwrap();
+fn tear_log(directory: &std::path::Path, bytes: usize) {
+    let files = std::fs::read_dir(directory.join("journal")).unwrap().map(|entry| entry.unwrap().path());
+    let read = files.map(|path| (std::fs::read(&path).unwrap(), path));
+    // Behind other numbers a segment begins with that of its first record.
+    let (mut segment, path) = read.max_by_key(|(segment, _)| segment[24..32].to_vec()).unwrap();
+    let end = segment.iter().rposition(|byte| *byte != 0).unwrap() + 1;
+    segment[end - bytes..end].fill(0);
+    std::fs::write(path, segment).unwrap();
 }

@@ -15,10 +15,14 @@ const VERSION: u8 = 1;
 const VERSION_DOCUMENTS: u8 = 2;
 
 /// The version of everything in the store: families, keys, values. A build writes exactly one.
-pub const FORMAT_VERSION: u64 = 2;
-/// The oldest version that is read. It has no documents; a store that is opened for writing is raised to
-/// `FORMAT_VERSION`, which changes nothing else.
+pub const FORMAT_VERSION: u64 = FORMAT_JOURNAL;
+/// The oldest version that is read. A store that is opened for writing is raised to `FORMAT_VERSION`; what it holds stays as
+/// it is.
 pub const FORMAT_VERSION_MIN: u64 = 1;
+/// The first version with documents.
+pub const FORMAT_DOCUMENTS: u64 = 2;
+/// The first version in which writes go into a journal first.
+pub const FORMAT_JOURNAL: u64 = 3;
 
 const FORMAT: &[u8] = b"format";
 const DATABASE_ID: &[u8] = b"database_id";
@@ -208,7 +212,7 @@ mod tests {
         initialize(&mut batch, example().database_id, example().head).unwrap();
         let put = |key, value| BatchOp::Put { family: Family::Meta, key, value };
         let expected = [
-            put(&b"\0\0\0\0format"[..], &[0, 0, 0, 0, 0, 0, 0, 2][..]),
+            put(&b"\0\0\0\0format"[..], &[0, 0, 0, 0, 0, 0, 0, 3][..]),
             put(b"\0\0\0\0database_id", &[1, 253, 8, 7, 6, 5, 4, 3, 2, 1]),
             put(b"\0\0\0\0head", &[2, 251, 44, 1, 252, 0, 226, 167, 202, 7, 252, 112, 17, 1, 0, 5]),
         ];

@@ -7,6 +7,12 @@
 mod batch;
 mod error;
 mod faulty;
+#[cfg(feature = "rocks")]
+mod journal;
+#[cfg(feature = "rocks")]
+mod journal_reading;
+#[cfg(feature = "rocks")]
+mod journal_record;
 mod memory;
 #[cfg(feature = "rocks")]
 mod rocks;
@@ -18,6 +24,11 @@ mod rocks_crash_tests;
 mod rocks_damage_tests;
 #[cfg(feature = "rocks")]
 mod rocks_folder;
+#[cfg(feature = "rocks")]
+mod rocks_journal;
+#[cfg(test)]
+#[cfg(feature = "rocks")]
+mod rocks_journal_tests;
 #[cfg(feature = "rocks")]
 mod rocks_load;
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! The store on disk. With `rocks_load`, the only file that knows RocksDB.
+//! The store on disk. With `rocks_load` and `rocks_journal`, the only file that knows RocksDB.
 
 use std::ops::ControlFlow;
 use std::path::Path;
@@ -8,11 +8,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use parking_lot::Mutex;
 use rocksdb::{
     BlockBasedOptions, Cache, ColumnFamily, ColumnFamilyDescriptor, DB, DBCompressionType, DBRecoveryMode,
-    ErrorKind, FlushOptions, LogLevel, Options, ReadOptions, WriteBatch, WriteOptions,
-    checkpoint::Checkpoint, properties,
+    ErrorKind, LogLevel, Options, ReadOptions, WriteBatch, checkpoint::Checkpoint, properties,
 };
 
 use super::rocks_folder::Folder;
+use super::rocks_journal::{self, Journaled};
 use super::rocks_load::Loads;
 use super::{Batch, BatchOp, Family, Rows, Store, StoreError, StoreStatistics, Visit};
 
@@ -25,9 +25,6 @@ const WRITE_BUFFERS_BYTES: usize = 64 * MIB;
 const BLOCK_CACHE_BYTES: usize = 32 * MIB;
 /// Unit of reading from a file, in bytes: recovery reads everything in order, single keys are read rarely.
 const BLOCK_BYTES: usize = 16 * 1024;
-/// Write-ahead log after which everything is written to table files, in bytes. A start replays no more than this and
-/// one write, and replaying is several times slower than reading tables.
-const WAL_MAX_BYTES: usize = 16 * MIB;
 /// Files held open.
 const OPEN_FILES_MAX: i32 = 512;
 /// RocksDB's own log files kept, and the size of each in bytes.
@@ -45,6 +42,8 @@ pub struct RocksStore {
     /// The first failed write. What it left on disk is known only after recovery, so nothing may be added behind it.
     failure: OnceLock<String>,
     loads: Loads,
+    /// None if the store is only read.
+    journal: Option<Journaled>,
     /// Held from the record of a load to its end: a copy made in between would name files it does not hold.
     loading: Mutex<()>,
 }
@@ -56,12 +55,13 @@ impl RocksStore {
         let folder = Folder::open(path)?;
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let mut options = database_options(folder.new);
-        if folder.is_outdated() {
+        if !folder.has_documents() {
             options.create_missing_column_families(true);
         }
         let db = DB::open_cf_descriptors(&options, folder.rocks(), descriptors(&cache, &Family::ALL))
             .map_err(|error| open_error(&folder, &error))?;
-        let store = RocksStore::new(db, cache, folder, false);
+        let journal = Journaled::open(&db, &folder)?;
+        let store = RocksStore::new(db, cache, folder, Some(journal));
         if !store.folder.new && store.holds_nothing()? {
             // RocksDB takes a list of files cut in the wrong place for a new store.
             return Err(StoreError::Damaged { cause: "it has been written to and holds nothing".to_owned() });
@@ -71,7 +71,7 @@ impl RocksStore {
         }
         if let Some(staged) = Loads::recorded(&store.db)? {
             store.loads.ingest(&store.db, &staged)?;
-            Loads::forget(&store.db)?;
+            store.commit(Batch::new(), Loads::forget)?;
         }
         store.loads.remove_files()?;
         Ok(store)
@@ -83,23 +83,25 @@ impl RocksStore {
         let cache = Cache::new_lru_cache(BLOCK_CACHE_BYTES);
         let options = database_options(false);
         // A folder of the first format may lack the family, which is as good as empty then.
-        let has_documents = !folder.is_outdated();
+        let has_documents = folder.has_documents();
         let families = Family::ALL.into_iter().filter(|family| has_documents || *family != Family::Documents);
         let families: Vec<Family> = families.collect();
         let descriptors = descriptors(&cache, &families);
         let db = DB::open_cf_descriptors_read_only(&options, folder.rocks(), descriptors, false)
             .map_err(|error| open_error(&folder, &error))?;
+        rocks_journal::check_finished(&db, &folder)?;
         if Loads::recorded(&db)?.is_some() {
             let cause = "an import was interrupted at its end; start the server once to finish it".to_owned();
             return Err(StoreError::Failed { operation: "open", cause });
         }
-        Ok(RocksStore::new(db, cache, folder, true))
+        Ok(RocksStore::new(db, cache, folder, None))
     }
 
-    fn new(db: DB, cache: Cache, folder: Folder, read_only: bool) -> RocksStore {
+    fn new(db: DB, cache: Cache, folder: Folder, journal: Option<Journaled>) -> RocksStore {
+        let read_only = journal.is_none();
         let pristine = AtomicBool::new(folder.new);
         let (loads, failure, loading) = (Loads::new(folder.loads()), OnceLock::new(), Mutex::new(()));
-        RocksStore { db, cache, folder, read_only, pristine, failure, loads, loading }
+        RocksStore { db, cache, folder, read_only, pristine, failure, loads, journal, loading }
     }
 
     fn holds_nothing(&self) -> Result<bool, StoreError> {
@@ -122,7 +124,7 @@ impl RocksStore {
 
     /// Whether the family is not there because the folder, opened for reading only, is older than it.
     fn lacks(&self, family: Family) -> bool {
-        self.read_only && self.folder.is_outdated() && family == Family::Documents
+        self.read_only && !self.folder.has_documents() && family == Family::Documents
     }
 
     /// Writes a batch, once `add` has added to it.
@@ -147,26 +149,25 @@ impl RocksStore {
         // The same bytes are in RocksDB's batch now; a large write must not hold them twice longer than it must.
         drop(batch);
         add(&mut rocks_batch);
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        self.db.write_opt(rocks_batch, &options).map_err(|error| error_of("write", &error))?;
+        self.journal()?.write(&self.db, rocks_batch)?;
         if self.pristine.load(Ordering::Acquire) {
             self.folder.finish()?;
             self.pristine.store(false, Ordering::Release);
         }
-        if size > WAL_MAX_BYTES {
-            // The limit of the log counts only at the next write, which may never come.
-            self.flush(false);
-        }
         Ok(())
+    }
+
+    pub(super) fn journal(&self) -> Result<&Journaled, StoreError> {
+        self.journal.as_ref().ok_or(StoreError::Unsupported { store: "read-only", operation: "write" })
     }
 
     fn commit_load(&self, rows: Rows<'_>, batch: Batch) -> Result<(), StoreError> {
         let staged = self.loads.stage(rows)?;
         let _no_copy = self.loading.lock();
         self.commit(batch, |batch| Loads::record(&staged, batch))?;
+        self.journal()?.settle(&self.db)?;
         self.loads.ingest(&self.db, &staged)?;
-        Loads::forget(&self.db)?;
+        self.commit(Batch::new(), Loads::forget)?;
         if let Err(error) = self.loads.remove_files() {
             tracing::warn!(%error, "the files of a load were not removed; the next start does it");
         }
@@ -175,9 +176,7 @@ impl RocksStore {
 
     /// Runs what writes, unless an earlier write failed; remembers its failure.
     fn guarded(&self, write: impl FnOnce() -> Result<(), StoreError>) -> Result<(), StoreError> {
-        if self.read_only {
-            return Err(StoreError::Unsupported { store: "read-only", operation: "write" });
-        }
+        self.journal()?;
         if let Some(cause) = self.failure.get() {
             return Err(StoreError::Refused { cause: cause.clone() });
         }
@@ -197,24 +196,14 @@ impl RocksStore {
             self.handle(Family::Documents)?,
         ])
     }
-
-    /// Moves everything into table files, so that a start has nothing to replay. Nothing depends on its success: all
-    /// of it is in the log, and RocksDB reports a failed flush at the next write.
-    fn flush(&self, wait: bool) {
-        let mut options = FlushOptions::default();
-        options.set_wait(wait);
-        if let Ok(handles) = self.handles()
-            && let Err(error) = self.db.flush_cfs_opt(&handles, &options)
-        {
-            tracing::warn!(%error, "flush of the store failed");
-        }
-    }
 }
 
 impl Drop for RocksStore {
     fn drop(&mut self) {
-        if !self.read_only && self.failure.get().is_none() {
-            self.flush(true);
+        if let (Some(journal), None) = (&self.journal, self.failure.get())
+            && let Err(error) = journal.settle(&self.db)
+        {
+            tracing::warn!(%error, "the next start has to read the journal");
         }
     }
 }
@@ -270,7 +259,9 @@ impl Store for RocksStore {
         let folder = Folder::for_copy(directory)?;
         let _no_load = self.loading.lock();
         let checkpoint = Checkpoint::new(&self.db).map_err(|error| error_of("checkpoint", &error))?;
+        // A copy is of table files alone, after everything has been moved there.
         checkpoint.create_checkpoint(folder.rocks()).map_err(|error| error_of("checkpoint", &error))?;
+        self.journal()?.create_empty(&folder)?;
         if self.pristine.load(Ordering::Acquire) { folder.begin() } else { folder.finish() }
     }
 
@@ -291,11 +282,12 @@ fn database_options(new: bool) -> Options {
     let mut options = Options::default();
     options.create_if_missing(new);
     options.create_missing_column_families(new);
-    // Every write is synced, so only the very last record may be torn by a power loss, and it was not acknowledged.
-    // Anything wrong before it is damage: it must be an error, never a shorter history.
+    // All families' tables hold the same writes at any time: what the journal is replayed on.
+    options.set_atomic_flush(true);
+    // RocksDB's own log is empty, but for that of a folder that had no journal yet. Anything wrong in it but its very last
+    // record is damage: it must be an error, never a shorter history.
     options.set_wal_recovery_mode(DBRecoveryMode::TolerateCorruptedTailRecords);
     options.set_track_and_verify_wals_in_manifest(true);
-    options.set_max_total_wal_size(WAL_MAX_BYTES as u64);
     options.set_db_write_buffer_size(WRITE_BUFFERS_BYTES);
     options.set_max_background_jobs(2);
     options.set_max_open_files(OPEN_FILES_MAX);

@@ -124,10 +124,9 @@ fn damaged_list_of_files_is_noticed() {
     assert_damage(directory.path(), "list of files missing");
 }
 
-/// A list cut exactly between two of its records looks like an older one. All other cuts are noticed, and this one
-/// gives an older state as a whole.
+/// A list cut between two of its records looks like an older one. Where that is not noticed, the journal has what is lacking.
 #[test]
-fn list_of_files_cut_anywhere_is_noticed_or_an_older_whole() {
+fn list_of_files_cut_anywhere_is_noticed_or_made_up_for() {
     let list = |directory: &TempDir| largest(files(directory.path(), |name| name.starts_with("MANIFEST")));
     let original = TempDir::new().unwrap();
     let store = RocksStore::open(&original.path().join("data")).unwrap();
@@ -151,14 +150,14 @@ fn list_of_files_cut_anywhere_is_noticed_or_an_older_whole() {
         super::rocks_crash_tests::copy(&original.path().join("data"), &directory.path().join("data"));
         truncate(&list(&directory), size * part / 40);
         match read_all(directory.path()) {
-            Ok(count) => assert!(count > 0 && count % (ENTRIES / 5) == 0, "{count} entries"),
+            Ok(count) => assert_eq!(count, ENTRIES),
             Err(error) => {
                 assert!(matches!(error, StoreError::Damaged { .. }), "{error:?}");
                 noticed += 1;
             }
         }
     }
-    assert!(noticed >= 35, "{noticed} of 40 cuts were noticed");
+    assert!(noticed >= 25, "{noticed} of 40 cuts were noticed");
 }
 
 #[test]

@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use super::StoreError;
-use crate::records::meta::{FORMAT_VERSION, FORMAT_VERSION_MIN};
+use crate::records::meta::{FORMAT_DOCUMENTS, FORMAT_JOURNAL, FORMAT_VERSION, FORMAT_VERSION_MIN};
 
 /// The file that makes a directory a store.
 const MARKER: &str = "pemba.format";
@@ -17,6 +17,8 @@ const MARKER_NEW: &str = ", new";
 const IGNORED: [&str; 2] = ["lost+found", MARKER_UNFINISHED];
 /// RocksDB's files.
 const ROCKS: &str = "rocks";
+/// The journal's files.
+const JOURNAL: &str = "journal";
 /// Files on their way to RocksDB; on the same file system, so that it can take them over.
 const LOADS: &str = "incoming";
 /// The marker is read no further than this; a foreign file of that name may be large.
@@ -77,6 +79,11 @@ impl Folder {
         self.path.join(LOADS)
     }
 
+    /// Where the journal is.
+    pub(super) fn journal(&self) -> PathBuf {
+        self.path.join(JOURNAL)
+    }
+
     /// The directory.
     pub(super) fn path(&self) -> &Path {
         &self.path
@@ -85,6 +92,16 @@ impl Folder {
     /// Whether it is of an older format, which opening it for writing raises.
     pub(super) fn is_outdated(&self) -> bool {
         self.format < FORMAT_VERSION
+    }
+
+    /// Whether RocksDB's files must have a family for documents.
+    pub(super) fn has_documents(&self) -> bool {
+        self.format >= FORMAT_DOCUMENTS
+    }
+
+    /// Whether there must be a journal.
+    pub(super) fn has_journal(&self) -> bool {
+        !self.new && self.format >= FORMAT_JOURNAL
     }
 
     /// Notes that the folder is of this build's format. From then on no older build opens it.
@@ -106,7 +123,8 @@ impl Folder {
 
     /// Sizes of all files, in bytes.
     pub(super) fn size_bytes(&self) -> u64 {
-        let Ok(entries) = fs::read_dir(self.rocks()) else { return 0 };
+        let folders = [self.rocks(), self.journal()];
+        let entries = folders.iter().filter_map(|folder| fs::read_dir(folder).ok()).flatten();
         let sizes = entries.filter_map(|entry| entry.ok()?.metadata().ok()).map(|metadata| metadata.len());
         sizes.fold(0, u64::saturating_add)
     }

@@ -1,22 +1,23 @@
-//! Many sorted rows at once, past the write-ahead log: they go into table files, and one record in the log decides.
+//! Many sorted rows at once, past the journal: they go into table files, and one record in the journal decides.
 //!
 //! **Invariant: before the record is durable nothing of a load is there; from then on all of it is, because whoever opens
 //! the directory next adds the files that the record names.**
 //!
-//! The steps: the files are written and synced beside RocksDB's own; the batch goes into the log together with the
-//! record; RocksDB takes the files over; the record is removed; the files' own names are removed. A crash before the
-//! record leaves files that nobody asked for, which the next open removes.
+//! The steps: the files are written and synced beside RocksDB's own; the batch goes into the journal together with the
+//! record; what the tables lack of the journal is moved there, since a replay would lay it over the rows; RocksDB takes the
+//! files over; the record is removed; the files' own names are removed. A crash before the record leaves files that nobody
+//! asked for, which the next open removes.
 
 use std::fs::{self, File};
 use std::io;
 use std::path::{Path, PathBuf};
 
-use rocksdb::{DB, IngestExternalFileOptions, Options, SstFileWriter, WriteBatch, WriteOptions};
+use rocksdb::{DB, IngestExternalFileOptions, Options, SstFileWriter, WriteBatch};
 
 use super::rocks::{error_of, family_options_uncached};
 use super::{Family, PutRow, Rows, StoreError};
 
-/// The record's key in RocksDB's unnamed family, which holds nothing else.
+/// The record's key in RocksDB's unnamed family.
 const RECORD: &[u8] = b"load";
 /// What the names of files end with that RocksDB takes: it removes the name it was given.
 const LINK: &str = "link";
@@ -59,13 +60,13 @@ impl Loads {
         Ok(Staged { files })
     }
 
-    /// Adds the record to a batch that is to be written with a sync.
+    /// Adds the record to a batch.
     pub(super) fn record(staged: &Staged, batch: &mut WriteBatch) {
         let lines = staged.files.iter().map(|(family, size)| format!("{} {size}\n", family.name()));
         batch.put(RECORD, lines.collect::<String>());
     }
 
-    /// What a record in the log asks for; `None` when there is none.
+    /// What a record asks for; `None` when there is none.
     pub(super) fn recorded(db: &DB) -> Result<Option<Staged>, StoreError> {
         let Some(text) = db.get(RECORD).map_err(|error| error_of("read", &error))? else { return Ok(None) };
         let damaged = || StoreError::Damaged { cause: "the record of a load is not one".to_owned() };
@@ -105,11 +106,9 @@ impl Loads {
         Ok(())
     }
 
-    /// Removes the record, durably: from here on the rows are like any others.
-    pub(super) fn forget(db: &DB) -> Result<(), StoreError> {
-        let mut options = WriteOptions::default();
-        options.set_sync(true);
-        db.delete_opt(RECORD, &options).map_err(|error| error_of("write", &error))
+    /// Adds the removal of the record to a batch: from there on the rows are like any others.
+    pub(super) fn forget(batch: &mut WriteBatch) {
+        batch.delete(RECORD);
     }
 
     /// Removes whatever files there are.

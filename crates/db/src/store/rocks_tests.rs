@@ -107,7 +107,7 @@ fn unknown_format_is_refused_untouched() {
     fs::write(directory.path().join("pemba.format"), "pemba data directory, format 7\n").unwrap();
     let before = contents(directory.path());
     let error = refusal(directory.path());
-    let expected = StoreError::UnknownFormat { found: 7, supported: 2 };
+    let expected = StoreError::UnknownFormat { found: 7, supported: 3 };
     assert_eq!(error, expected);
     assert!(error.to_string().contains("open it with the version of Pemba that wrote it"), "{error}");
     assert_eq!(contents(directory.path()), before);
@@ -146,12 +146,12 @@ fn folder_of_the_first_format_is_raised_when_it_is_opened() {
     let directory = first_format();
     let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
     let store = RocksStore::open(directory.path()).unwrap();
-    assert_eq!(marker(), "pemba data directory, format 2\n");
+    assert_eq!(marker(), "pemba data directory, format 3\n");
     let mut batch = Batch::new();
     batch.put(Family::Documents, b"key", b"documents");
     store.write(batch).unwrap();
     drop(store);
-    // A crash before the marker was replaced leaves the family and the old marker.
+    // A crash before the marker was replaced leaves the family, the journal and the old marker.
     for marker in ["pemba data directory, format 2\n", "pemba data directory, format 1\n"] {
         fs::write(directory.path().join("pemba.format"), marker).unwrap();
         let store = RocksStore::open(directory.path()).unwrap();
@@ -162,20 +162,23 @@ fn folder_of_the_first_format_is_raised_when_it_is_opened() {
 }
 
 #[test]
-fn folder_of_this_format_without_documents_is_damaged() {
-    let directory = first_format();
-    fs::write(directory.path().join("pemba.format"), "pemba data directory, format 2\n").unwrap();
-    let error = refusal(directory.path());
-    assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+fn folder_of_a_later_format_without_what_that_added_is_damaged() {
+    for format in [2, 3] {
+        let directory = first_format();
+        let marker = format!("pemba data directory, format {format}\n");
+        fs::write(directory.path().join("pemba.format"), marker).unwrap();
+        let error = refusal(directory.path());
+        assert!(matches!(error, StoreError::Damaged { .. }), "{error}");
+    }
 }
 
 #[test]
 fn marker_is_frozen() {
     let (store, directory) = new_store();
     let marker = || fs::read_to_string(directory.path().join("pemba.format")).unwrap();
-    assert_eq!(marker(), "pemba data directory, format 2, new\n");
+    assert_eq!(marker(), "pemba data directory, format 3, new\n");
     put(&store, b"a", b"");
-    assert_eq!(marker(), "pemba data directory, format 2\n");
+    assert_eq!(marker(), "pemba data directory, format 3\n");
 }
 
 #[test]
