@@ -16,7 +16,7 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::Shown;
-use super::body::{AnswerBody, Asked, Counted, LastWords, Ongoing, code_of};
+use super::body::{Asked, Counted, LastWords, Ongoing, WholeAnswer, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
 use crate::chains::{Presented, presented};
@@ -239,7 +239,7 @@ impl Passing {
     }
 
     /// An answer that is there as a whole, one message in its frame: the same as `answered` makes of it.
-    pub(crate) fn answered_whole(self, framed: Bytes, asked: u64) -> Response<AnswerBody> {
+    pub(crate) fn answered_whole(self, framed: Bytes, asked: u64) -> WholeAnswer {
         let Passing { mut ongoing, wants_version, is_counted } = self;
         ongoing.finish(Code::Ok, None);
         let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
@@ -256,9 +256,7 @@ impl Passing {
             trailers.insert(DISPATCHED, if asked == 1 { ONE } else { HeaderValue::from(asked) });
             trailers.insert(CACHED, NOTHING);
         }
-        let mut response = Response::new(AnswerBody::whole(framed, trailers));
-        *response.headers_mut() = headers;
-        response
+        WholeAnswer { headers, framed, trailers }
     }
 }
 

@@ -34,6 +34,8 @@ pub(super) struct DeskStart {
     pub(super) workers: Vec<WorkerHandle>,
     pub(super) health: HealthReporter,
     pub(super) connections_max: usize,
+    /// Dropped when nothing is listened for any more.
+    pub(super) done: std::sync::mpsc::Sender<()>,
     /// Becomes true when the thread is to end: after the workers.
     pub(super) ending: watch::Receiver<bool>,
 }
@@ -52,7 +54,7 @@ pub(super) fn start(start: DeskStart) -> Result<(), StartError> {
 }
 
 async fn run(start: DeskStart) {
-    let DeskStart { state, grpc, rest, metrics, workers, health, connections_max, mut ending } = start;
+    let DeskStart { state, grpc, rest, metrics, workers, health, connections_max, done, mut ending } = start;
     // Before the first connection: nobody must be told otherwise by a reporter that does not know yet.
     let status = health_status(&state);
     set_health(&health, status).await;
@@ -62,14 +64,17 @@ async fn run(start: DeskStart) {
     let rest = rest.into_iter().map(|listener| (listener, Interface::Rest));
     for (listener, interface) in grpc.chain(rest) {
         let (state, workers, places) = (Arc::clone(&state), Arc::clone(&workers), Arc::clone(&places));
+        let done = done.clone();
         tokio::spawn(async move {
             let mut stopping = state.stopping.clone();
             tokio::select! {
                 () = accept(listener, interface, &state, &workers, &places) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
+            drop(done);
         });
     }
+    drop(done);
     for listener in metrics {
         let state = Arc::clone(&state);
         tokio::spawn(async move {

@@ -100,7 +100,7 @@ impl Server {
             workers_done,
             drain_max: options.drain_max,
         };
-        running.open_desk(listeners, workers, health, options.connections_max, ending)?;
+        running.open_desk(listeners, workers, health, (options.connections_max, done), ending)?;
         let is_open = options.preshared_keys.is_empty() && options.clients.is_none();
         if is_open && options.per_token.is_none() {
             tracing::warn!("authentication is off: whoever reaches the port may read and write everything");
@@ -120,7 +120,7 @@ impl RunningServer {
         listeners: Listeners,
         workers: Vec<WorkerHandle>,
         health: HealthReporter,
-        connections_max: usize,
+        (connections_max, done): (usize, mpsc::Sender<()>),
         ending: watch::Receiver<bool>,
     ) -> Result<(), StartError> {
         desk::start(desk::DeskStart {
@@ -131,6 +131,7 @@ impl RunningServer {
             workers,
             health,
             connections_max,
+            done,
             ending,
         })
     }
@@ -178,7 +179,7 @@ impl RunningServer {
     fn wait_for_workers(&self, wait_max: Duration) -> bool {
         let deadline = Instant::now() + wait_max;
         let left = deadline.saturating_duration_since(Instant::now());
-        // Workers send nothing: the channel closes when the last of them is done.
+        // Nobody sends anything: the channel closes when the last worker is done and nothing is listened for.
         matches!(self.workers_done.recv_timeout(left), Err(mpsc::RecvTimeoutError::Disconnected))
     }
 }
