@@ -42,7 +42,9 @@ impl<'a> Fields<'a> {
     /// A field with a number below 16 and a value of less than 128 bytes, as most are, if it comes next.
     #[inline]
     fn read_short(&mut self) -> Option<(u32, Raw<'a>)> {
-        let ([key @ 0x0a..=0x7a, length @ ..=0x7f], rest) = self.0.split_first_chunk::<2>()? else { return None };
+        let ([key @ 0x0a..=0x7a, length @ ..=0x7f], rest) = self.0.split_first_chunk::<2>()? else {
+            return None;
+        };
         if key & 7 != WireType::LengthDelimited as u8 {
             return None;
         }

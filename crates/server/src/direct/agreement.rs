@@ -80,12 +80,16 @@ pub fn bulk(bytes: &[u8]) -> bool {
     true
 }
 
-/// Whether found resources are written as the generated code writes them: ids and cursors of any kind, cut from these bytes.
+/// Whether found resources are written as the generated code writes them: ids and cursors of any kind, cut from these bytes. None
+/// is empty, as none is that is found.
 pub fn resources(bytes: &[u8]) {
     let texts = String::from_utf8_lossy(bytes);
     let (mut direct, mut generated, mut messages) = (Chunks::default(), Chunks::default(), Vec::new());
     for text in texts.split('\n') {
         let (id, cursor) = text.split_once(' ').unwrap_or((text, "c"));
+        if id.is_empty() || cursor.is_empty() {
+            continue;
+        }
         direct.push_granted("a token", id, cursor);
         messages.push_granted("a token", id, cursor);
     }

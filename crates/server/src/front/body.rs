@@ -30,6 +30,8 @@ pub(super) struct Ongoing {
     pub(super) client: Option<Arc<Client>>,
     pub(super) started: Instant,
     pub(super) is_over: bool,
+    /// Whether somebody else tells the log when it fails.
+    pub(super) is_quiet: bool,
 }
 
 impl Ongoing {
@@ -52,7 +54,9 @@ impl Ongoing {
             | Code::ResourceExhausted
             | Code::DeadlineExceeded
             | Code::Unauthenticated
-            | Code::PermissionDenied => {
+            | Code::PermissionDenied
+                if !self.is_quiet =>
+            {
                 // gRPC carries the text percent-encoded.
                 let encoded = message.map_or(&[][..], HeaderValue::as_bytes);
                 let message = percent_encoding::percent_decode(encoded).decode_utf8_lossy();

@@ -13,6 +13,7 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Status, TimeoutExpired};
 
+use super::admission::Admission;
 use super::body::RequestBody;
 use super::request::{Turned, Unread};
 use crate::deadline;
@@ -27,6 +28,8 @@ pub(super) struct Calls {
     direct: Option<Direct>,
     /// Turns for what takes longer.
     turns: Arc<Semaphore>,
+    /// Which calls are refused for what they have waited.
+    pub(super) admission: Arc<Admission>,
     /// The certificate that the connection showed.
     shown: Option<Arc<Shown>>,
 }
@@ -68,21 +71,26 @@ struct Begun {
 }
 
 impl Calls {
-    /// Begins to answer.
-    pub(super) fn call(&self, request: Request<RequestBody>) -> Call {
+    /// Begins to answer a call that has waited so long.
+    pub(super) fn call(&self, request: Box<Request<RequestBody>>, waited: Duration) -> Call {
         let (path, headers) = (request.uri().path(), request.headers());
         let (passing, entry) = self.front.admit(path, headers, self.shown.as_deref());
+        if let Ok(Entry { client: Some(client), .. }) = &entry
+            && !self.admission.admits(&client.name, waited)
+        {
+            return Call::Now(Answer::Made(self.front.refused(passing)));
+        }
         let direct = self.direct.as_ref().zip(DirectCall::of(path, headers));
         match (direct, entry) {
             (Some((direct, call)), Ok(Entry { client: Some(client), presented: None })) => {
                 self.read(direct, Begun { call, client, passing }, request)
             }
-            (_, entry) => self.generated(request.map(Body::new), passing, entry),
+            (_, entry) => self.generated((*request).map(Body::new), passing, entry),
         }
     }
 
-    pub(super) fn new(front: Front<Routes>, direct: Option<Direct>) -> Calls {
-        Calls { front, direct, turns: Arc::new(Semaphore::new(1)), shown: None }
+    pub(super) fn new(front: Front<Routes>, direct: Option<Direct>, admission: Arc<Admission>) -> Calls {
+        Calls { front, direct, turns: Arc::new(Semaphore::new(1)), admission, shown: None }
     }
 
     /// The calls of another connection, which showed this.
@@ -92,7 +100,7 @@ impl Calls {
     }
 
     /// Answers at once if the request is there, else when it has come.
-    fn read(&self, direct: &Direct, begun: Begun, mut request: Request<RequestBody>) -> Call {
+    fn read(&self, direct: &Direct, begun: Begun, mut request: Box<Request<RequestBody>>) -> Call {
         let mut unread = Unread::default();
         let message_max = direct.message_max_bytes();
         let context = &mut Context::from_waker(Waker::noop());
@@ -116,7 +124,7 @@ impl Calls {
         &self,
         direct: &Direct,
         begun: Begun,
-        request: Request<RequestBody>,
+        request: Box<Request<RequestBody>>,
         mut unread: Unread,
         turned: Turned,
     ) -> Call {
@@ -128,7 +136,7 @@ impl Calls {
         match answering {
             Answering::Whole(framed, asked) => {
                 let asked = u64::try_from(asked).unwrap_or(u64::MAX);
-                Call::Now(Answer::Whole(passing.answered_whole(framed, asked)))
+                Call::Now(Answer::Whole(self.front.answered_whole(passing, framed, asked)))
             }
             Answering::Refused(status) => Call::Now(refused(passing, status)),
             Answering::Later(later) => {
@@ -145,7 +153,7 @@ impl Calls {
             }
             Answering::Generated => {
                 let entry = Ok(Entry { client: Some(client), presented: None });
-                self.generated(request.map(|rest| Body::new(unread.replay(rest))), passing, entry)
+                self.generated((*request).map(|rest| Body::new(unread.replay(rest))), passing, entry)
             }
         }
     }

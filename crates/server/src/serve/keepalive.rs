@@ -27,15 +27,15 @@ impl Keepalive {
     }
 
     /// The other side has sent something.
-    pub(super) fn heard(&mut self, now: Instant) {
-        self.heard_last = now;
+    pub(super) fn heard(&mut self) {
+        self.heard_last = Instant::now();
     }
 
     /// Ready when the other side has not answered in time; to be polled whenever the connection is.
     pub(super) fn poll_gone(&mut self, context: &mut Context<'_>) -> Poll<()> {
         if self.is_asked && self.pings.poll_pong(context).is_ready() {
             self.is_asked = false;
-            self.heard(Instant::now());
+            self.heard();
             self.timer.as_mut().reset(self.heard_last + SILENCE_MAX);
         }
         while self.timer.as_mut().poll(context).is_ready() {

@@ -1,5 +1,6 @@
 //! Listeners, threads and their runtimes: starting, dealing out connections, and stopping in order.
 
+mod admission;
 mod answering;
 mod body;
 mod call;

@@ -11,6 +11,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
+use super::admission::Admission;
 use super::call::Calls;
 use super::grpc::Grpc;
 use super::health::EndingHealth;
@@ -74,11 +75,13 @@ impl Server {
             // Each token's services are found by the routes.
             let direct = options.per_token.is_none().then(|| Direct::new(Arc::clone(&state)));
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
+            let admission = Arc::new(Admission::new(Instant::now()));
             let start = WorkerStart {
                 index,
+                admission: Arc::clone(&admission),
                 gateway: table.clone().map(gateway),
                 grpc: Grpc {
-                    calls: Calls::new(front.layer(routes.prepare()), direct),
+                    calls: Calls::new(front.layer(routes.prepare()), direct, admission),
                     tls: tls.clone(),
                     streams_max: options.limits.streams_per_connection_max,
                 },
