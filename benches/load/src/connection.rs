@@ -13,6 +13,10 @@ use crate::scan::{Fields, Value, bytes, messages, number};
 const STREAM_WINDOW_BYTES: u32 = 4 << 20;
 const CONNECTION_WINDOW_BYTES: u32 = 16 << 20;
 
+/// Codes of gRPC.
+const OK: u32 = 0;
+const RESOURCE_EXHAUSTED: u32 = 8;
+
 /// What one answer said.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct Answer {
@@ -21,6 +25,8 @@ pub(crate) struct Answer {
     pub(crate) conditional: u64,
     /// The call failed, or items of it.
     pub(crate) errors: u64,
+    /// The server refused the call for all that it has to do.
+    pub(crate) refused: u64,
     /// Answers that are not what was expected.
     pub(crate) wrong: u64,
     pub(crate) ids: u64,
@@ -89,7 +95,9 @@ pub(crate) async fn call(
 ) -> Answer {
     match attempt(send, heads.request(uri), prepared, digesting).await {
         Ok(mut answer) => {
-            if let Expected::Ids { count, digest } = prepared.expected {
+            if let Expected::Ids { count, digest } = prepared.expected
+                && answer.refused == 0
+            {
                 let fits = answer.ids == count && (!digesting || answer.digest == digest);
                 answer.wrong += u64::from(!fits);
             }
@@ -132,7 +140,8 @@ async fn attempt(
         status = grpc_status(&trailers);
     }
     match status {
-        Some(0) => Ok(answer),
+        Some(OK) => Ok(answer),
+        Some(RESOURCE_EXHAUSTED) => Ok(Answer { refused: 1, ..Answer::default() }),
         other => bail!("status {other:?}"),
     }
 }

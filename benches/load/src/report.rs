@@ -39,6 +39,8 @@ pub struct FlowReport {
     pub ids: u64,
     /// Calls or items that failed, from the very first.
     pub errors: u64,
+    /// Calls that the server refused with RESOURCE_EXHAUSTED while it was measured; they are among no other number.
+    pub refused: u64,
     /// Answers that are not the truth, from the very first.
     pub wrong: u64,
     /// Latencies, in nanoseconds; in an open loop from when the request was due.
@@ -101,7 +103,7 @@ impl FlowReport {
             "not_begun": self.not_begun, "requests_per_second": self.per_second(),
             "verdicts_per_second": self.verdicts_per_second(), "ids_per_second": self.ids_per_second(),
             "allowed": self.allowed, "denied": self.denied, "conditional": self.conditional, "ids": self.ids,
-            "errors": self.errors, "wrong": self.wrong, "latency_us": percentiles,
+            "errors": self.errors, "refused": self.refused, "wrong": self.wrong, "latency_us": percentiles,
         })
     }
 }
@@ -141,6 +143,11 @@ impl Report {
     /// Failed calls and items of all flows.
     pub fn errors(&self) -> u64 {
         self.flows.iter().map(|flow| flow.errors).sum()
+    }
+
+    /// Calls of all flows that the server refused for all that it had to do.
+    pub fn refused(&self) -> u64 {
+        self.flows.iter().map(|flow| flow.refused).sum()
     }
 
     /// Answers that are not the truth, of all flows.
@@ -197,6 +204,9 @@ fn row(flow: &FlowReport) -> [String; 14] {
     let rate = |rate: f64| if rate == 0.0 { "-".into() } else { format!("{rate:.0}") };
     let us = |percentile| format!("{:.0}", flow.latency_us(percentile));
     let mut errors = flow.errors.to_string();
+    if flow.refused > 0 {
+        errors.push_str(&format!(" (+{} refused)", flow.refused));
+    }
     if flow.not_begun > 0 {
         errors.push_str(&format!(" (+{} never begun)", flow.not_begun));
     }

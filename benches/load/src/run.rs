@@ -225,7 +225,9 @@ impl Shared {
         } else {
             now >= self.measured_from && now < self.end
         };
-        if counts {
+        if counts && answer.refused > 0 {
+            tally.answer.refused += answer.refused;
+        } else if counts {
             let ns = u64::try_from((now - due).as_nanos()).unwrap_or(u64::MAX);
             tally.latency.saturating_record(ns);
             tally.requests += 1;
@@ -256,6 +258,7 @@ impl Shared {
             conditional: tally.answer.conditional,
             ids: tally.answer.ids,
             errors: tally.answer.errors,
+            refused: tally.answer.refused,
             wrong: if plan.compare { tally.answer.wrong } else { 0 },
             latency: tally.latency.clone(),
         }
@@ -272,8 +275,8 @@ async fn work(shared: Rc<Shared>, mut send: SendRequest<Bytes>) {
         let digesting = number.is_multiple_of(DIGEST_ONE_IN);
         let answer = connection::call(&mut send, (&shared.heads, uri), request, digesting).await;
         shared.record(due, answer);
-        // A dead connection fails at once, every time: let the others have their turn.
-        if answer.errors > 0 {
+        // A dead connection fails at once, every time, as a busy server refuses: let the others have their turn.
+        if answer.errors + answer.refused > 0 {
             tokio::task::yield_now().await;
         }
     }

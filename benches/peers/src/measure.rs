@@ -59,8 +59,17 @@ impl Load<'_> {
     }
 }
 
-/// Runs loads together on a server. Errors when an answer failed or, where they are compared, was untrue.
+/// Runs loads together on a server. Errors when an answer failed or was refused or, where they are compared, was untrue.
 pub(crate) fn measure(server: &Server, loads: &[Load<'_>], seconds: f64, compare: bool) -> Result<Report> {
+    let report = overload(server, loads, seconds, compare)?;
+    if report.refused() > 0 {
+        bail!("{} calls were refused:\n{}", report.refused(), report.table());
+    }
+    Ok(report)
+}
+
+/// As `measure`, for loads of which the server may refuse what is too much.
+pub(crate) fn overload(server: &Server, loads: &[Load<'_>], seconds: f64, compare: bool) -> Result<Report> {
     let measure = Duration::try_from_secs_f64(seconds).context("`--seconds` is no time")?;
     let flows = loads.iter().map(Load::flow).collect();
     let report = run(&Plan { target: server.target.clone(), flows, warm_up: WARM_UP, measure, compare })?;

@@ -9,12 +9,14 @@ use pemba_load::{Call, Pace, Prepared, Report, setup};
 use pemba_model::Timestamp;
 use pemba_workloads::{Workload, named};
 
-use crate::measure::{Load, Outcome, measure, ready, sync_us};
+use crate::measure::{Load, Outcome, measure, overload, ready, sync_us};
 use crate::servers::{self, Server};
 use crate::{Measuring, cores};
 
 /// Connections and requests in flight on each.
 const SHAPE: (usize, usize) = (4, 16);
+/// The same where more comes than can be answered: far more than wait for their turn in a server that keeps up.
+const WIDE: (usize, usize) = (16, 128);
 /// Different questions: far more than any cache holds.
 const DISTINCT: u64 = 300_000;
 /// Turns in which what is compared is measured.
@@ -131,8 +133,30 @@ impl Bench<'_> {
         let load = Load { name: "bulk of 100", requests: &bulk, shape: (4, 4), pace: Pace::Closed };
         let report = measure(server, &[load], self.seconds(), true)?;
         let items = report.flows.first().map_or(0.0, |flow| flow.verdicts_per_second());
+        let calls = report.flows.first().map_or(0.0, |flow| flow.per_second());
         self.outcome.row(["CheckBulk of 100, 4 x 4", &format!("{items:.0} items/s"), "", "", ""]);
         self.keep("CheckBulk", report);
+        self.overloaded(server, &bulk, calls)
+    }
+
+    /// What twice the load that the server can answer does to what it answers. Calls that cost the client far less than the
+    /// server: of others it could not send twice as many.
+    fn overloaded(&mut self, server: &Server, bulk: &[Prepared], most: f64) -> Result<()> {
+        let at = |name, rate| Load { name, requests: bulk, shape: WIDE, pace: Pace::Open(rate) };
+        let half = measure(server, &[at("bulk at half", most / 2.0)], self.seconds(), true)?;
+        let twice = overload(server, &[at("bulk at twice", most * 2.0)], self.seconds(), true)?;
+        let p99 = |report: &Report| report.flows.first().map_or(0.0, |flow| flow.latency_us(99.0));
+        let cells = [p99(&twice), p99(&half)].map(|us| format!("{us:.0} us"));
+        let [twice_text, half_text] = &cells;
+        let name = "p99 of admitted CheckBulk at twice the maximal load";
+        self.outcome.row([name, twice_text, "at half of it", half_text, &ratio(p99(&twice), p99(&half))]);
+        let answered = twice.flows.first().map_or(0.0, |flow| flow.per_second());
+        let cells = [answered, most].map(|rate| format!("{rate:.0}/s"));
+        let [answered_text, most_text] = &cells;
+        let name = "CheckBulk answered at twice the maximal load";
+        self.outcome.row([name, answered_text, "at most", most_text, &ratio(answered, most)]);
+        self.keep("CheckBulk at half the maximal load", half);
+        self.keep("CheckBulk at twice the maximal load", twice);
         Ok(())
     }
 

@@ -84,6 +84,11 @@ impl View {
         self.version.snapshot.names().object_id(object_type, ordinal)
     }
 
+    /// Asks the processor for where the id of an object is, a while before `prefetch_object_id`.
+    pub fn prefetch_object_place(&self, object_type: TypeId, ordinal: Ordinal) {
+        self.version.snapshot.names().prefetch_place(object_type, ordinal);
+    }
+
     /// Asks the processor for the id of an object that will be asked for soon.
     pub fn prefetch_object_id(&self, object_type: TypeId, ordinal: Ordinal) {
         self.version.snapshot.names().prefetch(object_type, ordinal);

@@ -20,6 +20,7 @@ use crate::names_arena::{Arena, Place, Record, Unread};
 use crate::names_sought::Sought;
 use crate::names_spine::Spine;
 use crate::names_table::{Begun, NameTable};
+use crate::prefetch::prefetch;
 use crate::sync::{AtomicU32, Mutex, Ordering};
 
 /// So many names are looked for at a time.
@@ -152,6 +153,16 @@ impl Names {
             && let Some(place) = names.place(ordinal.0)
         {
             let _ = names.arena.begin(place);
+        }
+    }
+
+    /// Asks the processor for what `prefetch` has to read before it can ask: to be called a while before it.
+    pub fn prefetch_place(&self, object_type: TypeId, ordinal: Ordinal) {
+        if let Some(names) = self.types.get(object_type.0)
+            && let Some(page) = names.index.get(ordinal.0 / PAGE)
+            && let Some(place) = page.get((ordinal.0 % PAGE) as usize)
+        {
+            prefetch(place);
         }
     }
 

@@ -39,7 +39,24 @@ impl<'a> Fields<'a> {
         Fields(message)
     }
 
+    /// A field with a number below 16 and a value of less than 128 bytes, as most are, if it comes next.
+    #[inline]
+    fn read_short(&mut self) -> Option<(u32, Raw<'a>)> {
+        let ([key @ 0x0a..=0x7a, length @ ..=0x7f], rest) = self.0.split_first_chunk::<2>()? else {
+            return None;
+        };
+        if key & 7 != WireType::LengthDelimited as u8 {
+            return None;
+        }
+        let (bytes, rest) = rest.split_at_checked(usize::from(*length))?;
+        self.0 = rest;
+        Some((u32::from(key >> 3), Raw::Bytes(bytes)))
+    }
+
     fn read(&mut self) -> Result<(u32, Raw<'a>), Malformed> {
+        if let Some(short) = self.read_short() {
+            return Ok(short);
+        }
         let (number, wire_type) = decode_key(&mut self.0).map_err(|_| Malformed)?;
         let raw = match wire_type {
             WireType::Varint => Raw::Varint(varint(&mut self.0)?),

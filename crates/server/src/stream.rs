@@ -76,7 +76,7 @@ impl<M: Send + 'static> Gathered<M> for Vec<M> {
 
 /// As `Gathered`, for what lookups of resources have most of.
 pub(crate) trait GatheredResources: Gathered<LookupResourcesResponse> {
-    /// A resource that is granted without conditions.
+    /// A resource that is granted without conditions. No text is empty.
     fn push_granted(&mut self, looked_up_at: &str, id: &str, cursor: &str) {
         self.push(LookupResourcesResponse {
             looked_up_at: Some(ZedToken { token: looked_up_at.to_owned() }),

@@ -1,6 +1,6 @@
 //! `CheckBulkPermissionsRequest`.
 
-use super::fields::{Object, Subject, Wanted, each, field_len, once, relation};
+use super::fields::{Object, Subject, Wanted, each, field_len, once, relation_after};
 
 /// A bulk check without contexts and traces.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,7 +31,8 @@ impl<'a> Bulk<'a> {
         each(message, |number, raw| match number {
             1 => once(&mut wanted, Wanted::read(raw)),
             2 if items.len() < items_max => {
-                items.push(Item::read(raw.bytes().ok()?)?);
+                let item = Item::read(raw.bytes().ok()?, items.last())?;
+                items.push(item);
                 Some(())
             }
             _ => None,
@@ -41,12 +42,14 @@ impl<'a> Bulk<'a> {
 }
 
 impl<'a> Item<'a> {
-    fn read(message: &'a [u8]) -> Option<Item<'a>> {
+    /// What is the same as in the item before was looked at there.
+    fn read(message: &'a [u8], before: Option<&Item<'a>>) -> Option<Item<'a>> {
         let (mut resource, mut permission, mut subject) = (None, None, None);
+        let known = before.map(|before| (before.resource, before.permission, before.subject.object));
         each(message, |number, raw| match number {
-            1 => once(&mut resource, Object::read(raw)),
-            2 => once(&mut permission, relation(raw)),
-            3 => once(&mut subject, Subject::read(raw)),
+            1 => once(&mut resource, Object::read_after(raw, known.map(|(resource, ..)| resource))),
+            2 => once(&mut permission, relation_after(raw, known.map(|(_, permission, _)| permission))),
+            3 => once(&mut subject, Subject::read_after(raw, known.map(|(.., subject)| subject))),
             _ => None,
         })?;
         let item = Item { message, resource: resource?, permission: permission?, subject: subject? };

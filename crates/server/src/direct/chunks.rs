@@ -36,7 +36,7 @@ impl Chunks {
 
 impl<M: Message> Gathered<M> for Chunks {
     type Part = Bytes;
-    const MESSAGES_MAX: usize = 1024;
+    const MESSAGES_MAX: usize = 2048;
 
     fn push(&mut self, message: M) {
         let out = self.begin(message.encoded_len());

@@ -67,17 +67,35 @@ pub(super) fn text(raw: Raw<'_>) -> Option<&str> {
     std::str::from_utf8(raw.bytes().ok()?).ok()
 }
 
+/// A text that is as it must be, or the same as one that is known to be.
+fn name<'a>(raw: Raw<'a>, known: Option<&str>, is_fit: impl Fn(&str) -> bool) -> Option<&'a str> {
+    let text = text(raw)?;
+    (known == Some(text) || is_fit(text)).then_some(text)
+}
+
 /// A relation or permission that must be given.
 pub(super) fn relation(raw: Raw<'_>) -> Option<&str> {
-    text(raw).filter(|text| names::is_relation(text))
+    relation_after(raw, None)
+}
+
+/// The same, where it is mostly one that was read before.
+pub(super) fn relation_after<'a>(raw: Raw<'a>, known: Option<&str>) -> Option<&'a str> {
+    name(raw, known, names::is_relation)
 }
 
 impl<'a> Object<'a> {
     pub(super) fn read(raw: Raw<'a>) -> Option<Object<'a>> {
+        Object::read_after(raw, None)
+    }
+
+    /// The same, where much of it is mostly as in one that was read before.
+    pub(super) fn read_after(raw: Raw<'a>, known: Option<Object<'a>>) -> Option<Object<'a>> {
         let (mut object_type, mut object_id) = (None, None);
+        let (known_type, known_id) =
+            (known.map(|known| known.object_type), known.map(|known| known.object_id));
         each(raw.bytes().ok()?, |number, raw| match number {
-            1 => once(&mut object_type, text(raw).filter(|text| names::is_object_type(text))),
-            2 => once(&mut object_id, text(raw).filter(|text| names::is_object_id(text))),
+            1 => once(&mut object_type, name(raw, known_type, names::is_object_type)),
+            2 => once(&mut object_id, name(raw, known_id, names::is_object_id)),
             _ => None,
         })?;
         Some(Object { object_type: object_type?, object_id: object_id? })
@@ -95,9 +113,14 @@ impl<'a> Object<'a> {
 
 impl<'a> Subject<'a> {
     pub(super) fn read(raw: Raw<'a>) -> Option<Subject<'a>> {
+        Subject::read_after(raw, None)
+    }
+
+    /// The same, where its object is mostly one that was read before.
+    pub(super) fn read_after(raw: Raw<'a>, known: Option<Object<'a>>) -> Option<Subject<'a>> {
         let (mut object, mut relation) = (None, None);
         each(raw.bytes().ok()?, |number, raw| match number {
-            1 => once(&mut object, Object::read(raw)),
+            1 => once(&mut object, Object::read_after(raw, known)),
             2 => once(&mut relation, self::relation(raw)),
             _ => None,
         })?;

@@ -8,6 +8,8 @@
 //! Answers are written into the frames that are sent, streams in chunks of many frames: to the byte what the generated code
 //! would have written.
 
+#[cfg(any(test, fuzzing))]
+pub mod agreement;
 mod answer;
 mod bulk;
 mod check;

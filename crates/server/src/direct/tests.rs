@@ -1,17 +1,11 @@
 //! What is read here against what the generated code reads, over messages made, bent and broken by chance.
 
-use pemba_model::limits::BULK_CHECK_ITEMS_MAX;
 use pemba_proto::authzed::api::v1 as wire;
-use pemba_proto::authzed::api::v1::check_bulk_permissions_pair::Response;
 use pemba_proto::authzed::api::v1::check_permission_response::Permissionship;
 use pemba_proto::authzed::api::v1::consistency::Requirement;
 use prost::Message;
 
-use super::{Bulk, BulkAnswer, Check, Wanted, bulk_answer, check_answer, framed};
-use crate::consistency::wanted;
-use crate::convert::{object, subject};
-use crate::validate;
-
+use super::{Bulk, Check, Wanted, agreement, check_answer, framed};
 /// Numbers that are the same in every run.
 struct Chance(u64);
 
@@ -123,74 +117,6 @@ fn bend(chance: &mut Chance, bytes: &mut Vec<u8>, other: &[u8]) {
     }
 }
 
-/// Whether a check is read, which it may be only if it is what the generated code reads and breaks no rule.
-fn agrees(bytes: &[u8]) -> bool {
-    let Some(read) = Check::read(bytes) else { return false };
-    let generated = wire::CheckPermissionRequest::decode(bytes).unwrap();
-    validate::check_permission(&generated).unwrap();
-    assert_eq!(read.resource.to_model(), object(generated.resource.as_ref()));
-    assert_eq!(read.subject.to_model(), subject(generated.subject.as_ref()));
-    assert!(!read.subject.to_model().object.is_wildcard());
-    assert_eq!(
-        (read.permission, read.wanted),
-        (&*generated.permission, wanted(generated.consistency.as_ref()))
-    );
-    assert_eq!((generated.context, generated.with_tracing), (None, false));
-    true
-}
-
-/// The same of a bulk check; and an answer is written as the generated code writes it.
-fn bulk_agrees(bytes: &[u8]) -> bool {
-    let Some(read) = Bulk::read(bytes, BULK_CHECK_ITEMS_MAX) else { return false };
-    let generated = wire::CheckBulkPermissionsRequest::decode(bytes).unwrap();
-    validate::bulk_check(&generated).unwrap();
-    assert_eq!(read.wanted, wanted(generated.consistency.as_ref()));
-    assert_eq!((read.items.len(), generated.with_tracing), (generated.items.len(), false));
-    for (item, generated) in read.items.iter().zip(&generated.items) {
-        validate::bulk_check_item(0, generated).unwrap();
-        assert_eq!(item.resource.to_model(), object(generated.resource.as_ref()));
-        assert_eq!(item.subject.to_model(), subject(generated.subject.as_ref()));
-        assert_eq!((item.permission, None), (&*generated.permission, generated.context.as_ref()));
-        assert_eq!(item.message, generated.encode_to_vec());
-    }
-    let responses = || {
-        (0..read.items.len()).map(|number| match number {
-            0 => Response::Item(wire::CheckBulkPermissionsResponseItem {
-                permissionship: 3,
-                partial_caveat_info: Some(wire::PartialCaveatInfo {
-                    missing_required_context: vec!["level".into()],
-                }),
-                debug_trace: None,
-            }),
-            1 => Response::Error(pemba_proto::google::rpc::Status {
-                code: 9,
-                message: "no".into(),
-                details: vec![],
-            }),
-            _ => Response::Item(wire::CheckBulkPermissionsResponseItem {
-                permissionship: 2,
-                ..Default::default()
-            }),
-        })
-    };
-    let pairs = generated.items.iter().cloned().zip(responses());
-    let pairs = pairs.map(|(request, response)| wire::CheckBulkPermissionsPair {
-        request: Some(request),
-        response: Some(response),
-    });
-    let checked_at = Some(wire::ZedToken { token: "a token".into() });
-    let answer = wire::CheckBulkPermissionsResponse { checked_at, pairs: pairs.collect() };
-    let messages = read.items.iter().map(|item| item.message);
-    let direct = responses().map(|response| match response {
-        Response::Item(item) if item.partial_caveat_info.is_none() => {
-            BulkAnswer::Plain(item.permissionship())
-        }
-        response => BulkAnswer::More(Box::new(response)),
-    });
-    assert_eq!(bulk_answer("a token", messages.zip(direct)), framed(&answer));
-    true
-}
-
 #[test]
 fn what_is_read_is_what_the_generated_code_reads() {
     let mut chance = Chance(0x9e37_79b9_7f4a_7c15);
@@ -199,12 +125,12 @@ fn what_is_read_is_what_the_generated_code_reads() {
         let other = check(&mut chance).encode_to_vec();
         let mut bytes = check(&mut chance).encode_to_vec();
         bend(&mut chance, &mut bytes, &other);
-        read += usize::from(agrees(&bytes));
+        read += usize::from(agreement::check(&bytes));
         refused += usize::from(wire::CheckPermissionRequest::decode(&*bytes).is_err());
         let other = bulk(&mut chance).encode_to_vec();
         let mut bytes = bulk(&mut chance).encode_to_vec();
         bend(&mut chance, &mut bytes, &other);
-        bulks += usize::from(bulk_agrees(&bytes));
+        bulks += usize::from(agreement::bulk(&bytes));
     }
     // Neither side of it is empty.
     assert!(read > 3_000 && bulks > 3_000 && refused > 3_000, "{read} {bulks} {refused}");

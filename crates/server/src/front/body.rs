@@ -30,6 +30,8 @@ pub(super) struct Ongoing {
     pub(super) client: Option<Arc<Client>>,
     pub(super) started: Instant,
     pub(super) is_over: bool,
+    /// Whether somebody else tells the log when it fails.
+    pub(super) is_quiet: bool,
 }
 
 impl Ongoing {
@@ -52,7 +54,9 @@ impl Ongoing {
             | Code::ResourceExhausted
             | Code::DeadlineExceeded
             | Code::Unauthenticated
-            | Code::PermissionDenied => {
+            | Code::PermissionDenied
+                if !self.is_quiet =>
+            {
                 // gRPC carries the text percent-encoded.
                 let encoded = message.map_or(&[][..], HeaderValue::as_bytes);
                 let message = percent_encoding::percent_decode(encoded).decode_utf8_lossy();
@@ -132,58 +136,10 @@ impl http_body::Body for Counted {
     }
 }
 
-/// The body of any answer.
-pub(crate) enum AnswerBody {
-    /// One message in its frame, counted when it was made; empty once it was taken.
-    Whole { framed: Bytes, trailers: Option<HeaderMap> },
-    /// What a service makes.
-    Counted(Counted),
-}
-
-impl AnswerBody {
-    pub(super) fn whole(framed: Bytes, trailers: HeaderMap) -> AnswerBody {
-        AnswerBody::Whole { framed, trailers: Some(trailers) }
-    }
-}
-
-impl Default for AnswerBody {
-    /// No body, of an answer that is only a status.
-    fn default() -> AnswerBody {
-        AnswerBody::Whole { framed: Bytes::new(), trailers: None }
-    }
-}
-
-impl http_body::Body for AnswerBody {
-    type Data = Bytes;
-    type Error = Status;
-
-    fn poll_frame(
-        mut self: Pin<&mut Self>,
-        context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
-        match &mut *self {
-            AnswerBody::Whole { framed, .. } if !framed.is_empty() => {
-                Poll::Ready(Some(Ok(Frame::data(std::mem::take(framed)))))
-            }
-            AnswerBody::Whole { trailers, .. } => {
-                Poll::Ready(trailers.take().map(|trailers| Ok(Frame::trailers(trailers))))
-            }
-            AnswerBody::Counted(counted) => Pin::new(counted).poll_frame(context),
-        }
-    }
-
-    fn is_end_stream(&self) -> bool {
-        match self {
-            AnswerBody::Whole { trailers, .. } => trailers.is_none(),
-            AnswerBody::Counted(counted) => counted.is_end_stream(),
-        }
-    }
-
-    // No exact length for whole answers: trailers follow, and what a service makes has none either.
-    fn size_hint(&self) -> SizeHint {
-        match self {
-            AnswerBody::Whole { .. } => SizeHint::default(),
-            AnswerBody::Counted(counted) => counted.size_hint(),
-        }
-    }
+/// An answer of one message, counted when it was made.
+pub(crate) struct WholeAnswer {
+    pub(crate) headers: HeaderMap,
+    /// The message in its frame.
+    pub(crate) framed: Bytes,
+    pub(crate) trailers: HeaderMap,
 }

@@ -16,15 +16,16 @@ use tonic::{Code, Status};
 use tower::{Layer, Service};
 
 use super::Shown;
-use super::body::{AnswerBody, Asked, Counted, LastWords, Ongoing, code_of};
+use super::body::{Asked, Counted, LastWords, Ongoing, WholeAnswer, code_of};
 use super::request_id::{RequestIds, X_REQUEST_ID};
 use super::whole::Whole;
 use crate::chains::{Presented, presented};
 use crate::errors;
 use crate::state::State;
+use crate::status::overloaded;
 
 /// A caller asks for the server's version by this metadata.
-const REQUEST_VERSION: &str = "io.spicedb.requestversion";
+const REQUEST_VERSION: HeaderName = HeaderName::from_static("io.spicedb.requestversion");
 /// The paths whose answers say what they took.
 const COUNTED_SERVICES: &str = "/authzed.api.v1.";
 /// Questions that the engine answered for the call: one a check, one an item of a bulk check, one a lookup or an
@@ -44,8 +45,6 @@ const VERSION: HeaderValue = HeaderValue::from_static(concat!("pemba-v", env!("C
 const OK: HeaderValue = HeaderValue::from_static("0");
 const NOTHING: HeaderValue = HeaderValue::from_static("0");
 const ONE: HeaderValue = HeaderValue::from_static("1");
-/// Fields of headers and of trailers, mostly.
-const HEADERS_USUAL: usize = 4;
 /// How the message of tonic's refusal of an oversize message begins, as a header has it.
 const OVERSIZE_MESSAGE: &[u8] = b"Error,%20decoded%20message%20length%20too%20large";
 
@@ -58,11 +57,44 @@ pub(crate) struct FrontLayer {
 struct Shared {
     state: Arc<State>,
     request_ids: RequestIds,
+    whole: WholeHeads,
+    /// What a call is told that is refused for all that comes.
+    refusal: HeaderMap,
+}
+
+/// Headers and trailers of an answer that is there as a whole, in which some values are still to be set: to copy them is
+/// cheaper than to put them together.
+struct WholeHeads {
+    headers: HeaderMap,
+    trailers: HeaderMap,
+    counted_trailers: HeaderMap,
+}
+
+impl WholeHeads {
+    fn new() -> WholeHeads {
+        let headers = [(CONTENT_TYPE, GRPC_CONTENT_TYPE), (X_REQUEST_ID, NOTHING)];
+        let trailers = [(Status::GRPC_STATUS, OK), (X_REQUEST_ID, NOTHING)];
+        let counts = [(DISPATCHED, ONE), (CACHED, NOTHING)];
+        WholeHeads {
+            headers: headers.into_iter().collect(),
+            trailers: trailers.clone().into_iter().collect(),
+            counted_trailers: trailers.into_iter().chain(counts).collect(),
+        }
+    }
 }
 
 impl FrontLayer {
     pub(crate) fn new(state: Arc<State>) -> FrontLayer {
-        FrontLayer { shared: Arc::new(Shared { state, request_ids: RequestIds::new() }) }
+        let refusal = overloaded("more calls come than can be answered; this one has waited too long")
+            .into_http::<Body>();
+        FrontLayer {
+            shared: Arc::new(Shared {
+                state,
+                request_ids: RequestIds::new(),
+                whole: WholeHeads::new(),
+                refusal: refusal.into_parts().0.headers,
+            }),
+        }
     }
 }
 
@@ -112,8 +144,10 @@ impl<S> Front<S> {
                 client: None,
                 started: Instant::now(),
                 is_over: false,
+                is_quiet: false,
             },
-            wants_version: headers.contains_key(REQUEST_VERSION),
+            // There are few, and to look at each takes less than to hash a long name.
+            wants_version: headers.keys().any(|name| *name == REQUEST_VERSION),
             is_counted: path.starts_with(COUNTED_SERVICES),
         };
         let entry = state.authentication.client(path, headers, shown).and_then(|client| {
@@ -122,6 +156,34 @@ impl<S> Front<S> {
             Ok(Entry { client, presented })
         });
         (passing, entry)
+    }
+
+    /// An answer that is there as a whole, one message in its frame: the same as `Passing::answered` makes of it.
+    pub(crate) fn answered_whole(&self, passing: Passing, framed: Bytes, asked: u64) -> WholeAnswer {
+        let Passing { mut ongoing, wants_version, is_counted } = passing;
+        ongoing.finish(Code::Ok, None);
+        let WholeHeads { headers, trailers, counted_trailers } = &self.shared.whole;
+        let mut headers = headers.clone();
+        let mut trailers = if is_counted { counted_trailers } else { trailers }.clone();
+        headers.insert(X_REQUEST_ID, ongoing.request_id.clone());
+        trailers.insert(X_REQUEST_ID, ongoing.take_request_id());
+        if wants_version {
+            headers.insert(DEBUG_VERSION, VERSION);
+            trailers.insert(DEBUG_VERSION, VERSION);
+        }
+        if is_counted && asked != 1 {
+            trailers.insert(DISPATCHED, HeaderValue::from(asked));
+        }
+        WholeAnswer { headers, framed, trailers }
+    }
+
+    /// What a call is told that has waited too long among others. It is counted like any; the log has a word about all
+    /// of them.
+    pub(crate) fn refused(&self, mut passing: Passing) -> Response<Counted> {
+        passing.ongoing.is_quiet = true;
+        let mut response = Response::new(Body::empty());
+        *response.headers_mut() = self.shared.refusal.clone();
+        passing.answered(response)
     }
 }
 
@@ -236,29 +298,6 @@ impl Passing {
             }
         }
         Response::from_parts(parts, Counted::new(body, ongoing, last_words))
-    }
-
-    /// An answer that is there as a whole, one message in its frame: the same as `answered` makes of it.
-    pub(crate) fn answered_whole(self, framed: Bytes, asked: u64) -> Response<AnswerBody> {
-        let Passing { mut ongoing, wants_version, is_counted } = self;
-        ongoing.finish(Code::Ok, None);
-        let mut headers = HeaderMap::with_capacity(HEADERS_USUAL);
-        let mut trailers = HeaderMap::with_capacity(HEADERS_USUAL);
-        headers.insert(CONTENT_TYPE, GRPC_CONTENT_TYPE);
-        trailers.insert(Status::GRPC_STATUS, OK);
-        headers.insert(X_REQUEST_ID, ongoing.request_id.clone());
-        trailers.insert(X_REQUEST_ID, ongoing.take_request_id());
-        if wants_version {
-            headers.insert(DEBUG_VERSION, VERSION);
-            trailers.insert(DEBUG_VERSION, VERSION);
-        }
-        if is_counted {
-            trailers.insert(DISPATCHED, if asked == 1 { ONE } else { HeaderValue::from(asked) });
-            trailers.insert(CACHED, NOTHING);
-        }
-        let mut response = Response::new(AnswerBody::whole(framed, trailers));
-        *response.headers_mut() = headers;
-        response
     }
 }
 

@@ -9,7 +9,7 @@ mod request_id;
 mod whole;
 
 pub(crate) use authentication::{Authentication, bearer};
-pub(crate) use body::{AnswerBody, Asked, Counted, LastWords};
+pub(crate) use body::{Asked, Counted, LastWords, WholeAnswer};
 pub(crate) use call::{Entry, Front, FrontLayer, Passing};
 pub(crate) use credential::Shown;
 pub use credential::{Credential, InvalidSpiffeId, SpiffeId};

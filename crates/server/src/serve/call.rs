@@ -1,14 +1,11 @@
 //! One call on a connection: answered directly where that can be, by the generated code where not.
 
-use std::convert::Infallible;
-use std::future::Future;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use http::{Request, Response};
-use hyper::body::Incoming;
 use pemba_agents::client::Client;
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
@@ -16,9 +13,11 @@ use tonic::body::Body;
 use tonic::service::Routes;
 use tonic::{Status, TimeoutExpired};
 
+use super::admission::Admission;
+use super::body::RequestBody;
 use super::request::{Turned, Unread};
 use crate::deadline;
-use crate::front::{AnswerBody, Entry, Front, Passing, Shown};
+use crate::front::{Counted, Entry, Front, Passing, Shown, WholeAnswer};
 use crate::services::{Answering, Direct, DirectCall};
 
 /// The calls of a connection.
@@ -29,6 +28,8 @@ pub(super) struct Calls {
     direct: Option<Direct>,
     /// Turns for what takes longer.
     turns: Arc<Semaphore>,
+    /// Which calls are refused for what they have waited.
+    pub(super) admission: Arc<Admission>,
     /// The certificate that the connection showed.
     shown: Option<Arc<Shown>>,
 }
@@ -37,26 +38,30 @@ pub(super) struct Calls {
 /// in its own line, not in everybody's.
 const SHARE: usize = 4;
 
-/// An answer, mostly there at once.
+/// An answer whose head is there.
+#[allow(
+    clippy::large_enum_variant,
+    reason = "the large one is the usual one, and a box costs an allocation a call"
+)]
+pub(super) enum Answer {
+    /// One message, there as a whole.
+    Whole(WholeAnswer),
+    /// What a service makes.
+    Made(Response<Counted>),
+}
+
+/// What became of a call, mostly an answer at once.
 #[allow(
     clippy::large_enum_variant,
     reason = "the large one is the usual one, and a box costs an allocation a call"
 )]
 pub(super) enum Call {
-    Now(Option<Response<AnswerBody>>),
-    Later(Pin<Box<dyn Future<Output = Response<AnswerBody>> + Send>>),
+    Now(Answer),
+    Later(Later),
 }
 
-impl Future for Call {
-    type Output = Result<Response<AnswerBody>, Infallible>;
-
-    fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
-        match &mut *self {
-            Call::Now(answer) => answer.take().map_or(Poll::Pending, |answer| Poll::Ready(Ok(answer))),
-            Call::Later(answer) => answer.as_mut().poll(context).map(Ok),
-        }
-    }
-}
+/// The answer to come, or what the caller is told whose time is over.
+pub(super) type Later = Pin<Box<dyn Future<Output = Result<Answer, Status>> + Send>>;
 
 /// A call that was let in, whose request may be read where it lies.
 struct Begun {
@@ -65,27 +70,27 @@ struct Begun {
     passing: Passing,
 }
 
-impl hyper::service::Service<Request<Incoming>> for Calls {
-    type Response = Response<AnswerBody>;
-    type Error = Infallible;
-    type Future = Call;
-
-    fn call(&self, request: Request<Incoming>) -> Call {
+impl Calls {
+    /// Begins to answer a call that has waited so long.
+    pub(super) fn call(&self, request: Box<Request<RequestBody>>, waited: Duration) -> Call {
         let (path, headers) = (request.uri().path(), request.headers());
         let (passing, entry) = self.front.admit(path, headers, self.shown.as_deref());
+        if let Ok(Entry { client: Some(client), .. }) = &entry
+            && !self.admission.admits(&client.name, waited)
+        {
+            return Call::Now(Answer::Made(self.front.refused(passing)));
+        }
         let direct = self.direct.as_ref().zip(DirectCall::of(path, headers));
         match (direct, entry) {
             (Some((direct, call)), Ok(Entry { client: Some(client), presented: None })) => {
                 self.read(direct, Begun { call, client, passing }, request)
             }
-            (_, entry) => self.generated(request.map(Body::new), passing, entry),
+            (_, entry) => self.generated((*request).map(Body::new), passing, entry),
         }
     }
-}
 
-impl Calls {
-    pub(super) fn new(front: Front<Routes>, direct: Option<Direct>) -> Calls {
-        Calls { front, direct, turns: Arc::new(Semaphore::new(1)), shown: None }
+    pub(super) fn new(front: Front<Routes>, direct: Option<Direct>, admission: Arc<Admission>) -> Calls {
+        Calls { front, direct, turns: Arc::new(Semaphore::new(1)), admission, shown: None }
     }
 
     /// The calls of another connection, which showed this.
@@ -95,7 +100,7 @@ impl Calls {
     }
 
     /// Answers at once if the request is there, else when it has come.
-    fn read(&self, direct: &Direct, begun: Begun, mut request: Request<Incoming>) -> Call {
+    fn read(&self, direct: &Direct, begun: Begun, mut request: Box<Request<RequestBody>>) -> Call {
         let mut unread = Unread::default();
         let message_max = direct.message_max_bytes();
         let context = &mut Context::from_waker(Waker::noop());
@@ -107,7 +112,10 @@ impl Calls {
         let answer = async move {
             let body = request.body_mut();
             let turned = std::future::poll_fn(|context| unread.poll(body, message_max, context)).await;
-            calls.answer(&direct, begun, request, unread, turned).await
+            match calls.answer(&direct, begun, request, unread, turned) {
+                Call::Now(answer) => Ok(answer),
+                Call::Later(later) => later.await,
+            }
         };
         Call::Later(Box::pin(in_time(deadline, answer)))
     }
@@ -116,7 +124,7 @@ impl Calls {
         &self,
         direct: &Direct,
         begun: Begun,
-        request: Request<Incoming>,
+        request: Box<Request<RequestBody>>,
         mut unread: Unread,
         turned: Turned,
     ) -> Call {
@@ -128,16 +136,16 @@ impl Calls {
         match answering {
             Answering::Whole(framed, asked) => {
                 let asked = u64::try_from(asked).unwrap_or(u64::MAX);
-                Call::Now(Some(passing.answered_whole(framed, asked)))
+                Call::Now(Answer::Whole(self.front.answered_whole(passing, framed, asked)))
             }
-            Answering::Refused(status) => Call::Now(Some(refused(passing, status))),
+            Answering::Refused(status) => Call::Now(refused(passing, status)),
             Answering::Later(later) => {
                 let turns = Arc::clone(&self.turns);
                 let answer = async move {
                     // An error would mean that there are no turns, which never ends here.
                     let _turn = turns.acquire().await;
                     Ok(match later.await {
-                        Ok(answer) => passing.answered(answer).map(AnswerBody::Counted),
+                        Ok(answer) => Answer::Made(passing.answered(answer)),
                         Err(status) => refused(passing, status),
                     })
                 };
@@ -145,7 +153,7 @@ impl Calls {
             }
             Answering::Generated => {
                 let entry = Ok(Entry { client: Some(client), presented: None });
-                self.generated(request.map(|rest| Body::new(unread.replay(rest))), passing, entry)
+                self.generated((*request).map(|rest| Body::new(unread.replay(rest))), passing, entry)
             }
         }
     }
@@ -153,27 +161,25 @@ impl Calls {
     fn generated(&self, request: Request<Body>, passing: Passing, entry: Result<Entry, Status>) -> Call {
         let deadline = deadline::of_call(request.headers());
         let answer = self.front.clone().pass(request, passing, entry);
-        let answer = async move { Ok::<_, Infallible>(answer.await?.map(AnswerBody::Counted)) };
+        let answer = async move {
+            match answer.await {
+                Ok(answer) => Ok(Answer::Made(answer)),
+                Err(never) => match never {},
+            }
+        };
         Call::Later(Box::pin(in_time(deadline, answer)))
     }
 }
 
-fn refused(passing: Passing, status: Status) -> Response<AnswerBody> {
-    passing.answered(status.into_http()).map(AnswerBody::Counted)
+fn refused(passing: Passing, status: Status) -> Answer {
+    Answer::Made(passing.answered(status.into_http()))
 }
 
 /// The answer if it begins before the deadline.
 async fn in_time(
     deadline: Option<Duration>,
-    answer: impl Future<Output = Result<Response<AnswerBody>, Infallible>> + Send,
-) -> Response<AnswerBody> {
-    let answer = match deadline {
-        Some(deadline) => timeout(deadline, answer).await,
-        None => Ok(answer.await),
-    };
-    match answer {
-        Ok(Ok(answer)) => answer,
-        Ok(Err(never)) => match never {},
-        Err(_) => Status::cancelled(TimeoutExpired(()).to_string()).into_http(),
-    }
+    answer: impl Future<Output = Result<Answer, Status>> + Send,
+) -> Result<Answer, Status> {
+    let Some(deadline) = deadline else { return answer.await };
+    timeout(deadline, answer).await.unwrap_or_else(|_| Err(Status::cancelled(TimeoutExpired(()).to_string())))
 }

@@ -1,4 +1,8 @@
 //! The thread that accepts connections and deals them to the workers, reports health and serves metrics.
+//!
+//! Each connection goes to the worker that has the fewest, so that shares differ by one at most. The kernel's own dealing among
+//! listeners of one port goes by a hash: of 16 connections the busiest of four workers would have 1.5 times its share as a rule,
+//! of 4 connections 2.1 times. What that saves is one hand-over for each connection, and none for a call.
 
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
@@ -34,6 +38,8 @@ pub(super) struct DeskStart {
     pub(super) workers: Vec<WorkerHandle>,
     pub(super) health: HealthReporter,
     pub(super) connections_max: usize,
+    /// Dropped when nothing is listened for any more.
+    pub(super) done: std::sync::mpsc::Sender<()>,
     /// Becomes true when the thread is to end: after the workers.
     pub(super) ending: watch::Receiver<bool>,
 }
@@ -52,7 +58,7 @@ pub(super) fn start(start: DeskStart) -> Result<(), StartError> {
 }
 
 async fn run(start: DeskStart) {
-    let DeskStart { state, grpc, rest, metrics, workers, health, connections_max, mut ending } = start;
+    let DeskStart { state, grpc, rest, metrics, workers, health, connections_max, done, mut ending } = start;
     // Before the first connection: nobody must be told otherwise by a reporter that does not know yet.
     let status = health_status(&state);
     set_health(&health, status).await;
@@ -62,14 +68,17 @@ async fn run(start: DeskStart) {
     let rest = rest.into_iter().map(|listener| (listener, Interface::Rest));
     for (listener, interface) in grpc.chain(rest) {
         let (state, workers, places) = (Arc::clone(&state), Arc::clone(&workers), Arc::clone(&places));
+        let done = done.clone();
         tokio::spawn(async move {
             let mut stopping = state.stopping.clone();
             tokio::select! {
                 () = accept(listener, interface, &state, &workers, &places) => {}
                 _ = stopping.wait_for(|stopping| *stopping) => {}
             }
+            drop(done);
         });
     }
+    drop(done);
     for listener in metrics {
         let state = Arc::clone(&state);
         tokio::spawn(async move {
@@ -171,4 +180,67 @@ async fn report_health(state: Arc<State>, health: HealthReporter, mut reported: 
         }
     }
     set_health(&health, ServingStatus::NotServing).await;
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::atomic::AtomicUsize;
+
+    use tokio::net::TcpStream;
+    use tokio::sync::mpsc;
+
+    use super::*;
+    use crate::options::ServerOptions;
+
+    fn worker() -> (WorkerHandle, mpsc::Receiver<Accepted>) {
+        let (connections, dealt) = mpsc::channel(64);
+        let (rest_connections, _) = mpsc::channel(1);
+        (WorkerHandle { connections, rest_connections, load: Arc::new(AtomicUsize::new(0)) }, dealt)
+    }
+
+    /// The open connections of each worker, once they are so many.
+    async fn loads(workers: &[WorkerHandle], count: usize) -> Vec<usize> {
+        loop {
+            let loads: Vec<_> = workers.iter().map(|worker| worker.load.load(Ordering::Relaxed)).collect();
+            if loads.iter().sum::<usize>() == count {
+                return loads;
+            }
+            tokio::time::sleep(Duration::from_millis(1)).await;
+        }
+    }
+
+    #[tokio::test]
+    async fn connections_are_dealt_evenly_however_few() {
+        let (_stop, stopping) = watch::channel(false);
+        let state = State::new(&ServerOptions::default(), stopping).unwrap();
+        for workers in 1..=4 {
+            let (handles, mut dealt): (Vec<_>, Vec<_>) = (0..workers).map(|_| worker()).unzip();
+            let handles = Arc::new(handles);
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let accepting = tokio::spawn({
+                let (state, handles, places) =
+                    (Arc::clone(&state), Arc::clone(&handles), Arc::new(Semaphore::new(64)));
+                async move { accept(listener, Interface::Grpc, &state, &handles, &places).await }
+            });
+            let mut open = Vec::new();
+            for count in 1..=16 {
+                open.push(TcpStream::connect(address).await.unwrap());
+                let loads = loads(&handles, count).await;
+                assert!(loads.iter().max().unwrap() - loads.iter().min().unwrap() <= 1, "{loads:?}");
+            }
+            // A worker whose connections have ended gets the next ones.
+            let mut ended = 0;
+            while dealt[0].try_recv().is_ok() {
+                ended += 1;
+            }
+            for _ in 0..ended {
+                open.push(TcpStream::connect(address).await.unwrap());
+            }
+            let again = loads(&handles, 16).await;
+            assert!(again.iter().max().unwrap() - again.iter().min().unwrap() <= 1, "{again:?}");
+            accepting.abort();
+        }
+    }
 }

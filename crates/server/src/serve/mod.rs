@@ -1,11 +1,16 @@
 //! Listeners, threads and their runtimes: starting, dealing out connections, and stopping in order.
 
+mod admission;
+mod answering;
+mod body;
 mod call;
 mod connection;
 mod desk;
 mod grpc;
 mod health;
-mod inline;
+mod heard;
+mod http2;
+mod keepalive;
 mod per_token;
 mod request;
 mod routes;

@@ -6,8 +6,8 @@ use std::task::{Context, Poll, ready};
 use bytes::{Bytes, BytesMut};
 use http::HeaderMap;
 use http_body::{Body as _, Frame, SizeHint};
-use hyper::body::Incoming;
 
+use super::body::RequestBody;
 use crate::direct::HEAD_BYTES;
 
 /// What came of a body so far.
@@ -27,7 +27,7 @@ enum End {
     Open,
     Whole,
     Trailers(HeaderMap),
-    Broken(hyper::Error),
+    Broken(h2::Error),
 }
 
 /// What the first bytes say.
@@ -53,7 +53,7 @@ impl Unread {
     /// Reads until it is known what the body is, at most `message_max` bytes of a message.
     pub(super) fn poll(
         &mut self,
-        body: &mut Incoming,
+        body: &mut RequestBody,
         message_max: usize,
         context: &mut Context<'_>,
     ) -> Poll<Turned> {
@@ -113,7 +113,7 @@ impl Unread {
     }
 
     /// The body as it came, with what is still to come.
-    pub(super) fn replay(mut self, rest: Incoming) -> Replay {
+    pub(super) fn replay(mut self, rest: RequestBody) -> Replay {
         self.framed();
         Replay { read: self.first, end: self.end, rest }
     }
@@ -123,17 +123,17 @@ impl Unread {
 pub(super) struct Replay {
     read: Bytes,
     end: End,
-    rest: Incoming,
+    rest: RequestBody,
 }
 
 impl http_body::Body for Replay {
     type Data = Bytes;
-    type Error = hyper::Error;
+    type Error = h2::Error;
 
     fn poll_frame(
         mut self: Pin<&mut Self>,
         context: &mut Context<'_>,
-    ) -> Poll<Option<Result<Frame<Bytes>, hyper::Error>>> {
+    ) -> Poll<Option<Result<Frame<Bytes>, h2::Error>>> {
         if !self.read.is_empty() {
             return Poll::Ready(Some(Ok(Frame::data(std::mem::take(&mut self.read)))));
         }

@@ -11,6 +11,7 @@ use tonic_health::pb::health_server::HealthServer;
 use tonic_health::server::HealthReporter;
 use tower::Layer as _;
 
+use super::admission::Admission;
 use super::call::Calls;
 use super::grpc::Grpc;
 use super::health::EndingHealth;
@@ -74,11 +75,13 @@ impl Server {
             // Each token's services are found by the routes.
             let direct = options.per_token.is_none().then(|| Direct::new(Arc::clone(&state)));
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
+            let admission = Arc::new(Admission::new(Instant::now()));
             let start = WorkerStart {
                 index,
+                admission: Arc::clone(&admission),
                 gateway: table.clone().map(gateway),
                 grpc: Grpc {
-                    calls: Calls::new(front.layer(routes.prepare()), direct),
+                    calls: Calls::new(front.layer(routes.prepare()), direct, admission),
                     tls: tls.clone(),
                     streams_max: options.limits.streams_per_connection_max,
                 },
@@ -100,7 +103,7 @@ impl Server {
             workers_done,
             drain_max: options.drain_max,
         };
-        running.open_desk(listeners, workers, health, options.connections_max, ending)?;
+        running.open_desk(listeners, workers, health, (options.connections_max, done), ending)?;
         let is_open = options.preshared_keys.is_empty() && options.clients.is_none();
         if is_open && options.per_token.is_none() {
             tracing::warn!("authentication is off: whoever reaches the port may read and write everything");
@@ -120,7 +123,7 @@ impl RunningServer {
         listeners: Listeners,
         workers: Vec<WorkerHandle>,
         health: HealthReporter,
-        connections_max: usize,
+        (connections_max, done): (usize, mpsc::Sender<()>),
         ending: watch::Receiver<bool>,
     ) -> Result<(), StartError> {
         desk::start(desk::DeskStart {
@@ -131,6 +134,7 @@ impl RunningServer {
             workers,
             health,
             connections_max,
+            done,
             ending,
         })
     }
@@ -178,7 +182,7 @@ impl RunningServer {
     fn wait_for_workers(&self, wait_max: Duration) -> bool {
         let deadline = Instant::now() + wait_max;
         let left = deadline.saturating_duration_since(Instant::now());
-        // Workers send nothing: the channel closes when the last of them is done.
+        // Nobody sends anything: the channel closes when the last worker is done and nothing is listened for.
         matches!(self.workers_done.recv_timeout(left), Err(mpsc::RecvTimeoutError::Disconnected))
     }
 }

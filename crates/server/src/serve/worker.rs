@@ -4,12 +4,13 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
 use std::task::{Context, Poll, ready};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::runtime::Builder;
 use tokio::sync::{mpsc, watch};
 use tokio_stream::Stream;
 
+use super::admission::Admission;
 use super::connection::{Accepted, Connection};
 use super::grpc::Grpc;
 use crate::rest::Gateway;
@@ -31,6 +32,8 @@ pub(super) struct WorkerHandle {
 /// What a worker is started with.
 pub(super) struct WorkerStart {
     pub(super) index: usize,
+    /// Told when the thread has nothing to do.
+    pub(super) admission: Arc<Admission>,
     pub(super) grpc: Grpc,
     pub(super) gateway: Option<Gateway>,
     pub(super) blocking_threads_max: usize,
@@ -45,8 +48,11 @@ pub(super) struct WorkerStart {
 pub(super) fn start(start: WorkerStart) -> std::io::Result<WorkerHandle> {
     let (connections, receiver) = mpsc::channel(DEALT_MAX);
     let (rest_connections, rest_receiver) = mpsc::channel(DEALT_MAX);
+    let (sleeping, waking) = (Arc::clone(&start.admission), Arc::clone(&start.admission));
     let runtime = Builder::new_current_thread()
         .enable_all()
+        .on_thread_park(move || sleeping.sleeps(Instant::now()))
+        .on_thread_unpark(move || waking.wakes(Instant::now()))
         .max_blocking_threads(start.blocking_threads_max)
         .thread_name(format!("pemba-query-{}", start.index))
         .build()?;

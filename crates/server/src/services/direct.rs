@@ -70,7 +70,8 @@ impl DirectCall {
             READ => DirectCall::Read,
             _ => return None,
         };
-        (!headers.contains_key(REQUEST_DEBUG_INFORMATION)).then_some(call)
+        let is_traced = headers.keys().any(|name| name.as_str() == REQUEST_DEBUG_INFORMATION);
+        (!is_traced).then_some(call)
     }
 }
 

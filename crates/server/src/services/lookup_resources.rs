@@ -5,7 +5,7 @@ use std::sync::{Arc, OnceLock};
 
 use pemba_agents::client::Client;
 use pemba_db::{Consistency, Database};
-use pemba_engine::Ordinal;
+use pemba_engine::{Ordinal, TypeId};
 use pemba_model::{Context, SmolStr, SubjectRef};
 use pemba_proto::authzed::api::v1::{
     self as wire, LookupPermissionship, LookupResourcesRequest, LookupResourcesResponse, ZedToken,
@@ -251,16 +251,22 @@ fn found_page(
     let mut missing = missing(listed, question, &page)?.into_iter();
     let mut cursors = scope.at(listed.basis.view.revision());
     let has_conditional = !listed.found.set.conditional.is_empty();
-    let soon = |ordinal: Ordinal| {
-        if let Some(resource_type) = listed.found.set.resource_type {
-            listed.basis.view.prefetch_object_id(resource_type, ordinal);
+    let view = &listed.basis.view;
+    let ahead = |at: usize, ask: &dyn Fn(TypeId, Ordinal)| {
+        if let (Some(resource_type), Some(ordinal)) = (listed.found.set.resource_type, page.get(at)) {
+            ask(resource_type, *ordinal);
         }
     };
-    page.iter().take(IDS_AHEAD).copied().for_each(soon);
+    // Where an id is, is somewhere else in memory too.
+    let (place, name) = (
+        |of, ordinal| view.prefetch_object_place(of, ordinal),
+        |of, ordinal| view.prefetch_object_id(of, ordinal),
+    );
+    (0..2 * IDS_AHEAD).for_each(|at| ahead(at, &place));
+    (0..IDS_AHEAD).for_each(|at| ahead(at, &name));
     for (at, ordinal) in page.iter().enumerate() {
-        if let Some(ahead) = page.get(at + IDS_AHEAD) {
-            soon(*ahead);
-        }
+        ahead(at + 2 * IDS_AHEAD, &place);
+        ahead(at + IDS_AHEAD, &name);
         let is_conditional = has_conditional && listed.found.set.conditional.contains(ordinal.0);
         let missing = if is_conditional { missing.next() } else { None };
         let id = id(listed, question, *ordinal)?;

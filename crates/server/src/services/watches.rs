@@ -69,6 +69,8 @@ impl WatchService for Watches {
         // Looking for what will expire may take long.
         let watch = if asked.expirations { self.state.queries.run(begin).await? } else { begin()? };
         let (outlet, outgoing) = self.state.streams.open()?;
+        // Before the caller hears that it watches.
+        self.state.metrics.watches.inc();
         tokio::spawn(follow(Arc::clone(&self.state), client, watch, outlet));
         Ok(Response::new(outgoing))
     }
@@ -120,7 +122,6 @@ const EXPIRATION_WAIT_MAX: Duration = Duration::from_secs(10);
 
 /// Sends events until the client is gone, falls behind, has other rights or the server stops.
 async fn follow(state: Arc<State>, client: Arc<Client>, mut watch: Watch, outlet: Outlet<WatchResponse>) {
-    state.metrics.watches.inc();
     let mut stopping = state.stopping.clone();
     let mut replaced = state.authentication.replacements();
     // The clients may have been replaced since this one was let in.
