@@ -239,6 +239,29 @@ fn sessions_are_opened_granted_in_and_closed() {
     let stranger = ["session", "grant", &alone, "user:omar", "ticket:1#assignee@agent:desk"];
     has(&pemba.expect(2, &stranger), &["GRANT_NOT_PERMITTED"]);
 
+    pemba.expect(
+        0,
+        &[
+            "approval",
+            "policy",
+            "set",
+            "ticket#assignee",
+            "--grants",
+            "--approver-permission",
+            "approve_refund",
+        ],
+    );
+    let line = "ticket:1#assignee@agent:desk";
+    let asked = pemba.expect(0, &["approval", "request-grant", &alone, "user:omar", line]);
+    has(&asked, &["pending: user:omar grants ticket:1#assignee@agent:desk[expiration:"]);
+    let approval = first_line(&asked);
+    pemba.expect(0, &["approval", "vote", &approval, "user:maria", "--approve"]);
+    let approved = [&stranger[..], &["--approval", &approval]].concat();
+    has(&pemba.expect(0, &approved), &["ticket:1#assignee@agent:desk[expiration:"]);
+    has(&pemba.expect(2, &approved), &["APPROVAL_NOT_USABLE"]);
+    has(&pemba.expect(0, &["approval", "policy", "list"]), &["granting ticket#assignee"]);
+    pemba.expect(0, &["approval", "policy", "delete", "ticket#assignee", "--grants"]);
+
     let listed = pemba.expect(0, &["session", "list", "--actor", "agent:desk", "--open"]);
     has(&listed, &[&session, &alone, "T-1"]);
     has(&pemba.expect(0, &["session", "close", &session, "--reason", "Done"]), &["closed ses_"]);

@@ -16,7 +16,7 @@ mod plain;
 mod reach;
 
 pub use approvals::{ActionHash, action_hash, eligible};
-pub(crate) use approvals::{hexadecimal, is_same_voter, may_by_itself};
+pub(crate) use approvals::{applies, grant_hash, has_quorum, hexadecimal, is_same_voter, may_by_itself};
 pub use check::{check, check_whole, decide, is_plain};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};

@@ -95,7 +95,8 @@ impl Book {
     }
 
     fn set_approval_policy(&mut self, record: &ApprovalPolicy, put: bool) {
-        let policies = &mut self.approval_policies;
+        let policies =
+            if record.grants { &mut self.grant_approval_policies } else { &mut self.approval_policies };
         set_by_permission(policies, &record.resource_type, &record.permission, record, put);
     }
 

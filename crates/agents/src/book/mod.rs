@@ -40,6 +40,7 @@ pub struct Book {
     labels: ByPermission<PermissionLabels>,
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
+    grant_approval_policies: ByPermission<ApprovalPolicy>,
     agents: Table<ObjectRef, Agent>,
     /// How many agents there are of each type that has any.
     agents_by_type: Arc<BTreeMap<SmolStr, u64>>,
@@ -70,6 +71,7 @@ impl Default for Book {
             labels: empty(),
             grant_policies: empty(),
             approval_policies: empty(),
+            grant_approval_policies: empty(),
             agents: Table::default(),
             agents_by_type: Arc::default(),
             changes: RedBlackTreeMapSync::new_sync(),
@@ -154,14 +156,20 @@ impl Book {
         self.grant_policies.values().flat_map(|by_relation| by_relation.values()).map(Arc::as_ref)
     }
 
-    /// Who must approve a permission.
+    /// Who must approve the use of a permission.
     pub fn approval_policy(&self, resource_type: &str, permission: &str) -> Option<&Arc<ApprovalPolicy>> {
         of_permission(&self.approval_policies, resource_type, permission)
     }
 
-    /// All approval policies, in no particular order.
+    /// Whose approval lets somebody grant a relation inside a session.
+    pub fn grant_approval_policy(&self, resource_type: &str, relation: &str) -> Option<&Arc<ApprovalPolicy>> {
+        of_permission(&self.grant_approval_policies, resource_type, relation)
+    }
+
+    /// All approval policies, of permissions and of grants, in no particular order.
     pub fn approval_policies(&self) -> impl Iterator<Item = &ApprovalPolicy> {
-        self.approval_policies.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
+        let all = self.approval_policies.values().chain(self.grant_approval_policies.values());
+        all.flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
     }
 
     /// The present incarnation of an agent.

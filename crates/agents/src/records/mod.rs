@@ -11,7 +11,7 @@ mod session;
 mod types;
 
 pub use agent::{Agent, AgentChange, AgentKind, Binding, Human, HumanStatus, Status, Transfer};
-pub use approval::{Approval, ApprovalState, Vote};
+pub use approval::{Approval, ApprovalState, GrantAsked, Vote};
 pub use codec::{Key, Record, RecordKind, decode, encode};
 pub use consumption::{Consumed, Consumption};
 pub use delegation::{Delegation, Ended};

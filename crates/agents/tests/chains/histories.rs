@@ -4,12 +4,13 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use pemba_agents::authority::{Decision, Limit, Outcome};
 use pemba_agents::chain::Claim;
+use pemba_agents::command::GrantInSession;
 use pemba_agents::records::Status;
 use pemba_agents::scope::Scope;
 use pemba_agents::{DelegationId, Facts};
 use pemba_engine::SchemaCaveats;
 use pemba_model::{Context, ObjectRef, Relationship, SubjectRef};
-use pemba_testkit::agents::{Ask, Authority, Facts as Told, Judge, Verdict};
+use pemba_testkit::agents::{Ask, Authority, Facts as Told, Grant, Judge, Verdict};
 use pemba_testkit::oracle::Oracle;
 
 use crate::steps::{self, Kind, Numbers, OBJECTS, PRINCIPALS};
@@ -77,7 +78,7 @@ fn claims(world: &World, numbers: &mut Numbers) -> Vec<Claim> {
 fn approved(world: &World) -> Vec<(Claim, String, String)> {
     let book = &world.book;
     let all = book.approvals().after(None).map(|(_, one)| one);
-    let of_this_policy = all.filter(|one| {
+    let of_this_policy = all.filter(|one| one.grant.is_none()).filter(|one| {
         let policy = book.approval_policy(&one.resource.object_type, &one.permission);
         policy.is_some_and(|policy| policy.version == one.policy_version)
             && one.delegation.is_none_or(|id| book.delegation(id).is_some())
@@ -131,6 +132,24 @@ impl<'a> Expected<'a> {
         let session = claim.session.and_then(|id| self.world.book.session(id));
         session.filter(|session| session.closed.is_none()).map(|one| one.grants.clone()).unwrap_or_default()
     }
+}
+
+/// Whether the oracle lets somebody grant something.
+pub fn may_grant(world: &World, new: &GrantInSession) -> bool {
+    let mut expected = Expected::of(world, &mut Numbers(0));
+    expected.values = None;
+    let (plain, caveats) = (expected.authority(&[]), expected.caveats());
+    let judge =
+        Judge { facts: &expected.told, live: &expected.live, plain: &plain, seen: &plain, caveats: &caveats };
+    new.relationships.iter().all(|relationship| {
+        judge.may_grant(&Grant {
+            session: new.session.0,
+            grantor: &new.grantor,
+            relationship,
+            until: new.not_after,
+            approval: new.approval.map(|id| id.0),
+        })
+    })
 }
 
 /// Notes what usersets of agents that are not live do to answers: what they no longer give, and what hiding them where
@@ -411,6 +430,9 @@ fn run(seed: u64, steps: usize, met: &mut Met) {
         let what = if is_allowed { "allowed" } else { "not allowed" };
         *met.entry(format!("through a chain, {what}, {way}")).or_default() += times;
     }
+    for (what, times) in world.met.take() {
+        *met.entry(what).or_default() += times;
+    }
     world.restart();
 }
 
@@ -455,6 +477,11 @@ const HARD: &[(&str, u32)] = &[
     ("with an approval: RequiresConsumption", 10),
     ("with an approval: Allow", 3),
     ("with an approval: Deny", 10),
+    ("a grant by right is done", 30),
+    ("a grant by right is refused: GRANT_NOT_PERMITTED", 10),
+    ("a grant by an approval is done", 30),
+    ("a grant by an approval is refused: APPROVAL_MISMATCH", 10),
+    ("a grant by an approval is refused: APPROVAL_NOT_USABLE", 30),
     ("steps that only take away", 300),
     ("through a chain, allowed, the quick way", 5000),
     ("through a chain, allowed, as a whole", 1000),
@@ -470,7 +497,7 @@ fn every_answer_is_the_oracles_after_every_step() {
     let first = pemba_testkit::cases::seed(7_000);
     let count = u64::from(pemba_testkit::cases::count(300));
     for seed in first..first + count {
-        run(seed, 20, &mut met);
+        run(seed, 24, &mut met);
     }
     println!("{met:#?}");
     for (what, least) in HARD {

@@ -6,8 +6,8 @@ use pemba_agents::records::{
 };
 use pemba_agents::scope::Selector;
 use pemba_testkit::agents::{
-    Agent, Approval, Clause, Distinct, Facts, Hop, Human, Kind, Mode, Objects, Policy, Scope, Selects,
-    Session, Status, Switch, Vote,
+    Agent, Approval, Clause, Distinct, Facts, GrantRight, Hop, Human, Kind, Mode, Objects, Policy, Scope,
+    Selects, Session, Status, Switch, Vote,
 };
 
 use crate::world::World;
@@ -26,6 +26,7 @@ pub fn facts(world: &World) -> Facts {
         hops: book.delegations().after(None).map(|(_, one)| hop(one)).collect(),
         sessions: book.sessions().after(None).map(|(_, one)| session(one, world)).collect(),
         labels: labels(book),
+        grant_rights: book.grant_policies().map(grant_right).collect(),
         policies: book.approval_policies().map(policy).collect(),
         approvals: book.approvals().after(None).map(|(_, one)| approval(one)).collect(),
     }
@@ -152,11 +153,20 @@ fn labels(
         .collect()
 }
 
+fn grant_right(one: &records::GrantPolicy) -> GrantRight {
+    GrantRight {
+        resource_type: one.resource_type.clone(),
+        relation: one.relation.clone(),
+        permission: one.grantor_permission.clone(),
+    }
+}
+
 fn policy(one: &records::ApprovalPolicy) -> Policy {
     assert!(one.human_only && one.bind.is_empty(), "the oracle knows no other policies");
     Policy {
         resource_type: one.resource_type.clone(),
         permission: one.permission.clone(),
+        of_grants: one.grants,
         agents_only: one.applies == Applies::AgentChains,
         approver_permission: one.approver_permission.clone(),
         quorum: one.quorum as usize,
@@ -177,6 +187,10 @@ fn approval(one: &records::Approval) -> Approval {
     Approval {
         id: one.id.0,
         policy_version: one.policy_version,
+        grant: one
+            .grant
+            .as_ref()
+            .map(|grant| (one.session.unwrap().0, grant.grantor.clone(), grant.relationship.clone())),
         use_before: match one.state {
             ApprovalState::Approved { use_before, .. } => Some(use_before),
             _ => None,

@@ -2715,6 +2715,7 @@ pub mod agent_service_server {
 pub struct ApprovalPolicy {
     #[prost(string, tag = "1")]
     pub resource_type: ::prost::alloc::string::String,
+    /// With `grants` the relation.
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
     #[prost(enumeration = "Applies", tag = "3")]
@@ -2754,6 +2755,10 @@ pub struct ApprovalPolicy {
     pub set_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "18")]
     pub set_by: ::prost::alloc::string::String,
+    /// Whether it is about granting the relation inside sessions, and not about using the permission. Then an approval serves
+    /// once and is bound to no values.
+    #[prost(bool, tag = "19")]
+    pub grants: bool,
     /// How often an approval serves.
     #[prost(oneof = "approval_policy::Uses", tags = "8, 9")]
     pub uses: ::core::option::Option<approval_policy::Uses>,
@@ -2789,10 +2794,13 @@ pub struct DeleteApprovalPolicyRequest {
     pub resource_type: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
+    /// Whether the policy about granting the relation is meant.
+    #[prost(bool, tag = "3")]
+    pub grants: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListApprovalPoliciesRequest {}
-/// Sorted by type, then by permission.
+/// Sorted by type, then by permission, then those about grants after the others.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListApprovalPoliciesResponse {
     #[prost(message, repeated, tag = "1")]
@@ -2810,6 +2818,17 @@ pub struct ApprovalVote {
     pub comment: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A grant inside a session that waits for an approval, or has it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GrantAsked {
+    #[prost(message, optional, tag = "1")]
+    pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// With its end.
+    #[prost(message, optional, tag = "2")]
+    pub relationship: ::core::option::Option<
+        super::super::authzed::api::v1::Relationship,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Approval {
@@ -2850,6 +2869,9 @@ pub struct Approval {
     pub votes: ::prost::alloc::vec::Vec<ApprovalVote>,
     #[prost(enumeration = "ApprovalState", tag = "15")]
     pub state: i32,
+    /// The grant it is for, inside the session of the chain; absent when it is for using the permission.
+    #[prost(message, optional, tag = "16")]
+    pub grant: ::core::option::Option<GrantAsked>,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RequestApprovalRequest {
@@ -2870,6 +2892,24 @@ pub struct RequestApprovalRequest {
     pub requester: ::core::option::Option<
         super::super::authzed::api::v1::ObjectReference,
     >,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestGrantApprovalRequest {
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// Who is to grant; the client must be allowed to speak for them.
+    #[prost(message, optional, tag = "2")]
+    pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// To the session's actor or the root of its chain.
+    #[prost(message, optional, tag = "3")]
+    pub relationship: ::core::option::Option<
+        super::super::authzed::api::v1::Relationship,
+    >,
+    /// Absent is the end of the session.
+    #[prost(message, optional, tag = "4")]
+    pub not_after: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ApprovalResponse {
@@ -3254,6 +3294,33 @@ pub mod approval_service_client {
                 .insert(GrpcMethod::new("pemba.v1.ApprovalService", "RequestApproval"));
             self.inner.unary(req, path, codec).await
         }
+        /// Asks for an approval of a grant inside a session, where nothing but the grantor's own right is missing.
+        pub async fn request_grant_approval(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RequestGrantApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApprovalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.ApprovalService/RequestGrantApproval",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.ApprovalService", "RequestGrantApproval"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn vote(
             &mut self,
             request: impl tonic::IntoRequest<super::VoteRequest>,
@@ -3389,6 +3456,14 @@ pub mod approval_service_server {
         async fn request_approval(
             &self,
             request: tonic::Request<super::RequestApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApprovalResponse>,
+            tonic::Status,
+        >;
+        /// Asks for an approval of a grant inside a session, where nothing but the grantor's own right is missing.
+        async fn request_grant_approval(
+            &self,
+            request: tonic::Request<super::RequestGrantApprovalRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ApprovalResponse>,
             tonic::Status,
@@ -3672,6 +3747,55 @@ pub mod approval_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RequestApprovalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.ApprovalService/RequestGrantApproval" => {
+                    #[allow(non_camel_case_types)]
+                    struct RequestGrantApprovalSvc<T: ApprovalService>(pub Arc<T>);
+                    impl<
+                        T: ApprovalService,
+                    > tonic::server::UnaryService<super::RequestGrantApprovalRequest>
+                    for RequestGrantApprovalSvc<T> {
+                        type Response = super::ApprovalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RequestGrantApprovalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ApprovalService>::request_grant_approval(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RequestGrantApprovalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -6025,19 +6149,22 @@ pub struct ListSessionsResponse {
 pub struct GrantInSessionRequest {
     #[prost(string, tag = "1")]
     pub session_id: ::prost::alloc::string::String,
-    /// Who grants; needs what the grant policy of each relation says.
+    /// Who grants; needs what the grant policy of each relation says, or an approval.
     #[prost(message, optional, tag = "2")]
     pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
-    /// At least one; each to the session's actor or the root of its chain.
+    /// At least one; each to the session's actor or the root of its chain. With an approval exactly one.
     #[prost(message, repeated, tag = "3")]
     pub relationships: ::prost::alloc::vec::Vec<
         super::super::authzed::api::v1::Relationship,
     >,
-    /// Absent is the end of the session.
+    /// Absent is the end of the session, or what was approved.
     #[prost(message, optional, tag = "4")]
     pub not_after: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "5")]
     pub reason: ::prost::alloc::string::String,
+    /// The approval of exactly this grant, `apr_...`, instead of what the grant policy says; granting uses it up.
+    #[prost(string, tag = "6")]
+    pub approval_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CloseSessionRequest {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pemba_model::{CaveatRef, ObjectRef, SmolStr, SubjectRef, Timestamp};
+use pemba_model::{CaveatRef, ObjectRef, Relationship, SmolStr, SubjectRef, Timestamp};
 
 /// Everything that is known at an instant, besides relationships.
 #[derive(Debug, Clone)]
@@ -27,6 +27,8 @@ pub struct Facts {
     pub sessions: Vec<Session>,
     /// Type, permission and label.
     pub labels: BTreeSet<(SmolStr, SmolStr, SmolStr)>,
+    /// Who may grant what inside a session by their own right.
+    pub grant_rights: Vec<GrantRight>,
     /// Who must approve what.
     pub policies: Vec<Policy>,
     /// Approvals.
@@ -236,13 +238,26 @@ pub enum Distinct {
     Requester,
 }
 
+/// What whoever grants a relation inside a session must have.
+#[derive(Debug, Clone)]
+pub struct GrantRight {
+    /// The type.
+    pub resource_type: SmolStr,
+    /// The relation.
+    pub relation: SmolStr,
+    /// The permission that grantors have.
+    pub permission: SmolStr,
+}
+
 /// Who must approve a permission.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The type.
     pub resource_type: SmolStr,
-    /// The permission.
+    /// The permission, or the relation that is granted.
     pub permission: SmolStr,
+    /// Whether it is about grants inside sessions.
+    pub of_grants: bool,
     /// Whether chains without agents are let through.
     pub agents_only: bool,
     /// What an approver must have.
@@ -273,6 +288,8 @@ pub struct Approval {
     pub id: u128,
     /// The policy's version.
     pub policy_version: u64,
+    /// The session, who grants in it, and what with its end; `None` for an approval of something else.
+    pub grant: Option<(u128, ObjectRef, Relationship)>,
     /// Until when it may be used; `None` when it was not given, or is over.
     pub use_before: Option<Timestamp>,
     /// Uses left, where they are counted.

@@ -114,7 +114,7 @@ impl Judge<'_> {
     }
 
     /// The hops to a leaf, outermost first; `None` when one is gone.
-    fn hops(&self, leaf: Option<u128>) -> Option<Vec<&Hop>> {
+    pub(super) fn hops(&self, leaf: Option<u128>) -> Option<Vec<&Hop>> {
         let mut hops = Vec::new();
         let mut next = leaf;
         while let Some(id) = next {
@@ -213,7 +213,7 @@ impl Judge<'_> {
 }
 
 /// Everybody in the chain, the root first.
-fn principals(ask: &Ask<'_>, session: Option<&Session>, hops: &[&Hop]) -> Vec<ObjectRef> {
+pub(super) fn principals(ask: &Ask<'_>, session: Option<&Session>, hops: &[&Hop]) -> Vec<ObjectRef> {
     let acts = ask.actor.or(session.map(|session| &session.actor));
     let Some(first) = hops.first() else {
         return vec![ask.root.or(acts).unwrap().clone()];

@@ -7,10 +7,12 @@ mod alive;
 mod approval;
 mod bounds;
 mod facts;
+mod grant;
 mod judge;
 
 pub use facts::{
-    Agent, Approval, Clause, Distinct, Facts, Hop, Human, Kind, Mode, Objects, Policy, Scope, Selects,
-    Session, Status, Switch, Vote,
+    Agent, Approval, Clause, Distinct, Facts, GrantRight, Hop, Human, Kind, Mode, Objects, Policy, Scope,
+    Selects, Session, Status, Switch, Vote,
 };
+pub use grant::Grant;
 pub use judge::{Ask, Authority, Judge, Verdict};

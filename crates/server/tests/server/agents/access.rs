@@ -109,6 +109,7 @@ async fn every_change_needs_its_verb() {
         ("session", told(sessions.get_session(by_default()).await)),
         ("session", told(sessions.list_sessions(by_default()).await)),
         ("session", told(sessions.grant_in_session(by_default()).await)),
+        ("session", told(approvals.request_grant_approval(by_default()).await)),
         ("policy", told(approvals.set_approval_policy(by_default()).await)),
         ("policy", told(approvals.delete_approval_policy(by_default()).await)),
         ("policy", told(approvals.list_approval_policies(by_default()).await)),
@@ -203,6 +204,14 @@ async fn an_agents_runtime_speaks_for_itself_only() {
         ..Default::default()
     };
     let status = told(sessions.grant_in_session(with("a", grant)).await);
+    assert_refused(&status, "a", "assert", "the root `user:olga`", "grantor");
+    let ask = wire::RequestGrantApprovalRequest {
+        session_id: opened.id.clone(),
+        grantor: Some(user("olga")),
+        relationship: Some(relationship("document:x#viewer@agent:a")),
+        ..Default::default()
+    };
+    let status = told(world.approvals().request_grant_approval(with("a", ask)).await);
     assert_refused(&status, "a", "assert", "the root `user:olga`", "grantor");
     let close = || wire::CloseSessionRequest { id: opened.id.clone(), ..Default::default() };
     let status = told(sessions.close_session(with("b", close())).await);

@@ -4,6 +4,7 @@ mod access;
 mod approvals;
 mod certificates;
 mod delegations;
+mod granting;
 mod identity;
 mod kept;
 mod lists;
