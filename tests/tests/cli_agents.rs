@@ -310,6 +310,22 @@ fn approvals_are_asked_for_voted_on_and_taken_back() {
     let states: Vec<_> =
         pemba.json(0, &["approval", "list"]).iter().map(|one| one["state"].clone()).collect();
     assert!(states.contains(&"cancelled".into()) && states.contains(&"denied".into()), "{states:?}");
+    let glass = ["glass", "policy", "set", "ticket#refund", "--user-permission", "view"];
+    let text = pemba.expect(0, &[&glass[..], &["--reviewer-permission", "approve_refund"]].concat());
+    has(&text, &["who may view breaks the glass for ticket#refund"]);
+    let hurry = ["glass", "break", "ticket:1", "refund", "--delegation", &by, "--reason", "Down"];
+    let hurry = [&hurry[..], &["--context", r#"{"amount":42}"#, "--user", "user:omar"]].concat();
+    let text = pemba.expect(0, &hurry);
+    has(&text, &["it ends in ", "and is to be reviewed in "]);
+    let broken = first_line(&text);
+    has(&pemba.expect(0, &["glass", "list", "--open"]), &[&broken, "open", "user:omar", "Down"]);
+    has(&pemba.expect(0, &["approval", "get", &broken]), &["glass broken by", "user:omar"]);
+    let review = |who| ["glass", "review", &broken, who, "--justified", "--comment", "It was"];
+    has(&pemba.expect(2, &review("user:omar")), &["REVIEWER_NOT_ELIGIBLE"]);
+    has(&pemba.expect(0, &review("user:maria")), &["justified"]);
+    has(&pemba.expect(0, &["glass", "get", &broken]), &["It was", "user:maria"]);
+    pemba.expect(0, &["glass", "policy", "delete", "ticket#refund"]);
+    assert_eq!(pemba.expect(0, &["glass", "policy", "list"]), "none\n");
     pemba.expect(0, &["approval", "policy", "delete", "ticket#refund"]);
     assert_eq!(pemba.expect(0, &["approval", "policy", "list"]), "none\n");
     has(&pemba.expect(2, &["approval", "policy", "delete", "ticket#refund"]), &["POLICY_NOT_FOUND"]);

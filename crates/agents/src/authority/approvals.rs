@@ -9,7 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::check::decide;
 use super::decision::Outcome;
-use super::{Ground, Question};
+use super::{Ground, Question, glass};
 use crate::book::Book;
 use crate::chain::{Chain, Claim};
 use crate::error::{Reason, Refused};
@@ -161,9 +161,16 @@ pub(super) fn approved<G: Graph>(
         _ => return Ok(Approved::Waits),
     };
     let is_counted = matches!(approval.uses, ApprovalUses::Counted(_));
-    if (is_counted && approval.uses_left == 0) || !has_quorum(ground, chain, policy, &approval)? {
+    if is_counted && approval.uses_left == 0 {
         return Ok(Approved::Waits);
     }
+    let until = match &approval.glass {
+        // What a switch or a quarantine imposes is for others to approve.
+        Some(_) if required => None,
+        Some(glass) => glass::serves_until(ground, &approval, glass, until)?,
+        None => has_quorum(ground, chain, policy, &approval)?.then_some(until),
+    };
+    let Some(until) = until else { return Ok(Approved::Waits) };
     Ok(Approved::By { approval: approval.id, is_counted, until })
 }
 

@@ -11,6 +11,7 @@ mod decision;
 mod evaluation;
 mod explain;
 mod gates;
+mod glass;
 mod lookup;
 mod plain;
 mod reach;
@@ -21,6 +22,7 @@ pub use check::{check, check_whole, decide, is_plain};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};
+pub(crate) use glass::{is_by, is_imposed, may_break, person_of, unreviewed};
 pub use lookup::{Reachable, at_most, lookup_resources};
 pub use reach::{Reach, may_act, reach};
 

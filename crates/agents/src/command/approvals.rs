@@ -98,7 +98,25 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     let voted = Voted { votes_needed: policy.quorum.saturating_sub(approving), approval: after.clone() };
     let mut changes = Changes::new(voted);
     changes.put(&after)?;
+    if matches!(after.state, ApprovalState::Denied { .. }) {
+        take_back_broken(moment, &after, &mut changes)?;
+    }
     Ok(changes)
+}
+
+/// Who rejects an action takes back what was broken for it.
+fn take_back_broken(
+    moment: &Moment<'_>,
+    rejected: &Approval,
+    changes: &mut Changes<Voted>,
+) -> Result<(), Refused> {
+    for approval in moment.book.approvals_of_action(&rejected.action_hash) {
+        if approval.glass.is_some() && matches!(approval.state, ApprovalState::Approved { .. }) {
+            let state = ApprovalState::Cancelled { at: moment.now() };
+            changes.put(&Approval { state, ..approval.as_ref().clone() })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether somebody, or the same person under another name, has voted.

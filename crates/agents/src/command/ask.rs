@@ -60,59 +60,65 @@ pub fn ask_approval(
         grant: None,
         requester: new.requester,
     };
-    put(moment, by, presenter, (&chain, policy), asked)
+    put(moment, &asked.pending(moment, by, presenter, (&chain, policy)))
 }
 
 /// What an approval is for, and who asks.
-struct Asked {
-    id: ApprovalId,
-    hash: ActionHash,
-    session: Option<SessionId>,
-    resource: ObjectRef,
-    permission: SmolStr,
-    bound: Context,
-    grant: Option<GrantAsked>,
-    requester: Option<ObjectRef>,
+pub(super) struct Asked {
+    pub(super) id: ApprovalId,
+    pub(super) hash: ActionHash,
+    pub(super) session: Option<SessionId>,
+    pub(super) resource: ObjectRef,
+    pub(super) permission: SmolStr,
+    pub(super) bound: Context,
+    pub(super) grant: Option<GrantAsked>,
+    pub(super) requester: Option<ObjectRef>,
 }
 
-/// Writes down an approval that waits for votes.
-fn put(
-    moment: &Moment<'_>,
-    by: &By,
-    presenter: &Presenter,
-    (chain, policy): (&Chain, &ApprovalPolicy),
-    asked: Asked,
-) -> Result<Changes<Approval>, Refused> {
-    let now = moment.now();
-    let approval = Approval {
-        id: asked.id,
-        action_hash: asked.hash,
-        policy_version: policy.version,
-        root: chain.root.clone(),
-        actors: chain.actors().cloned().collect(),
-        delegation: chain.leaf(),
-        session: asked.session,
-        resource: asked.resource,
-        permission: asked.permission,
-        grant: asked.grant,
-        bound: asked.bound,
-        reason: by.reason.clone(),
-        binding: presenter.binding(),
-        requester: asked.requester,
-        created_at: now,
-        created_revision: moment.revision.0,
-        decide_before: now.plus_millis(millis(policy.pending_ms)),
-        uses: policy.uses,
-        uses_left: match policy.uses {
-            ApprovalUses::Counted(uses) => uses,
-            ApprovalUses::TimeBoxed => 0,
-        },
-        cool_down_ms: policy.cool_down_ms,
-        votes: Vec::new(),
-        state: ApprovalState::Pending,
-    };
+impl Asked {
+    /// The approval, waiting for votes.
+    pub(super) fn pending(
+        self,
+        moment: &Moment<'_>,
+        by: &By,
+        presenter: &Presenter,
+        (chain, policy): (&Chain, &ApprovalPolicy),
+    ) -> Approval {
+        let now = moment.now();
+        Approval {
+            id: self.id,
+            action_hash: self.hash,
+            policy_version: policy.version,
+            root: chain.root.clone(),
+            actors: chain.actors().cloned().collect(),
+            delegation: chain.leaf(),
+            session: self.session,
+            resource: self.resource,
+            permission: self.permission,
+            grant: self.grant,
+            glass: None,
+            bound: self.bound,
+            reason: by.reason.clone(),
+            binding: presenter.binding(),
+            requester: self.requester,
+            created_at: now,
+            created_revision: moment.revision.0,
+            decide_before: now.plus_millis(millis(policy.pending_ms)),
+            uses: policy.uses,
+            uses_left: match policy.uses {
+                ApprovalUses::Counted(uses) => uses,
+                ApprovalUses::TimeBoxed => 0,
+            },
+            cool_down_ms: policy.cool_down_ms,
+            votes: Vec::new(),
+            state: ApprovalState::Pending,
+        }
+    }
+}
+
+fn put(moment: &Moment<'_>, approval: &Approval) -> Result<Changes<Approval>, Refused> {
     let mut changes = Changes::new(approval.clone());
-    changes.put(&approval)?;
+    changes.put(approval)?;
     changes.forget(moment);
     Ok(changes)
 }
@@ -174,11 +180,11 @@ pub fn ask_grant_approval(
         requester: Some(grant.grantor.clone()),
         grant: Some(grant),
     };
-    put(moment, by, presenter, (&chain, policy), asked)
+    put(moment, &asked.pending(moment, by, presenter, (&chain, policy)))
 }
 
 /// The policy of an action that waits for nothing but an approval.
-fn offered<'a>(
+pub(super) fn offered<'a>(
     moment: &Moment<'a>,
     presenter: &Presenter,
     chain: &Chain,
@@ -201,31 +207,32 @@ fn offered<'a>(
     })
 }
 
-/// This client's approval that waits, or can be used, for the same action; an error while a rejection, to whomever, still
-/// counts.
+/// This client's approval that waits, or can be used, for the same action; an error while a rejection still counts. What
+/// somebody gave themselves is none that others were asked for.
 fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result<Option<Approval>, Refused> {
+    check_cool(moment, hash)?;
     let now = moment.now();
-    let mut waiting = None;
+    let all = moment.book.approvals_of_action(hash);
+    let mut own = all.filter(|approval| presenter.is(&approval.binding) && approval.glass.is_none());
+    let waiting = own.find(|approval| match &approval.state {
+        ApprovalState::Pending => now < approval.decide_before,
+        ApprovalState::Approved { use_before, .. } => now < *use_before,
+        _ => false,
+    });
+    Ok(waiting.map(|approval| approval.as_ref().clone()))
+}
+
+/// An error while a rejection of the same action, to whomever, still counts.
+pub(super) fn check_cool(moment: &Moment<'_>, hash: &str) -> Result<(), Refused> {
     for approval in moment.book.approvals_of_action(hash) {
-        let is_own = presenter.is(&approval.binding);
-        match &approval.state {
-            ApprovalState::Pending if now < approval.decide_before && is_own => {
-                waiting = Some(approval);
-            }
-            ApprovalState::Approved { use_before, .. } if now < *use_before && is_own => {
-                waiting = Some(approval);
-            }
-            ApprovalState::Denied { at } => {
-                let until = at.plus_millis(millis(approval.cool_down_ms));
-                if now < until {
-                    let message = format!("the same action was rejected at {at}: ask again from {until} on");
-                    return Err(Refused::new(Reason::CoolingDown, "permission", message));
-                }
-            }
-            _ => {}
+        let ApprovalState::Denied { at } = &approval.state else { continue };
+        let until = at.plus_millis(millis(approval.cool_down_ms));
+        if moment.now() < until {
+            let message = format!("the same action was rejected at {at}: ask again from {until} on");
+            return Err(Refused::new(Reason::CoolingDown, "permission", message));
         }
     }
-    Ok(waiting.map(|approval| approval.as_ref().clone()))
+    Ok(())
 }
 
 fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {

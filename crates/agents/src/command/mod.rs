@@ -2,6 +2,7 @@
 
 mod approvals;
 mod ask;
+mod break_glass;
 mod changes;
 mod consume;
 mod delegations;
@@ -16,6 +17,9 @@ mod sponsors;
 
 pub use approvals::{CastVote, Voted, cancel_approval, may_vote, vote};
 pub use ask::{AskApproval, AskGrantApproval, ask_approval, ask_grant_approval};
+pub use break_glass::{
+    BreakGlass, ReviewGlass, break_glass, review_glass, set_break_glass_policy, unset_break_glass_policy,
+};
 pub use changes::{By, Changes};
 pub use consume::{Consume, Outcomes, consume};
 pub use delegations::{Delegate, Delegated, Renew, delegate, renew, revoke};

@@ -176,7 +176,7 @@ pub fn unset_approval_policy(
 }
 
 /// A type of the schema.
-fn definition<'a>(
+pub(super) fn definition<'a>(
     moment: &Moment<'a>,
     field: &str,
     object_type: &SmolStr,

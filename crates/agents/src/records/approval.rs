@@ -67,6 +67,16 @@ pub struct GrantAsked {
     pub relationship: Relationship,
 }
 
+/// That one human gave an approval on their own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Glass {
+    /// Who.
+    pub user: ObjectRef,
+    /// The version of the policy that let them.
+    pub policy_version: u64,
+}
+
 /// An approval: an action, bound to its chain and values, and the votes on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -92,6 +102,9 @@ pub struct Approval {
     /// The grant it is for, inside its session; absent when it is for using the permission.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub grant: Option<GrantAsked>,
+    /// Set when nobody was asked, and one human broke the glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<Glass>,
     /// The bound values.
     pub bound: Context,
     /// Why it is needed, in the words of who asked.

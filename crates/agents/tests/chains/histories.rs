@@ -7,7 +7,7 @@ use pemba_agents::chain::Claim;
 use pemba_agents::command::GrantInSession;
 use pemba_agents::records::Status;
 use pemba_agents::scope::Scope;
-use pemba_agents::{DelegationId, Facts};
+use pemba_agents::{ApprovalId, DelegationId, Facts};
 use pemba_engine::SchemaCaveats;
 use pemba_model::{Context, ObjectRef, Relationship, SubjectRef};
 use pemba_testkit::agents::{Ask, Authority, Facts as Told, Grant, Judge, Verdict};
@@ -136,12 +136,7 @@ impl<'a> Expected<'a> {
 
 /// Whether the oracle lets somebody grant something.
 pub fn may_grant(world: &World, new: &GrantInSession) -> bool {
-    let mut expected = Expected::of(world, &mut Numbers(0));
-    expected.values = None;
-    let (plain, caveats) = (expected.authority(&[]), expected.caveats());
-    let judge =
-        Judge { facts: &expected.told, live: &expected.live, plain: &plain, seen: &plain, caveats: &caveats };
-    new.relationships.iter().all(|relationship| {
+    let granting = |judge: &Judge<'_>, relationship| {
         judge.may_grant(&Grant {
             session: new.session.0,
             grantor: &new.grantor,
@@ -149,7 +144,33 @@ pub fn may_grant(world: &World, new: &GrantInSession) -> bool {
             until: new.not_after,
             approval: new.approval.map(|id| id.0),
         })
+    };
+    judged(world, |judge| new.relationships.iter().all(|relationship| granting(judge, relationship)))
+}
+
+/// Runs a question against the oracle, without values.
+fn judged<T>(world: &World, question: impl FnOnce(&Judge<'_>) -> T) -> T {
+    let mut expected = Expected::of(world, &mut Numbers(0));
+    expected.values = None;
+    let (plain, caveats) = (expected.authority(&[]), expected.caveats());
+    question(&Judge {
+        facts: &expected.told,
+        live: &expected.live,
+        plain: &plain,
+        seen: &plain,
+        caveats: &caveats,
     })
+}
+
+/// Whether the oracle lets a human break the glass.
+pub fn may_break(world: &World, claim: &Claim, (permission, resource): (&str, &str), user: &str) -> bool {
+    let (resource, user) = (object(resource), object(user));
+    judged(world, |judge| judge.may_break_for(&ask(claim, permission, &resource), &user))
+}
+
+/// Whether the oracle lets somebody review what was broken.
+pub fn may_review(world: &World, id: ApprovalId, reviewer: &str) -> bool {
+    judged(world, |judge| judge.may_review(id.0, &object(reviewer)))
 }
 
 /// Notes what usersets of agents that are not live do to answers: what they no longer give, and what hiding them where
@@ -257,7 +278,9 @@ fn compare(world: &World, numbers: &mut Numbers, met: &mut Met) -> Vec<String> {
         let verdict = judge.verdict(&ask(&claim, &permission, &object(&resource)));
         match world.decision(&claim, &permission, &resource, expected.values.as_ref()) {
             Ok(decision) if same(&verdict, &decision) => {
-                note(met, &format!("with an approval: {:?}", decision.outcome));
+                let of_glass = claim.approval.and_then(|id| world.book.broken_glass(id)).is_some();
+                let what = if of_glass { "with broken glass" } else { "with an approval" };
+                note(met, &format!("{what}: {:?}", decision.outcome));
             }
             other => wrong.push(format!("{claim:?} {permission} {resource}: {verdict:?}, not {other:?}")),
         }
@@ -482,6 +505,14 @@ const HARD: &[(&str, u32)] = &[
     ("a grant by an approval is done", 30),
     ("a grant by an approval is refused: APPROVAL_MISMATCH", 10),
     ("a grant by an approval is refused: APPROVAL_NOT_USABLE", 30),
+    ("the glass is broken", 30),
+    ("the glass is not broken", 30),
+    ("broken glass is reviewed", 10),
+    ("broken glass is not reviewed", 10),
+    ("with broken glass: RequiresApproval", 10),
+    ("with broken glass: RequiresConsumption", 10),
+    ("with broken glass: Allow", 3),
+    ("with broken glass: Deny", 10),
     ("steps that only take away", 300),
     ("through a chain, allowed, the quick way", 5000),
     ("through a chain, allowed, as a whole", 1000),

@@ -15,6 +15,7 @@
 
 mod approvals;
 mod attacks;
+mod glass;
 mod grants;
 mod histories;
 mod refusals;

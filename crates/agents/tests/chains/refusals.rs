@@ -8,14 +8,15 @@ use pemba_agents::command::{
     Transition,
 };
 use pemba_agents::records::{
-    ApprovalUses, GrantPolicy, HumanStatus, KillMode, KillSelector, PrincipalKind, TypeMode, TypePolicy,
+    ApprovalUses, BreakGlassPolicy, GrantPolicy, HumanStatus, KillMode, KillSelector, PrincipalKind,
+    TypeMode, TypePolicy,
 };
 use pemba_agents::scope::Scope;
 use pemba_agents::{ApprovalId, DelegationId, Reason, Refused, SessionId};
 use pemba_model::text::parse_relationship;
 
 use crate::attacks;
-use crate::world::{MINUTE, World, alone, approved, by, context, leaf, object, policy, scope, under};
+use crate::world::{MINUTE, World, alone, approved, by, context, glass, leaf, object, policy, scope, under};
 
 /// What no command or question of these can say, and why.
 const ELSEWHERE: &[(Reason, &str)] = &[
@@ -404,6 +405,79 @@ const GRANT_APPROVALS: &[Provocation] = &[
     }),
 ];
 
+/// A guarded chain, and who may grant breaks the glass: Alice and Bob.
+fn breakable(world: &mut World) -> DelegationId {
+    let id = guarded(world);
+    world.set_glass(glass("doc", "view", "grant", "grant"));
+    id
+}
+
+fn broken(world: &mut World) -> ApprovalId {
+    let id = breakable(world);
+    world.break_glass(&leaf(id), ("view", "doc:1"), "user:alice", None).unwrap()
+}
+
+fn set_glass(world: &mut World, change: impl FnOnce(&mut BreakGlassPolicy)) -> Result<(), Refused> {
+    let mut new = glass("doc", "view", "grant", "grant");
+    change(&mut new);
+    none(world.run(|moment| command::set_break_glass_policy(moment, &by(), new)))
+}
+
+const GLASS: &[Provocation] = &[
+    (Reason::UnknownPermission, "user_permission", |world| {
+        set_glass(world, |new| new.user_permission = "fly".into())
+    }),
+    (Reason::UnknownPermission, "reviewer_permission", |world| {
+        set_glass(world, |new| new.reviewer_permission = "fly".into())
+    }),
+    (Reason::InvalidPeriod, "life", |world| set_glass(world, |new| new.life_ms = 60 * MINUTE as u64 + 1)),
+    (Reason::InvalidPeriod, "review", |world| set_glass(world, |new| new.review_ms = 0)),
+    (Reason::PolicyNotFound, "permission", |world| {
+        none(world.run(|moment| command::unset_break_glass_policy(moment, "doc", "view")))
+    }),
+    (Reason::MissingValue, "reason", |world| {
+        let new = command::BreakGlass {
+            id: ApprovalId(1),
+            claim: leaf(breakable(world)),
+            permission: "view".into(),
+            resource: object("doc:1"),
+            values: None,
+            user: object("user:bob"),
+        };
+        let (silent, presenter) = (By { reason: " ".into(), ..by() }, world.presenter.clone());
+        none(world.run(|moment| command::break_glass(moment, &silent, &presenter, new)))
+    }),
+    (Reason::BreakGlassNotOffered, "permission", |world| {
+        let id = guarded(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:bob", None))
+    }),
+    (Reason::BreakGlassNotPermitted, "user", |world| {
+        let id = breakable(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:carol", None))
+    }),
+    (Reason::ReviewOverdue, "user", |world| {
+        broken(world);
+        world.pass(20 * MINUTE);
+        let id = breakable(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:alice", None))
+    }),
+    (Reason::MissingValue, "comment", |world| {
+        let (id, reviewer) = (broken(world), object("user:bob"));
+        let new = command::ReviewGlass { id, reviewer, is_justified: true, comment: String::new() };
+        none(world.run(|moment| command::review_glass(moment, &by(), new)))
+    }),
+    (Reason::BrokenGlassNotFound, "id", |world| none(world.review(ApprovalId(99), "user:bob"))),
+    (Reason::ReviewerNotEligible, "reviewer", |world| {
+        let id = broken(world);
+        none(world.review(id, "user:alice"))
+    }),
+    (Reason::AlreadyReviewed, "id", |world| {
+        let id = broken(world);
+        world.review(id, "user:bob").unwrap();
+        none(world.review(id, "user:bob"))
+    }),
+];
+
 const APPROVALS: &[Provocation] = &[
     (Reason::InvalidQuorum, "quorum", |world| {
         let new = pemba_agents::records::ApprovalPolicy { quorum: 0, ..policy("doc", "view", "grant") };
@@ -531,7 +605,7 @@ const QUESTIONS: &[Provocation] = &[
 #[test]
 fn every_reason_is_provoked_and_changes_nothing() {
     let mut provoked = BTreeSet::new();
-    let all = [IDENTITIES, DELEGATIONS, SESSIONS, GRANT_APPROVALS, APPROVALS, QUESTIONS].concat();
+    let all = [IDENTITIES, DELEGATIONS, SESSIONS, GRANT_APPROVALS, GLASS, APPROVALS, QUESTIONS].concat();
     for (at, (reason, field, provoke)) in all.into_iter().enumerate() {
         let mut world = attacks::world();
         let refused = match provoke(&mut world) {

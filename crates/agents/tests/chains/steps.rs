@@ -7,11 +7,11 @@ use pemba_agents::records::{
     TypeMode, TypePolicy,
 };
 use pemba_agents::scope::Scope;
-use pemba_agents::{ApprovalId, DelegationId, SessionId};
+use pemba_agents::{ApprovalId, DelegationId, Reason, SessionId};
 use pemba_model::text::parse_relationship;
 use pemba_testkit::support_desk::mix;
 
-use crate::world::{MINUTE, World, approved, by, object, policy, scope, under};
+use crate::world::{MINUTE, World, approved, by, glass, object, policy, scope, under};
 
 /// The head of both schemas; they differ in what excludes.
 const HEAD: &str = "
@@ -167,7 +167,7 @@ pub enum Kind {
 
 /// One step; what it was, and what it may do.
 pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
-    match numbers.below(44) {
+    match numbers.below(48) {
         0..=2 => {
             let line = numbers.relationship();
             world.write(&[&line]);
@@ -209,6 +209,8 @@ pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
         39 => (team(world, numbers), Kind::Any),
         40 | 41 => (grant_by_approval(world, numbers), Kind::Any),
         42 => (grant_as_approved(world, numbers), Kind::Any),
+        43..=45 => (break_glass(world, numbers), Kind::Any),
+        46 => (review_glass(world, numbers), Kind::Any),
         _ => {
             world.restart();
             let number = numbers.below(2);
@@ -604,6 +606,62 @@ fn approve(world: &mut World, numbers: &mut Numbers) -> String {
         return format!("ask for {document} by {id}: {}, votes {votes:?}", approval.id);
     }
     format!("ask for {document} in vain")
+}
+
+/// Lets somebody break the glass in a chain, mostly where a policy lets them.
+fn break_glass(world: &mut World, numbers: &mut Numbers) -> String {
+    let document = numbers.of(&["doc:2", "doc:3"]);
+    let parent = format!("{document}#parent@folder:2");
+    world.write(&[&parent, "folder:2#owner@user:0", "folder:2#owner@user:1"]);
+    if world.book.approval_policy("doc", "view").is_none() || numbers.one_in(4) {
+        let mut new = policy("doc", "view", "admin");
+        new.uses = numbers.of(&[ApprovalUses::Counted(2), ApprovalUses::TimeBoxed]);
+        world.set_policy(new);
+    }
+    if world.book.break_glass_policy("doc", "view").is_none() || numbers.one_in(4) {
+        let mut new = glass("doc", "view", numbers.of(&["admin", "view"]), "admin");
+        new.review_ms = (2 + numbers.below(10) as u64) * MINUTE as u64;
+        world.set_glass(new);
+    }
+    let action = ("view", document);
+    let mut told = Vec::new();
+    for id in delegations(world).into_iter().rev().take(4) {
+        let user = if numbers.one_in(5) { numbers.agent() } else { numbers.user() };
+        let claim = crate::world::leaf(id);
+        if world.book.delegation(id).unwrap().to.relation.is_some() {
+            continue;
+        }
+        let expected = crate::histories::may_break(world, &claim, action, user);
+        let done = world.break_glass(&claim, action, user, None).map_err(|refused| refused.reason);
+        let is_bounded = matches!(done, Err(Reason::CoolingDown | Reason::TooManyPending));
+        assert!(done.is_ok() == expected || (expected && is_bounded), "{id} {user} {expected}: {done:?}");
+        let what = if done.is_ok() { "the glass is broken" } else { "the glass is not broken" };
+        *world.met.borrow_mut().entry(what.to_owned()).or_default() += 1;
+        told.push(format!("{user} breaks the glass for {document} by {id}: {done:?}"));
+    }
+    if numbers.one_in(4) {
+        told.push(review_glass(world, numbers));
+    }
+    told.join("; ")
+}
+
+/// Lets somebody review what was broken.
+fn review_glass(world: &mut World, numbers: &mut Numbers) -> String {
+    let open: Vec<ApprovalId> = world.book.unreviewed().map(|broken| broken.id).collect();
+    if open.is_empty() {
+        return "nothing".to_owned();
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (id, reviewer) = (numbers.of(&open), numbers.of(&PRINCIPALS[..4]));
+        let expected = crate::histories::may_review(world, id, reviewer);
+        let done = world.review(id, reviewer).map(drop).map_err(|refused| refused.reason);
+        assert_eq!(done.is_ok(), expected, "{reviewer} of {id}: {done:?}");
+        let what = if expected { "broken glass is reviewed" } else { "broken glass is not reviewed" };
+        *world.met.borrow_mut().entry(what.to_owned()).or_default() += 1;
+        told.push(format!("{reviewer} reviews {id}: {done:?}"));
+    }
+    told.join("; ")
 }
 
 /// Delegates a subtree, and then leaves only a part of it.

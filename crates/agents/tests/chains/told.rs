@@ -6,8 +6,8 @@ use pemba_agents::records::{
 };
 use pemba_agents::scope::Selector;
 use pemba_testkit::agents::{
-    Agent, Approval, Clause, Distinct, Facts, GrantRight, Hop, Human, Kind, Mode, Objects, Policy, Scope,
-    Selects, Session, Status, Switch, Vote,
+    Agent, Approval, Broken, Clause, Distinct, Facts, GlassPolicy, GrantRight, Hop, Human, Kind, Mode,
+    Objects, Policy, Scope, Selects, Session, Status, Switch, Vote,
 };
 
 use crate::world::World;
@@ -29,6 +29,8 @@ pub fn facts(world: &World) -> Facts {
         grant_rights: book.grant_policies().map(grant_right).collect(),
         policies: book.approval_policies().map(policy).collect(),
         approvals: book.approvals().after(None).map(|(_, one)| approval(one)).collect(),
+        glass_policies: book.break_glass_policies().map(glass_policy).collect(),
+        broken: book.unreviewed().map(broken).collect(),
     }
 }
 
@@ -183,6 +185,29 @@ fn policy(one: &records::ApprovalPolicy) -> Policy {
     }
 }
 
+fn glass_policy(one: &records::BreakGlassPolicy) -> GlassPolicy {
+    GlassPolicy {
+        resource_type: one.resource_type.clone(),
+        permission: one.permission.clone(),
+        user_permission: one.user_permission.clone(),
+        reviewer_permission: one.reviewer_permission.clone(),
+        version: one.version,
+    }
+}
+
+fn broken(one: &records::BrokenGlass) -> Broken {
+    Broken {
+        id: one.id.0,
+        user: one.user.clone(),
+        person: one.person.clone(),
+        principals: std::iter::once(&one.root).chain(&one.actors).cloned().collect(),
+        resource: one.resource.clone(),
+        permission: one.permission.clone(),
+        reviewer_permission: one.reviewer_permission.clone(),
+        review_before: one.review_before,
+    }
+}
+
 fn approval(one: &records::Approval) -> Approval {
     Approval {
         id: one.id.0,
@@ -197,6 +222,7 @@ fn approval(one: &records::Approval) -> Approval {
         },
         uses_left: matches!(one.uses, ApprovalUses::Counted(_)).then_some(one.uses_left),
         requester: one.requester.clone(),
+        glass: one.glass.as_ref().map(|glass| (glass.user.clone(), glass.policy_version)),
         votes: one
             .votes
             .iter()

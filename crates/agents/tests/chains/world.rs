@@ -11,8 +11,8 @@ use pemba_agents::command::{
     Registration, SetHuman, Throw, Transition,
 };
 use pemba_agents::records::{
-    AgentKind, Applies, Approval, ApprovalPolicy, ApprovalUses, HumanStatus, KillMode, KillSelector,
-    PrincipalKind, Session, SessionBinding, TypeMode, TypePolicy,
+    AgentKind, Applies, Approval, ApprovalPolicy, ApprovalUses, BreakGlassPolicy, BrokenGlass, HumanStatus,
+    KillMode, KillSelector, PrincipalKind, Session, SessionBinding, TypeMode, TypePolicy,
 };
 use pemba_agents::scope::{Clause, Scope, Selector};
 use pemba_agents::{
@@ -113,6 +113,21 @@ pub fn policy(resource_type: &str, permission: &str, approver_permission: &str) 
         veto: true,
         pending_per_actor_max: 10,
         cool_down_ms: 5 * MINUTE as u64,
+        version: 0,
+        set_at: Timestamp::UNIX_EPOCH,
+        set_by: "".into(),
+    }
+}
+
+/// A policy under which whoever has a permission breaks the glass for ten minutes, to be reviewed within twenty.
+pub fn glass(resource_type: &str, permission: &str, user: &str, reviewer: &str) -> BreakGlassPolicy {
+    BreakGlassPolicy {
+        resource_type: resource_type.into(),
+        permission: permission.into(),
+        user_permission: user.into(),
+        reviewer_permission: reviewer.into(),
+        life_ms: 10 * MINUTE as u64,
+        review_ms: 20 * MINUTE as u64,
         version: 0,
         set_at: Timestamp::UNIX_EPOCH,
         set_by: "".into(),
@@ -534,6 +549,35 @@ impl World {
         };
         let presenter = self.presenter.clone();
         self.run(|moment| command::ask_approval(moment, &by(), &presenter, new))
+    }
+
+    pub fn set_glass(&mut self, new: BreakGlassPolicy) {
+        self.run(|moment| command::set_break_glass_policy(moment, &by(), new)).unwrap();
+    }
+
+    pub fn break_glass(
+        &mut self,
+        claim: &Claim,
+        (permission, resource): (&str, &str),
+        user: &str,
+        values: Option<Context>,
+    ) -> Result<ApprovalId, Refused> {
+        let new = command::BreakGlass {
+            id: ApprovalId(self.id()),
+            claim: claim.clone(),
+            permission: permission.into(),
+            resource: object(resource),
+            values,
+            user: object(user),
+        };
+        let presenter = self.presenter.clone();
+        self.run(|moment| command::break_glass(moment, &by(), &presenter, new)).map(|broken| broken.id)
+    }
+
+    pub fn review(&mut self, id: ApprovalId, reviewer: &str) -> Result<BrokenGlass, Refused> {
+        let (reviewer, comment) = (object(reviewer), "fine".to_owned());
+        let new = command::ReviewGlass { id, reviewer, is_justified: true, comment };
+        self.run(|moment| command::review_glass(moment, &by(), new))
     }
 
     pub fn vote(

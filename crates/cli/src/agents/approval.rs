@@ -142,6 +142,7 @@ fn show(approval: &Approval, output: &mut Output) -> Result<()> {
         ("reason", approval.reason.clone()),
         ("requester", object_text(approval.requester.as_ref())),
         ("presented by", binding_text(approval.binding.as_ref())),
+        ("glass broken by", object_text(approval.broken_by.as_ref())),
         ("votes", votes.collect::<Vec<_>>().join("\n")),
         ("asked", instant_text(approval.created_at)),
         ("decide before", instant_text(approval.decide_before)),
@@ -212,7 +213,7 @@ async fn policy(command: ApprovalPolicyCommand, output: &mut Output) -> Result<(
 }
 
 /// `type#permission` in its parts.
-fn parts(text: &str) -> Result<(String, String)> {
+pub(super) fn parts(text: &str) -> Result<(String, String)> {
     let (of, name) = text.split_once('#').with_context(|| format!("`{text}` is not `type#permission`"))?;
     Ok((of.to_owned(), name.to_owned()))
 }

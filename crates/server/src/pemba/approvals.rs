@@ -32,7 +32,7 @@ const CANCEL: Fields = Fields { under: "", beside: &[], renamed: &[("approval", 
 const ASK: Fields = Fields { under: "", beside: &[], renamed: &CHAIN };
 const ASK_GRANT: Fields =
     Fields { under: "", beside: &[], renamed: &[("session", "session_id"), ("permission", "relationship")] };
-const CHAIN: [(&str, &str); 4] = [
+pub(super) const CHAIN: [(&str, &str); 4] = [
     ("root", "chain.root"),
     ("actors", "chain.actors"),
     ("delegation", "chain.delegation_id"),

@@ -21,9 +21,24 @@ impl Judge<'_> {
         ask: &Ask<'_>,
         policy: &Policy,
         principals: &[ObjectRef],
+        must: bool,
     ) -> Option<&Approval> {
         let approval = self.facts.approvals.iter().find(|one| Some(one.id) == ask.approval)?;
-        self.is_given(ask.object, policy, approval, principals).then_some(approval)
+        let is_given = match &approval.glass {
+            None => self.is_given(ask.object, policy, approval, principals),
+            Some((user, version)) => {
+                !must
+                    && self.is_usable(policy, approval)
+                    && self.may_break(ask.object, ask.permission, user, Some(*version))
+            }
+        };
+        is_given.then_some(approval)
+    }
+
+    fn is_usable(&self, policy: &Policy, approval: &Approval) -> bool {
+        approval.policy_version == policy.version
+            && approval.use_before.is_some_and(|end| self.facts.now < end)
+            && approval.uses_left != Some(0)
     }
 
     /// Whether an approval was given under a policy, can be used, and those who gave it still may.
@@ -34,9 +49,7 @@ impl Judge<'_> {
         approval: &Approval,
         principals: &[ObjectRef],
     ) -> bool {
-        let is_given = approval.policy_version == policy.version
-            && approval.use_before.is_some_and(|end| self.facts.now < end)
-            && approval.uses_left != Some(0);
+        let is_given = approval.glass.is_none() && self.is_usable(policy, approval);
         let mut counted: Vec<&Vote> = Vec::new();
         for vote in approval.votes.iter().filter(|vote| vote.approves) {
             let is_new = counted.iter().all(|other| !is_one_person(self.facts, other, vote));
@@ -85,7 +98,7 @@ impl Judge<'_> {
     }
 }
 
-fn person<'a>(facts: &'a Facts, account: &ObjectRef) -> Option<&'a SmolStr> {
+pub(super) fn person<'a>(facts: &'a Facts, account: &ObjectRef) -> Option<&'a SmolStr> {
     facts.human(account).and_then(|human| human.person.as_ref())
 }
 

@@ -33,6 +33,10 @@ pub struct Facts {
     pub policies: Vec<Policy>,
     /// Approvals.
     pub approvals: Vec<Approval>,
+    /// Who may break the glass in front of what.
+    pub glass_policies: Vec<GlassPolicy>,
+    /// What was broken and not reviewed.
+    pub broken: Vec<Broken>,
 }
 
 /// What is said of a type.
@@ -296,8 +300,46 @@ pub struct Approval {
     pub uses_left: Option<u32>,
     /// Who asked.
     pub requester: Option<ObjectRef>,
+    /// Who broke the glass instead of asking, and under which version of the policy.
+    pub glass: Option<(ObjectRef, u64)>,
     /// The votes.
     pub votes: Vec<Vote>,
+}
+
+/// Who may break the glass in front of a permission.
+#[derive(Debug, Clone)]
+pub struct GlassPolicy {
+    /// The type.
+    pub resource_type: SmolStr,
+    /// The permission.
+    pub permission: SmolStr,
+    /// What whoever breaks it must have.
+    pub user_permission: SmolStr,
+    /// What a reviewer must have.
+    pub reviewer_permission: SmolStr,
+    /// Its version.
+    pub version: u64,
+}
+
+/// What was broken and waits for its review.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Its id.
+    pub id: u128,
+    /// Who broke it.
+    pub user: ObjectRef,
+    /// The person as known then.
+    pub person: Option<SmolStr>,
+    /// Everybody of the chain.
+    pub principals: Vec<ObjectRef>,
+    /// The object.
+    pub resource: ObjectRef,
+    /// The permission.
+    pub permission: SmolStr,
+    /// What a reviewer had to have then.
+    pub reviewer_permission: SmolStr,
+    /// From when on its user breaks nothing.
+    pub review_before: Timestamp,
 }
 
 impl Facts {

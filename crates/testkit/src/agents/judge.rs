@@ -191,19 +191,24 @@ impl Judge<'_> {
         says
     }
 
+    /// Whether a switch or a quarantine wants an approval.
+    pub(super) fn is_imposed(&self, ask: &Ask<'_>, principals: &[ObjectRef]) -> bool {
+        let is_safe = self.facts.has_label(&ask.object.object_type, ask.permission, "safe");
+        principals.iter().any(|who| {
+            self.facts.is_under(who, Mode::RequireApproval) || (self.facts.is_quarantined(who) && !is_safe)
+        })
+    }
+
     /// What is left when everything else says yes.
     fn countersigned(&self, ask: &Ask<'_>, hops: &[&Hop], principals: &[ObjectRef]) -> Verdict {
-        let is_safe = self.facts.has_label(&ask.object.object_type, ask.permission, "safe");
-        let must = principals.iter().any(|who| {
-            self.facts.is_under(who, Mode::RequireApproval) || (self.facts.is_quarantined(who) && !is_safe)
-        });
+        let must = self.is_imposed(ask, principals);
         let has_agent = principals.iter().any(|who| self.facts.is_agent(who));
         let policy = self.policy(ask).filter(|policy| must || has_agent || !policy.agents_only);
         let mut is_counted = hops.iter().any(|hop| hop.uses_left.is_some());
         match policy {
             None if must => return Verdict::RequiresApproval,
             None => {}
-            Some(policy) => match self.approval(ask, policy, principals) {
+            Some(policy) => match self.approval(ask, policy, principals, must) {
                 None => return Verdict::RequiresApproval,
                 Some(approval) => is_counted |= approval.uses_left.is_some(),
             },

@@ -202,6 +202,7 @@ pub(crate) fn approval_to_wire(approval: &Approval, now: Timestamp) -> wire::App
         uses_left: matches!(approval.uses, ApprovalUses::Counted(_)).then_some(approval.uses_left),
         votes: approval.votes.iter().map(vote_to_wire).collect(),
         state: approval_state(approval, now).into(),
+        broken_by: approval.glass.as_ref().map(|glass| object_to_wire(&glass.user)),
         grant: approval.grant.as_ref().map(|grant| wire::GrantAsked {
             grantor: Some(object_to_wire(&grant.grantor)),
             relationship: Some(relationship_to_wire(&grant.relationship)),

@@ -3,6 +3,7 @@
 
 mod agents;
 mod approvals;
+mod break_glass;
 mod delegations;
 mod policies;
 mod scope;
@@ -14,6 +15,9 @@ pub(crate) use agents::{
 pub(crate) use approvals::{
     approval_policy, approval_policy_to_wire, approval_state, approval_to_wire, ask_approval,
     ask_grant_approval, cast_vote,
+};
+pub(crate) use break_glass::{
+    break_glass, break_glass_policy, break_glass_policy_to_wire, broken_glass_to_wire, review_glass,
 };
 pub(crate) use delegations::{delegate, delegation_to_wire, renew};
 pub(crate) use policies::{

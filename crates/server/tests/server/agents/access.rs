@@ -17,7 +17,7 @@ use crate::clients::{assert_refused, with};
 use crate::harness::*;
 
 /// A client whose key is its name.
-fn client(name: &str, principal: &str, verbs: &[Verb], roots: &[&str], actors: &[&str]) -> ClientKey {
+pub fn client(name: &str, principal: &str, verbs: &[Verb], roots: &[&str], actors: &[&str]) -> ClientKey {
     let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse::<Pattern>().unwrap()).collect();
     let rule = Rule {
         verbs: verbs.to_vec(),
@@ -41,7 +41,7 @@ fn root() -> ClientKey {
 }
 
 /// With the schema and types; who may edit, who may approve, and an approval policy.
-async fn start(mut clients: Vec<ClientKey>) -> World {
+pub async fn start(mut clients: Vec<ClientKey>) -> World {
     clients.push(root());
     let world = World::start_on(Storage::Memory, Some(clients)).await;
     let schema = pemba_proto::authzed::api::v1::WriteSchemaRequest { schema: AGENTS.to_owned() };
@@ -63,7 +63,7 @@ async fn start(mut clients: Vec<ClientKey>) -> World {
     world
 }
 
-fn told<T>(answer: Result<T, Status>) -> Status {
+pub fn told<T>(answer: Result<T, Status>) -> Status {
     answer.err().expect("it should be refused")
 }
 
