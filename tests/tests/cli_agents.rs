@@ -239,6 +239,29 @@ fn sessions_are_opened_granted_in_and_closed() {
     let stranger = ["session", "grant", &alone, "user:omar", "ticket:1#assignee@agent:desk"];
     has(&pemba.expect(2, &stranger), &["GRANT_NOT_PERMITTED"]);
 
+    pemba.expect(
+        0,
+        &[
+            "approval",
+            "policy",
+            "set",
+            "ticket#assignee",
+            "--grants",
+            "--approver-permission",
+            "approve_refund",
+        ],
+    );
+    let line = "ticket:1#assignee@agent:desk";
+    let asked = pemba.expect(0, &["approval", "request-grant", &alone, "user:omar", line]);
+    has(&asked, &["pending: user:omar grants ticket:1#assignee@agent:desk[expiration:"]);
+    let approval = first_line(&asked);
+    pemba.expect(0, &["approval", "vote", &approval, "user:maria", "--approve"]);
+    let approved = [&stranger[..], &["--approval", &approval]].concat();
+    has(&pemba.expect(0, &approved), &["ticket:1#assignee@agent:desk[expiration:"]);
+    has(&pemba.expect(2, &approved), &["APPROVAL_NOT_USABLE"]);
+    has(&pemba.expect(0, &["approval", "policy", "list"]), &["granting ticket#assignee"]);
+    pemba.expect(0, &["approval", "policy", "delete", "ticket#assignee", "--grants"]);
+
     let listed = pemba.expect(0, &["session", "list", "--actor", "agent:desk", "--open"]);
     has(&listed, &[&session, &alone, "T-1"]);
     has(&pemba.expect(0, &["session", "close", &session, "--reason", "Done"]), &["closed ses_"]);
@@ -287,6 +310,22 @@ fn approvals_are_asked_for_voted_on_and_taken_back() {
     let states: Vec<_> =
         pemba.json(0, &["approval", "list"]).iter().map(|one| one["state"].clone()).collect();
     assert!(states.contains(&"cancelled".into()) && states.contains(&"denied".into()), "{states:?}");
+    let glass = ["glass", "policy", "set", "ticket#refund", "--user-permission", "view"];
+    let text = pemba.expect(0, &[&glass[..], &["--reviewer-permission", "approve_refund"]].concat());
+    has(&text, &["who may view breaks the glass for ticket#refund"]);
+    let hurry = ["glass", "break", "ticket:1", "refund", "--delegation", &by, "--reason", "Down"];
+    let hurry = [&hurry[..], &["--context", r#"{"amount":42}"#, "--user", "user:omar"]].concat();
+    let text = pemba.expect(0, &hurry);
+    has(&text, &["it ends in ", "and is to be reviewed in "]);
+    let broken = first_line(&text);
+    has(&pemba.expect(0, &["glass", "list", "--open"]), &[&broken, "open", "user:omar", "Down"]);
+    has(&pemba.expect(0, &["approval", "get", &broken]), &["glass broken by", "user:omar"]);
+    let review = |who| ["glass", "review", &broken, who, "--justified", "--comment", "It was"];
+    has(&pemba.expect(2, &review("user:omar")), &["REVIEWER_NOT_ELIGIBLE"]);
+    has(&pemba.expect(0, &review("user:maria")), &["justified"]);
+    has(&pemba.expect(0, &["glass", "get", &broken]), &["It was", "user:maria"]);
+    pemba.expect(0, &["glass", "policy", "delete", "ticket#refund"]);
+    assert_eq!(pemba.expect(0, &["glass", "policy", "list"]), "none\n");
     pemba.expect(0, &["approval", "policy", "delete", "ticket#refund"]);
     assert_eq!(pemba.expect(0, &["approval", "policy", "list"]), "none\n");
     has(&pemba.expect(2, &["approval", "policy", "delete", "ticket#refund"]), &["POLICY_NOT_FOUND"]);

@@ -27,6 +27,7 @@ const ROOT_FILES: &[&str] = &[
     "pemba/v1/agent_service.proto",
     "pemba/v1/approval_service.proto",
     "pemba/v1/authority_service.proto",
+    "pemba/v1/break_glass_service.proto",
     "pemba/v1/core.proto",
     "pemba/v1/delegation_service.proto",
     "pemba/v1/session_service.proto",

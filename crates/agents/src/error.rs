@@ -155,6 +155,19 @@ reasons! {
     /// The approval cannot be used: not approved, expired, used up, or an approver no longer counts.
     ApprovalNotUsable = "APPROVAL_NOT_USABLE", Precondition;
 
+    /// Nobody may break the glass here: no policy lets them, or a kill switch or a quarantine wants the approval.
+    BreakGlassNotOffered = "BREAK_GLASS_NOT_OFFERED", Precondition;
+    /// Who wants to break the glass may not.
+    BreakGlassNotPermitted = "BREAK_GLASS_NOT_PERMITTED", NotPermitted;
+    /// What the same person broke was not reviewed in time.
+    ReviewOverdue = "REVIEW_OVERDUE", Precondition;
+    /// Nothing was broken under this id, or it was forgotten long after its review.
+    BrokenGlassNotFound = "BROKEN_GLASS_NOT_FOUND", NotFound;
+    /// Who reviews may not review this.
+    ReviewerNotEligible = "REVIEWER_NOT_ELIGIBLE", NotPermitted;
+    /// It has been reviewed.
+    AlreadyReviewed = "ALREADY_REVIEWED", AlreadyExists;
+
     /// The chain names no delegation, and more than one principal.
     ChainNotDelegated = "CHAIN_NOT_DELEGATED", Invalid;
     /// Root or actors are not those of the delegation.

@@ -18,6 +18,14 @@ pub const RENEWED_SCOPES_MAX: usize = 8;
 pub const QUORUM_MAX: u32 = 16;
 /// Most uses one approval or delegation may have.
 pub const USES_MAX: u32 = 1_000_000;
+/// Longest time that what was broken in an emergency serves, in milliseconds.
+pub const BREAK_GLASS_LIFE_MAX_MS: u64 = 60 * 60 * 1000;
+/// Longest time its review may wait, in milliseconds.
+pub const BREAK_GLASS_REVIEW_MAX_MS: u64 = 7 * 24 * 60 * 60 * 1000;
+/// How long a review is kept, in milliseconds.
+pub const REVIEW_KEPT_MS: u64 = 366 * 24 * 60 * 60 * 1000;
+/// Most open reviews of what one person broke.
+pub const UNREVIEWED_MAX: usize = 16;
 /// Most relationships granted inside one session.
 pub const SESSION_GRANTS_MAX: usize = 100;
 /// Most relationships a request may bring along.

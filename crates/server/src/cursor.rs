@@ -36,6 +36,8 @@ pub(crate) enum Call {
     LookupResourcesAs = 9,
     /// `LookupSubjectsAs`.
     LookupSubjectsAs = 10,
+    /// `ListBrokenGlass`.
+    ListBrokenGlass = 11,
 }
 
 /// A cursor that is damaged, of another call, other arguments or another database.

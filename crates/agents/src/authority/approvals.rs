@@ -9,12 +9,14 @@ use sha2::{Digest, Sha256};
 
 use super::check::decide;
 use super::decision::Outcome;
-use super::{Ground, Question};
+use super::{Ground, Question, glass};
 use crate::book::Book;
 use crate::chain::{Chain, Claim};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
-use crate::records::{Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct, Vote};
+use crate::records::{
+    Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct, GrantAsked, Vote,
+};
 
 /// Whether an action is approved.
 pub(super) enum Approved {
@@ -46,12 +48,11 @@ pub fn action_hash(
         })?;
         bound.insert(key.to_string(), value.clone());
     }
-    let hops = chain.hops.iter().map(|hop| hop.delegation.id.to_string()).collect::<Vec<_>>();
     let actors = chain.actors().map(ToString::to_string).collect::<Vec<_>>();
     let session = chain.session.as_ref().map(|session| session.id.to_string());
     let canonical = serde_json::json!([
         chain.root.to_string(),
-        hops,
+        hops_of(chain),
         actors,
         session,
         permission,
@@ -60,6 +61,25 @@ pub fn action_hash(
         policy.version,
     ]);
     Ok((hexadecimal(&Sha256::digest(canonical.to_string().as_bytes())), bound))
+}
+
+/// The hash of a grant inside a session under a policy: the session's chain, the grantor and the relationship with its
+/// end.
+pub(crate) fn grant_hash(chain: &Chain, grant: &GrantAsked, policy: &ApprovalPolicy) -> ActionHash {
+    let canonical = serde_json::json!([
+        "grant",
+        hops_of(chain),
+        chain.principals().map(ToString::to_string).collect::<Vec<_>>(),
+        chain.session.as_ref().map(|session| session.id.to_string()),
+        grant.grantor.to_string(),
+        grant.relationship.to_string(),
+        policy.version,
+    ]);
+    hexadecimal(&Sha256::digest(canonical.to_string().as_bytes()))
+}
+
+fn hops_of(chain: &Chain) -> Vec<String> {
+    chain.hops.iter().map(|hop| hop.delegation.id.to_string()).collect()
 }
 
 /// Bytes as lower-case hexadecimal digits.
@@ -81,12 +101,15 @@ pub(super) fn policy_for<'a>(
     required: bool,
 ) -> Option<&'a Arc<ApprovalPolicy>> {
     let policy = book.approval_policy(resource_type, permission)?;
-    let applies = required
-        || match policy.applies {
-            Applies::All => true,
-            Applies::AgentChains => chain.principals().any(|principal| book.is_agent(principal)),
-        };
-    applies.then_some(policy)
+    (required || applies(book, chain, policy)).then_some(policy)
+}
+
+/// Whether a policy is about a chain.
+pub(crate) fn applies(book: &Book, chain: &Chain, policy: &ApprovalPolicy) -> bool {
+    match policy.applies {
+        Applies::All => true,
+        Applies::AgentChains => chain.principals().any(|principal| book.is_agent(principal)),
+    }
 }
 
 /// The approval a claim names; it must be there, and be the presenter's.
@@ -138,15 +161,22 @@ pub(super) fn approved<G: Graph>(
         _ => return Ok(Approved::Waits),
     };
     let is_counted = matches!(approval.uses, ApprovalUses::Counted(_));
-    if (is_counted && approval.uses_left == 0) || !has_quorum(ground, chain, policy, &approval)? {
+    if is_counted && approval.uses_left == 0 {
         return Ok(Approved::Waits);
     }
+    let until = match &approval.glass {
+        // What a switch or a quarantine imposes is for others to approve.
+        Some(_) if required => None,
+        Some(glass) => glass::serves_until(ground, &approval, glass, until)?,
+        None => has_quorum(ground, chain, policy, &approval)?.then_some(until),
+    };
+    let Some(until) = until else { return Ok(Approved::Waits) };
     Ok(Approved::By { approval: approval.id, is_counted, until })
 }
 
 /// Whether enough of those who approved may still approve, at the head: an approver who left does not count, however
 /// old the snapshot is that the question is about.
-fn has_quorum<G: Graph>(
+pub(crate) fn has_quorum<G: Graph>(
     ground: &Ground<'_, G>,
     chain: &Chain,
     policy: &ApprovalPolicy,
@@ -232,6 +262,9 @@ fn same_as(
     let is_same = |other: &ObjectRef| other == approver || (own.is_some() && person(other) == own);
     if chain.principals().any(is_same) {
         return Some("somebody of the chain");
+    }
+    if approval.grant.as_ref().is_some_and(|grant| is_same(&grant.grantor)) {
+        return Some("who grants");
     }
     for distinct in &policy.distinct_from {
         let found = match distinct {

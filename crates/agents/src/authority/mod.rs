@@ -11,16 +11,18 @@ mod decision;
 mod evaluation;
 mod explain;
 mod gates;
+mod glass;
 mod lookup;
 mod plain;
 mod reach;
 
 pub use approvals::{ActionHash, action_hash, eligible};
-pub(crate) use approvals::{hexadecimal, is_same_voter, may_by_itself};
+pub(crate) use approvals::{applies, grant_hash, has_quorum, hexadecimal, is_same_voter, may_by_itself};
 pub use check::{check, check_whole, decide, is_plain};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};
+pub(crate) use glass::{is_by, is_imposed, may_break, person_of, unreviewed};
 pub use lookup::{Reachable, at_most, lookup_resources};
 pub use reach::{Reach, may_act, reach};
 

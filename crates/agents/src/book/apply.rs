@@ -8,9 +8,11 @@ use pemba_model::{SmolStr, Timestamp};
 
 use super::table::empty;
 use super::{Book, ByPermission};
+use crate::limits::REVIEW_KEPT_MS;
 use crate::records::{
-    Agent, AgentChange, Approval, ApprovalPolicy, ApprovalState, Consumption, Delegation, GrantPolicy, Human,
-    Key, Kill, PermissionLabels, PrincipalKind, Record, RecordKind, Session, TypePolicy, decode,
+    Agent, AgentChange, Approval, ApprovalPolicy, ApprovalState, BreakGlassPolicy, BrokenGlass, Consumption,
+    Delegation, GrantPolicy, Human, Key, Kill, PermissionLabels, PrincipalKind, Record, RecordKind, Session,
+    TypePolicy, decode,
 };
 
 impl Ledger for Book {
@@ -49,6 +51,8 @@ impl Book {
             RecordKind::ApprovalPolicy => self.exchange(key, before, after, Book::set_approval_policy),
             RecordKind::Approval => self.exchange(key, before, after, Book::set_approval),
             RecordKind::Consumption => self.exchange(key, before, after, Book::set_consumption),
+            RecordKind::BreakGlassPolicy => self.exchange(key, before, after, Book::set_break_glass_policy),
+            RecordKind::BrokenGlass => self.exchange(key, before, after, Book::set_broken_glass),
         }
     }
 
@@ -110,7 +114,8 @@ impl Book {
     }
 
     fn set_approval_policy(&mut self, record: &ApprovalPolicy, put: bool) {
-        let policies = &mut self.approval_policies;
+        let policies =
+            if record.grants { &mut self.grant_approval_policies } else { &mut self.approval_policies };
         set_by_permission(policies, &record.resource_type, &record.permission, record, put);
     }
 
@@ -209,6 +214,33 @@ impl Book {
             self.consumptions.remove_mut(&record.key());
         }
         self.set_end(record.repeat_until, record.key(), put);
+    }
+
+    fn set_break_glass_policy(&mut self, record: &BreakGlassPolicy, put: bool) {
+        let policies = &mut self.break_glass_policies;
+        set_by_permission(policies, &record.resource_type, &record.permission, record, put);
+    }
+
+    fn set_broken_glass(&mut self, record: &BrokenGlass, put: bool) {
+        let (id, change) = (record.id, (record.changed_at(), record.id));
+        if put {
+            self.glass_changes.insert_mut(change);
+        } else {
+            self.glass_changes.remove_mut(&change);
+        }
+        match &record.review {
+            Some(review) => {
+                let kept = i64::try_from(REVIEW_KEPT_MS).unwrap_or(i64::MAX);
+                self.set_end(review.at.plus_millis(kept), record.key(), put);
+            }
+            None if put => {
+                self.unreviewed.insert_mut(id);
+            }
+            None => {
+                self.unreviewed.remove_mut(&id);
+            }
+        }
+        self.broken_glass.set(id, put.then(|| Arc::new(record.clone())));
     }
 
     fn set_end(&mut self, end: Timestamp, key: Key, put: bool) {

@@ -13,7 +13,7 @@ mod table;
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use pemba_model::{ObjectRef, SmolStr, Timestamp};
+use pemba_model::{ObjectRef, Revision, SmolStr, Timestamp};
 use rpds::{RedBlackTreeMapSync, RedBlackTreeSetSync};
 
 pub(crate) use self::chain_entries::{Link, Party, Registered};
@@ -25,8 +25,8 @@ pub use self::table::Table;
 use self::table::{Map, empty};
 use crate::id::{ApprovalId, DelegationId, SessionId};
 use crate::records::{
-    Agent, AgentChange, Approval, ApprovalPolicy, Consumption, Delegation, GrantPolicy, Human, Key, Kill,
-    KillSelector, PermissionLabels, PrincipalKind, Session, TypePolicy,
+    Agent, AgentChange, Approval, ApprovalPolicy, BreakGlassPolicy, BrokenGlass, Consumption, Delegation,
+    GrantPolicy, Human, Key, Kill, KillSelector, PermissionLabels, PrincipalKind, Session, TypePolicy,
 };
 
 /// By type, then by permission or relation.
@@ -40,6 +40,7 @@ pub struct Book {
     labels: ByPermission<PermissionLabels>,
     grant_policies: ByPermission<GrantPolicy>,
     approval_policies: ByPermission<ApprovalPolicy>,
+    grant_approval_policies: ByPermission<ApprovalPolicy>,
     agents: Table<ObjectRef, Agent>,
     /// How many agents there are of each type that has any.
     agents_by_type: Arc<BTreeMap<SmolStr, u64>>,
@@ -59,6 +60,11 @@ pub struct Book {
     approvals_by_action: Index<SmolStr, ApprovalId>,
     approvals_by_actor: Index<ObjectRef, ApprovalId>,
     consumptions: Map<Key, Arc<Consumption>>,
+    break_glass_policies: ByPermission<BreakGlassPolicy>,
+    broken_glass: Table<ApprovalId, BrokenGlass>,
+    unreviewed: RedBlackTreeSetSync<ApprovalId>,
+    /// What was broken, by the revision of its last change.
+    glass_changes: RedBlackTreeSetSync<(u64, ApprovalId)>,
     chain_index: ChainIndex,
     /// What will be over when, to be forgotten a while later.
     ends: RedBlackTreeSetSync<(Timestamp, Key)>,
@@ -72,6 +78,7 @@ impl Default for Book {
             labels: empty(),
             grant_policies: empty(),
             approval_policies: empty(),
+            grant_approval_policies: empty(),
             agents: Table::default(),
             agents_by_type: Arc::default(),
             agent_types: Arc::default(),
@@ -89,6 +96,10 @@ impl Default for Book {
             approvals_by_action: Index::default(),
             approvals_by_actor: Index::default(),
             consumptions: empty(),
+            break_glass_policies: empty(),
+            broken_glass: Table::default(),
+            unreviewed: RedBlackTreeSetSync::new_sync(),
+            glass_changes: RedBlackTreeSetSync::new_sync(),
             chain_index: ChainIndex::default(),
             ends: RedBlackTreeSetSync::new_sync(),
             len: 0,
@@ -157,14 +168,20 @@ impl Book {
         self.grant_policies.values().flat_map(|by_relation| by_relation.values()).map(Arc::as_ref)
     }
 
-    /// Who must approve a permission.
+    /// Who must approve the use of a permission.
     pub fn approval_policy(&self, resource_type: &str, permission: &str) -> Option<&Arc<ApprovalPolicy>> {
         of_permission(&self.approval_policies, resource_type, permission)
     }
 
-    /// All approval policies, in no particular order.
+    /// Whose approval lets somebody grant a relation inside a session.
+    pub fn grant_approval_policy(&self, resource_type: &str, relation: &str) -> Option<&Arc<ApprovalPolicy>> {
+        of_permission(&self.grant_approval_policies, resource_type, relation)
+    }
+
+    /// All approval policies, of permissions and of grants, in no particular order.
     pub fn approval_policies(&self) -> impl Iterator<Item = &ApprovalPolicy> {
-        self.approval_policies.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
+        let all = self.approval_policies.values().chain(self.grant_approval_policies.values());
+        all.flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
     }
 
     /// The present incarnation of an agent.
@@ -310,6 +327,37 @@ impl Book {
     /// The consumption under a client's idempotency key.
     pub fn consumption(&self, client: &str, idempotency_key: &str) -> Option<&Arc<Consumption>> {
         self.consumptions.get(&Consumption::key_of(client, idempotency_key))
+    }
+
+    /// Who may break the glass in front of a permission.
+    pub fn break_glass_policy(&self, resource_type: &str, permission: &str) -> Option<&BreakGlassPolicy> {
+        of_permission(&self.break_glass_policies, resource_type, permission).map(Arc::as_ref)
+    }
+
+    /// Who may break the glass, in no particular order.
+    pub fn break_glass_policies(&self) -> impl Iterator<Item = &BreakGlassPolicy> {
+        self.break_glass_policies.values().flat_map(|by_permission| by_permission.values()).map(Arc::as_ref)
+    }
+
+    /// What was broken under an id.
+    pub fn broken_glass(&self, id: ApprovalId) -> Option<&Arc<BrokenGlass>> {
+        self.broken_glass.get(&id)
+    }
+
+    /// All that was broken.
+    pub fn all_broken_glass(&self) -> &Table<ApprovalId, BrokenGlass> {
+        &self.broken_glass
+    }
+
+    /// What waits for its review.
+    pub fn unreviewed(&self) -> impl Iterator<Item = &BrokenGlass> {
+        self.unreviewed.iter().filter_map(|id| self.broken_glass.get(id)).map(Arc::as_ref)
+    }
+
+    /// What was broken or reviewed after a revision, in that order.
+    pub fn glass_changes_after(&self, revision: Revision) -> impl Iterator<Item = &BrokenGlass> {
+        let from = (revision.0.saturating_add(1), ApprovalId(0));
+        self.glass_changes.range(from..).filter_map(|(_, id)| self.broken_glass.get(id)).map(Arc::as_ref)
     }
 
     /// The keys of records that were over at an instant, the longest over first.

@@ -1,110 +1,16 @@
-//! Approvals: asked for, voted on, taken back.
+//! Approvals: voted on, taken back.
 
-use pemba_model::{Context, ObjectRef, Revision, SmolStr, Timestamp};
+use pemba_model::{ObjectRef, Revision, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
-use crate::authority::{Decision, Ground, Outcome, Question, action_hash, decide, eligible, is_same_voter};
+use super::policies::approval_policy;
+use crate::authority::{Decision, Ground, Question, decide, eligible, is_same_voter};
 use crate::book::Book;
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
 use crate::moment::Moment;
-use crate::records::{Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Vote};
-
-/// A request for an approval.
-#[derive(Debug, Clone, PartialEq)]
-pub struct AskApproval {
-    /// Its id, drawn by the caller.
-    pub id: ApprovalId,
-    /// On whose authority the action is to be done; names no approval.
-    pub claim: Claim,
-    /// The permission.
-    pub permission: SmolStr,
-    /// The object.
-    pub resource: ObjectRef,
-    /// Values for caveats, and those the approval is bound to.
-    pub values: Option<Context>,
-    /// Who asks, where they say so.
-    pub requester: Option<ObjectRef>,
-}
-
-/// Asks for an approval: only where everything else allows the action. One that waits for the same action is returned
-/// as it is.
-pub fn ask_approval(
-    moment: &Moment<'_>,
-    by: &By,
-    presenter: &Presenter,
-    new: AskApproval,
-) -> Result<Changes<Approval>, Refused> {
-    check_text("reason", &by.reason)?;
-    check_object("resource", &new.resource)?;
-    new.requester.iter().try_for_each(|requester| check_object("requester", requester))?;
-    let claim = Claim { approval: None, ..new.claim };
-    let chain = resolve(moment.book, &claim, presenter, moment.revision)?;
-    let values = new.values.as_ref();
-    let question = Question { claim: &claim, permission: &new.permission, resource: &new.resource, values };
-    let policy = offered(moment, presenter, &chain, &question)?;
-    let (hash, bound) = action_hash(&chain, &new.permission, &new.resource, values, policy)?;
-    if let Some(waiting) = same_action(moment, presenter, &hash)? {
-        return Ok(Changes::new(waiting));
-    }
-    check_pending(moment, policy, chain.actor())?;
-    let now = moment.now();
-    let approval = Approval {
-        id: new.id,
-        action_hash: hash,
-        policy_version: policy.version,
-        root: chain.root.clone(),
-        actors: chain.actors().cloned().collect(),
-        delegation: chain.leaf(),
-        session: claim.session,
-        resource: new.resource,
-        permission: new.permission,
-        bound,
-        reason: by.reason.clone(),
-        binding: presenter.binding(),
-        requester: new.requester,
-        created_at: now,
-        created_revision: moment.revision.0,
-        decide_before: now.plus_millis(millis(policy.pending_ms)),
-        uses: policy.uses,
-        uses_left: match policy.uses {
-            ApprovalUses::Counted(uses) => uses,
-            ApprovalUses::TimeBoxed => 0,
-        },
-        cool_down_ms: policy.cool_down_ms,
-        votes: Vec::new(),
-        state: ApprovalState::Pending,
-    };
-    let mut changes = Changes::new(approval.clone());
-    changes.put(&approval)?;
-    changes.forget(moment);
-    Ok(changes)
-}
-
-/// The policy of an action that waits for nothing but an approval.
-fn offered<'a>(
-    moment: &Moment<'a>,
-    presenter: &Presenter,
-    chain: &Chain,
-    question: &Question<'_>,
-) -> Result<&'a ApprovalPolicy, Refused> {
-    let not_offered = |message: &str| Refused::new(Reason::ApprovalNotOffered, "permission", message);
-    match decide_now(moment, presenter, chain, question, false)?.0.outcome {
-        Outcome::RequiresApproval => {}
-        Outcome::Deny => return Err(not_offered("something else denies the action: no approval would help")),
-        Outcome::Conditional => return Err(not_offered("the action depends on values that were not given")),
-        Outcome::Allow | Outcome::RequiresConsumption => {
-            let message = "the action needs no approval";
-            return Err(Refused::new(Reason::ApprovalNotNeeded, "permission", message));
-        }
-    }
-    let (object_type, name) = (&question.resource.object_type, question.permission);
-    moment.book.approval_policy(object_type, name).map(AsRef::as_ref).ok_or_else(|| {
-        let message = format!("no policy says who may approve `{object_type}#{name}`");
-        Refused::new(Reason::PolicyNotFound, "permission", message)
-    })
-}
+use crate::records::{Approval, ApprovalPolicy, ApprovalState, Vote};
 
 /// The ground of a command: everything as it is at the moment.
 pub(super) fn ground_of<'a>(moment: &Moment<'a>, presenter: &'a Presenter) -> Ground<'a> {
@@ -128,48 +34,8 @@ pub(super) fn decide_now(
     }
 }
 
-/// This client's approval that waits, or can be used, for the same action; an error while a rejection, to whomever, still
-/// counts.
-fn same_action(moment: &Moment<'_>, presenter: &Presenter, hash: &str) -> Result<Option<Approval>, Refused> {
-    let now = moment.now();
-    let mut waiting = None;
-    for approval in moment.book.approvals_of_action(hash) {
-        let is_own = presenter.is(&approval.binding);
-        match &approval.state {
-            ApprovalState::Pending if now < approval.decide_before && is_own => {
-                waiting = Some(approval);
-            }
-            ApprovalState::Approved { use_before, .. } if now < *use_before && is_own => {
-                waiting = Some(approval);
-            }
-            ApprovalState::Denied { at } => {
-                let until = at.plus_millis(millis(approval.cool_down_ms));
-                if now < until {
-                    let message = format!("the same action was rejected at {at}: ask again from {until} on");
-                    return Err(Refused::new(Reason::CoolingDown, "permission", message));
-                }
-            }
-            _ => {}
-        }
-    }
-    Ok(waiting.map(|approval| approval.as_ref().clone()))
-}
-
-fn check_pending(moment: &Moment<'_>, policy: &ApprovalPolicy, actor: &ObjectRef) -> Result<(), Refused> {
-    let waiting = moment
-        .book
-        .approvals_of_actor(actor, None)
-        .filter(|approval| is_waiting(approval, moment.now()))
-        .count();
-    let max = policy.pending_per_actor_max as usize;
-    if waiting < max {
-        return Ok(());
-    }
-    let message = format!("{waiting} wait for `{actor}`; at most {max} may");
-    Err(Refused::new(Reason::TooManyPending, "permission", message))
-}
-
-fn is_waiting(approval: &Approval, now: Timestamp) -> bool {
+/// Whether an approval waits for votes.
+pub(super) fn is_waiting(approval: &Approval, now: Timestamp) -> bool {
     approval.state == ApprovalState::Pending && now < approval.decide_before
 }
 
@@ -232,7 +98,25 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     let voted = Voted { votes_needed: policy.quorum.saturating_sub(approving), approval: after.clone() };
     let mut changes = Changes::new(voted);
     changes.put(&after)?;
+    if matches!(after.state, ApprovalState::Denied { .. }) {
+        take_back_broken(moment, &after, &mut changes)?;
+    }
     Ok(changes)
+}
+
+/// Who rejects an action takes back what was broken for it.
+fn take_back_broken(
+    moment: &Moment<'_>,
+    rejected: &Approval,
+    changes: &mut Changes<Voted>,
+) -> Result<(), Refused> {
+    for approval in moment.book.approvals_of_action(&rejected.action_hash) {
+        if approval.glass.is_some() && matches!(approval.state, ApprovalState::Approved { .. }) {
+            let state = ApprovalState::Cancelled { at: moment.now() };
+            changes.put(&Approval { state, ..approval.as_ref().clone() })?;
+        }
+    }
+    Ok(())
 }
 
 /// Whether somebody, or the same person under another name, has voted.
@@ -273,7 +157,7 @@ pub(super) fn approval_of<'a>(moment: &Moment<'a>, id: ApprovalId) -> Result<&'a
 /// The policy an approval was asked under, if it is still in force.
 fn policy_of<'a>(book: &'a Book, approval: &Approval) -> Result<&'a ApprovalPolicy, Refused> {
     let (object_type, permission) = (&approval.resource.object_type, &approval.permission);
-    book.approval_policy(object_type, permission)
+    approval_policy(book, object_type, permission, approval.grant.is_some())
         .map(AsRef::as_ref)
         .filter(|policy| policy.version == approval.policy_version)
         .ok_or_else(|| {

@@ -1,6 +1,8 @@
 //! The functions that change records. Each looks at a moment and returns what to put, or a refusal that changes nothing.
 
 mod approvals;
+mod ask;
+mod break_glass;
 mod changes;
 mod consume;
 mod delegations;
@@ -13,7 +15,11 @@ mod policies;
 mod sessions;
 mod sponsors;
 
-pub use approvals::{AskApproval, CastVote, Voted, ask_approval, cancel_approval, may_vote, vote};
+pub use approvals::{CastVote, Voted, cancel_approval, may_vote, vote};
+pub use ask::{AskApproval, AskGrantApproval, ask_approval, ask_grant_approval};
+pub use break_glass::{
+    BreakGlass, ReviewGlass, break_glass, review_glass, set_break_glass_policy, unset_break_glass_policy,
+};
 pub use changes::{By, Changes};
 pub use consume::{Consume, Outcomes, consume};
 pub use delegations::{Delegate, Delegated, Renew, delegate, renew, revoke};

@@ -1,11 +1,13 @@
 //! What administrators say about types, permissions and approvals.
 
 use std::collections::BTreeSet;
+use std::sync::Arc;
 
 use pemba_model::{SmolStr, names};
 use pemba_schema::Definition;
 
 use super::changes::{By, Changes, check_list, check_name, millis};
+use crate::book::Book;
 use crate::error::{Reason, Refused};
 use crate::limits::{QUORUM_MAX, USES_MAX};
 use crate::moment::Moment;
@@ -79,7 +81,11 @@ pub fn set_approval_policy(
     new: ApprovalPolicy,
 ) -> Result<Changes<ApprovalPolicy>, Refused> {
     let definition = definition(moment, "resource_type", &new.resource_type)?;
-    check_member(definition, &new.permission, "permission")?;
+    if new.grants {
+        check_of_grants(definition, &new)?;
+    } else {
+        check_member(definition, &new.permission, "permission")?;
+    }
     check_member(definition, &new.approver_permission, "approver_permission")?;
     if new.quorum == 0 || new.quorum > QUORUM_MAX {
         let message = format!("from 1 to {QUORUM_MAX} may have to approve, not {}", new.quorum);
@@ -108,7 +114,7 @@ pub fn set_approval_policy(
         let message = "with none waiting nothing could be asked";
         return Err(Refused::new(Reason::InvalidValue, "pending_per_actor_max", message));
     }
-    let before = moment.book.approval_policy(&new.resource_type, &new.permission);
+    let before = approval_policy(moment.book, &new.resource_type, &new.permission, new.grants);
     let policy = ApprovalPolicy {
         // Never a number that a removed policy had: its approvals must not come back.
         version: before.map_or(0, |before| before.version).max(moment.revision.0) + 1,
@@ -121,14 +127,47 @@ pub fn set_approval_policy(
     Ok(changes)
 }
 
-/// Takes a policy away: the permission needs no approval any more.
+/// The policy about using a permission, or about granting a relation.
+pub(super) fn approval_policy<'a>(
+    book: &'a Book,
+    resource_type: &str,
+    permission: &str,
+    grants: bool,
+) -> Option<&'a Arc<ApprovalPolicy>> {
+    if grants {
+        book.grant_approval_policy(resource_type, permission)
+    } else {
+        book.approval_policy(resource_type, permission)
+    }
+}
+
+/// An approval of a grant is for one relationship, used up by granting it, and no value comes with it.
+fn check_of_grants(definition: &Definition, new: &ApprovalPolicy) -> Result<(), Refused> {
+    if !definition.relations.contains_key(&new.permission) {
+        let message = format!("type `{}` has no relation `{}` to grant", new.resource_type, new.permission);
+        return Err(Refused::new(Reason::UnknownPermission, "permission", message));
+    }
+    if new.uses != ApprovalUses::Counted(1) {
+        let message = "an approval of a grant serves once";
+        return Err(Refused::new(Reason::InvalidValue, "uses", message));
+    }
+    if !new.bind.is_empty() {
+        let message = "a grant has no values that its approval could be bound to";
+        return Err(Refused::new(Reason::InvalidValue, "bind", message));
+    }
+    Ok(())
+}
+
+/// Takes a policy away: the permission needs no approval any more, and no approval lets anybody grant the relation.
 pub fn unset_approval_policy(
     moment: &Moment<'_>,
     resource_type: &str,
     permission: &str,
+    grants: bool,
 ) -> Result<Changes<ApprovalPolicy>, Refused> {
-    let policy = moment.book.approval_policy(resource_type, permission).ok_or_else(|| {
-        let message = format!("there is no policy for `{resource_type}#{permission}`");
+    let policy = approval_policy(moment.book, resource_type, permission, grants).ok_or_else(|| {
+        let about = if grants { "grants of " } else { "" };
+        let message = format!("there is no policy for {about}`{resource_type}#{permission}`");
         Refused::new(Reason::PolicyNotFound, "permission", message)
     })?;
     let mut changes = Changes::new(policy.as_ref().clone());
@@ -137,7 +176,7 @@ pub fn unset_approval_policy(
 }
 
 /// A type of the schema.
-fn definition<'a>(
+pub(super) fn definition<'a>(
     moment: &Moment<'a>,
     field: &str,
     object_type: &SmolStr,

@@ -1,6 +1,6 @@
 //! Approvals: one action, waiting for somebody or let through by them.
 
-use pemba_model::{Context, ObjectRef, SmolStr, Timestamp};
+use pemba_model::{Context, ObjectRef, Relationship, SmolStr, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::codec::{Key, Record, RecordKind};
@@ -57,6 +57,26 @@ pub struct Vote {
     pub revision: u64,
 }
 
+/// A grant inside a session that waits for an approval, or has it.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct GrantAsked {
+    /// Who grants.
+    pub grantor: ObjectRef,
+    /// What, with the first instant at which it no longer counts.
+    pub relationship: Relationship,
+}
+
+/// That one human gave an approval on their own word.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Glass {
+    /// Who.
+    pub user: ObjectRef,
+    /// The version of the policy that let them.
+    pub policy_version: u64,
+}
+
 /// An approval: an action, bound to its chain and values, and the votes on it.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -77,8 +97,14 @@ pub struct Approval {
     pub session: Option<SessionId>,
     /// The type of the resource and the resource.
     pub resource: ObjectRef,
-    /// The permission.
+    /// The permission; for a grant the relation.
     pub permission: SmolStr,
+    /// The grant it is for, inside its session; absent when it is for using the permission.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub grant: Option<GrantAsked>,
+    /// Set when nobody was asked, and one human broke the glass.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub glass: Option<Glass>,
     /// The bound values.
     pub bound: Context,
     /// Why it is needed, in the words of who asked.

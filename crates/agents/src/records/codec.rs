@@ -37,10 +37,14 @@ pub enum RecordKind {
     Approval = 11,
     /// `Consumption`.
     Consumption = 12,
+    /// `BreakGlassPolicy`.
+    BreakGlassPolicy = 13,
+    /// `BrokenGlass`.
+    BrokenGlass = 14,
 }
 
 impl RecordKind {
-    const ALL: [RecordKind; 12] = [
+    const ALL: [RecordKind; 14] = [
         RecordKind::TypePolicy,
         RecordKind::PermissionLabels,
         RecordKind::GrantPolicy,
@@ -53,6 +57,8 @@ impl RecordKind {
         RecordKind::ApprovalPolicy,
         RecordKind::Approval,
         RecordKind::Consumption,
+        RecordKind::BreakGlassPolicy,
+        RecordKind::BrokenGlass,
     ];
 
     /// The kind of a document, by its key.

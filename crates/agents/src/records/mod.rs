@@ -2,6 +2,7 @@
 
 mod agent;
 mod approval;
+mod break_glass;
 mod codec;
 mod consumption;
 mod delegation;
@@ -11,7 +12,8 @@ mod session;
 mod types;
 
 pub use agent::{Agent, AgentChange, AgentKind, Binding, Human, HumanStatus, Status, Transfer};
-pub use approval::{Approval, ApprovalState, Vote};
+pub use approval::{Approval, ApprovalState, Glass, GrantAsked, Vote};
+pub use break_glass::{BreakGlassPolicy, BrokenGlass, Review};
 pub use codec::{Key, Record, RecordKind, decode, encode};
 pub use consumption::{Consumed, Consumption};
 pub use delegation::{Delegation, Ended};

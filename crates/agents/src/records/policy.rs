@@ -49,8 +49,12 @@ pub enum ApprovalUses {
 pub struct ApprovalPolicy {
     /// The type it is about.
     pub resource_type: SmolStr,
-    /// The permission it is about.
+    /// The permission it is about; with `grants` the relation.
     pub permission: SmolStr,
+    /// Whether it is about granting the relation inside a session: then an approval stands in for what a grant policy
+    /// asks of the grantor. Else it is about using the permission.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub grants: bool,
     /// To whom it applies.
     pub applies: Applies,
     /// What an approver must have on the resource.
@@ -84,9 +88,10 @@ pub struct ApprovalPolicy {
 }
 
 impl ApprovalPolicy {
-    /// The key of the policy about a permission.
-    pub fn key_of(resource_type: &str, permission: &str) -> Key {
-        Key::of_text(RecordKind::ApprovalPolicy, &format!("{resource_type}#{permission}"))
+    /// The key of the policy about using a permission, or about granting a relation.
+    pub fn key_of(resource_type: &str, permission: &str, grants: bool) -> Key {
+        let about = if grants { "#grant" } else { "" };
+        Key::of_text(RecordKind::ApprovalPolicy, &format!("{resource_type}#{permission}{about}"))
     }
 }
 
@@ -94,6 +99,6 @@ impl Record for ApprovalPolicy {
     const KIND: RecordKind = RecordKind::ApprovalPolicy;
 
     fn key(&self) -> Key {
-        ApprovalPolicy::key_of(&self.resource_type, &self.permission)
+        ApprovalPolicy::key_of(&self.resource_type, &self.permission, self.grants)
     }
 }

@@ -272,7 +272,7 @@ fn a_policy_that_changed_voids_what_was_asked_under_it() {
     // Nor does it come back when the policy is removed and set again.
     let again = ask(&mut world, id);
     world.vote(again, "user:mia", true).unwrap();
-    world.run(|moment| command::unset_approval_policy(moment, "account", "pay")).unwrap();
+    world.run(|moment| command::unset_approval_policy(moment, "account", "pay", false)).unwrap();
     world.set_policy(policy("account", "pay", "approve"));
     let claim = approved(&leaf(id), again);
     assert_eq!(reason(world.decision(&claim, "pay", "account:1", None)), Reason::ApprovalMismatch);

@@ -2,7 +2,7 @@
 
 use pemba_agents::authority::{Limit, Outcome};
 use pemba_agents::chain::{Claim, Over, Presenter};
-use pemba_agents::command::{self, Delegate, GrantInSession, Renew, Transition};
+use pemba_agents::command::{self, Delegate, Renew, Transition};
 use pemba_agents::liveness::NotLive;
 use pemba_agents::records::{GrantPolicy, HumanStatus, KillMode, KillSelector, SessionBinding, Status};
 use pemba_agents::{DelegationId, Reason};
@@ -606,20 +606,17 @@ fn a_grant_in_a_session_is_seen_in_it_only_and_ends_with_it() {
     world.run(|moment| command::set_grant_policy(moment, offer)).unwrap();
     let session = world.session("agent:a", None);
     let session = world.open(session);
-    let grant = |grantor: &str, line: &str| GrantInSession {
-        session,
-        grantor: object(grantor),
-        relationships: vec![parse_relationship(line).unwrap()],
-        not_after: None,
+    let run = |world: &mut World, (grantor, line): (&str, &str)| {
+        let new = world.granting(session, grantor, line);
+        world.grant(new)
     };
-    let run = |world: &mut World, new| world.run(|moment| command::grant_in_session(moment, &by(), new));
-    let others = run(&mut world, grant("user:alice", "doc:1#viewer@agent:b"));
+    let others = run(&mut world, ("user:alice", "doc:1#viewer@agent:b"));
     assert_eq!(reason(others), Reason::InvalidValue);
-    let not_hers = run(&mut world, grant("user:alice", "doc:3#viewer@agent:a"));
+    let not_hers = run(&mut world, ("user:alice", "doc:3#viewer@agent:a"));
     assert_eq!(reason(not_hers), Reason::GrantNotPermitted);
-    let not_offered = run(&mut world, grant("user:alice", "doc:1#owner@agent:a"));
+    let not_offered = run(&mut world, ("user:alice", "doc:1#owner@agent:a"));
     assert_eq!(reason(not_offered), Reason::GrantNotOffered);
-    run(&mut world, grant("user:alice", "doc:1#viewer@agent:a")).unwrap();
+    run(&mut world, ("user:alice", "doc:1#viewer@agent:a")).unwrap();
     let inside = Claim { session: Some(session), ..Claim::default() };
     assert_eq!(world.check(&inside, "view", "doc:1"), Outcome::Allow);
     assert_eq!(world.check(&alone("agent:a"), "view", "doc:1"), Outcome::Deny);
@@ -644,15 +641,9 @@ fn a_grantor_gives_nothing_beyond_its_own_bounds() {
     world.write(&["doc:7#owner@agent:b"]);
     let session = world.session("agent:a", None);
     let session = world.open(session);
-    let grant = GrantInSession {
-        session,
-        grantor: object("agent:b"),
-        relationships: vec![parse_relationship("doc:7#viewer@agent:a").unwrap()],
-        not_after: None,
-    };
     let run = |world: &mut World| {
-        let new = grant.clone();
-        world.run(|moment| command::grant_in_session(moment, &by(), new)).map_err(|refused| refused.reason)
+        let new = world.granting(session, "agent:b", "doc:7#viewer@agent:a");
+        world.grant(new).map_err(|refused| refused.reason)
     };
     let mut bounded = world.registration("agent:b");
     bounded.ceiling = Some(scope("doc:view:*"));

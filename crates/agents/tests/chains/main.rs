@@ -15,6 +15,8 @@
 
 mod approvals;
 mod attacks;
+mod glass;
+mod grants;
 mod histories;
 mod refusals;
 mod scenarios;

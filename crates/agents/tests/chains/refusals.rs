@@ -8,14 +8,15 @@ use pemba_agents::command::{
     Transition,
 };
 use pemba_agents::records::{
-    ApprovalUses, GrantPolicy, HumanStatus, KillMode, KillSelector, PrincipalKind, TypeMode, TypePolicy,
+    ApprovalUses, BreakGlassPolicy, GrantPolicy, HumanStatus, KillMode, KillSelector, PrincipalKind,
+    TypeMode, TypePolicy,
 };
 use pemba_agents::scope::Scope;
 use pemba_agents::{ApprovalId, DelegationId, Reason, Refused, SessionId};
 use pemba_model::text::parse_relationship;
 
 use crate::attacks;
-use crate::world::{MINUTE, World, alone, approved, by, context, leaf, object, policy, scope, under};
+use crate::world::{MINUTE, World, alone, approved, by, context, glass, leaf, object, policy, scope, under};
 
 /// What no command or question of these can say, and why.
 const ELSEWHERE: &[(Reason, &str)] = &[
@@ -25,7 +26,6 @@ const ELSEWHERE: &[(Reason, &str)] = &[
     ),
     (Reason::HumanNotFound, "no command needs a human to be known; who lists or shows records says it"),
     (Reason::NotAllowed, "consuming answers with the decision; who calls it turns a refusal into this"),
-    (Reason::ApprovalNotUsable, "one that is used up is not offered: the decision says so first"),
 ];
 
 type Provocation = (Reason, &'static str, fn(&mut World) -> Result<(), Refused>);
@@ -92,8 +92,9 @@ fn grant(world: &mut World, id: SessionId, line: &str) -> Result<(), Refused> {
         grantor: object("user:alice"),
         relationships: if line.is_empty() { Vec::new() } else { vec![parse_relationship(line).unwrap()] },
         not_after: None,
+        approval: None,
     };
-    none(world.run(|moment| command::grant_in_session(moment, &by(), new)))
+    none(world.grant(new))
 }
 
 fn asked(world: &World, claim: &Claim) -> Result<(), Refused> {
@@ -317,6 +318,166 @@ const SESSIONS: &[Provocation] = &[
     }),
 ];
 
+/// A session of an agent, and the approval of a grant in it for which nobody has voted.
+fn grant_asked(world: &mut World) -> (SessionId, ApprovalId) {
+    world.set_policy(of_grants());
+    let id = session(world);
+    (id, world.ask_grant(id, "user:carol", "doc:1#viewer@agent:a").unwrap())
+}
+
+fn of_grants() -> pemba_agents::records::ApprovalPolicy {
+    pemba_agents::records::ApprovalPolicy { grants: true, ..policy("doc", "viewer", "grant") }
+}
+
+/// Carol grants by an approval.
+fn granted(
+    world: &mut World,
+    (id, approval): (SessionId, ApprovalId),
+    change: impl FnOnce(&mut GrantInSession),
+) -> Result<(), Refused> {
+    let mut new = world.granting(id, "user:carol", "doc:1#viewer@agent:a");
+    new.approval = Some(approval);
+    change(&mut new);
+    none(world.grant(new))
+}
+
+const GRANT_APPROVALS: &[Provocation] = &[
+    (Reason::UnknownPermission, "permission", |world| {
+        let new = pemba_agents::records::ApprovalPolicy { permission: "view".into(), ..of_grants() };
+        none(world.run(|moment| command::set_approval_policy(moment, &by(), new)))
+    }),
+    (Reason::InvalidValue, "uses", |world| {
+        let new = pemba_agents::records::ApprovalPolicy { uses: ApprovalUses::TimeBoxed, ..of_grants() };
+        none(world.run(|moment| command::set_approval_policy(moment, &by(), new)))
+    }),
+    (Reason::InvalidValue, "bind", |world| {
+        let new = pemba_agents::records::ApprovalPolicy { bind: ["amount".into()].into(), ..of_grants() };
+        none(world.run(|moment| command::set_approval_policy(moment, &by(), new)))
+    }),
+    (Reason::PolicyNotFound, "permission", |world| {
+        world.set_policy(policy("doc", "viewer", "grant"));
+        none(world.run(|moment| command::unset_approval_policy(moment, "doc", "viewer", true)))
+    }),
+    (Reason::PolicyNotFound, "relationship", |world| {
+        let id = session(world);
+        none(world.ask_grant(id, "user:carol", "doc:1#viewer@agent:a"))
+    }),
+    (Reason::ApprovalNotNeeded, "relationship", |world| {
+        world.set_policy(of_grants());
+        offer(world, "grant").unwrap();
+        let id = session(world);
+        none(world.ask_grant(id, "user:alice", "doc:1#viewer@agent:a"))
+    }),
+    (Reason::InvalidValue, "relationship", |world| {
+        let (id, _) = grant_asked(world);
+        none(world.ask_grant(id, "user:carol", "doc:1#viewer@agent:b"))
+    }),
+    (Reason::GrantNotPermitted, "grantor", |world| {
+        let (id, _) = grant_asked(world);
+        world.set_human("user:dora", HumanStatus::Disabled, None);
+        none(world.ask_grant(id, "user:dora", "doc:2#viewer@agent:a"))
+    }),
+    (Reason::SessionOver, "session", |world| {
+        let (id, _) = grant_asked(world);
+        world.run(|moment| command::close_session(moment, &by(), id)).unwrap();
+        none(world.ask_grant(id, "user:carol", "doc:2#viewer@agent:a"))
+    }),
+    (Reason::ApprovalNotFound, "approval", |world| {
+        let (id, _) = grant_asked(world);
+        granted(world, (id, ApprovalId(99)), |_| {})
+    }),
+    (Reason::ApprovalBinding, "approval", |world| {
+        let asked = grant_asked(world);
+        world.presenter.client = "thief".into();
+        granted(world, asked, |_| {})
+    }),
+    (Reason::InvalidValue, "relationships", |world| {
+        let asked = grant_asked(world);
+        granted(world, asked, |new| new.relationships.push(new.relationships[0].clone()))
+    }),
+    (Reason::ApprovalMismatch, "approval", |world| {
+        let asked = grant_asked(world);
+        granted(world, asked, |new| new.grantor = object("user:dora"))
+    }),
+    (Reason::ApprovalNotUsable, "approval", |world| {
+        let asked = grant_asked(world);
+        granted(world, asked, |_| {})
+    }),
+];
+
+/// A guarded chain, and who may grant breaks the glass: Alice and Bob.
+fn breakable(world: &mut World) -> DelegationId {
+    let id = guarded(world);
+    world.set_glass(glass("doc", "view", "grant", "grant"));
+    id
+}
+
+fn broken(world: &mut World) -> ApprovalId {
+    let id = breakable(world);
+    world.break_glass(&leaf(id), ("view", "doc:1"), "user:alice", None).unwrap()
+}
+
+fn set_glass(world: &mut World, change: impl FnOnce(&mut BreakGlassPolicy)) -> Result<(), Refused> {
+    let mut new = glass("doc", "view", "grant", "grant");
+    change(&mut new);
+    none(world.run(|moment| command::set_break_glass_policy(moment, &by(), new)))
+}
+
+const GLASS: &[Provocation] = &[
+    (Reason::UnknownPermission, "user_permission", |world| {
+        set_glass(world, |new| new.user_permission = "fly".into())
+    }),
+    (Reason::UnknownPermission, "reviewer_permission", |world| {
+        set_glass(world, |new| new.reviewer_permission = "fly".into())
+    }),
+    (Reason::InvalidPeriod, "life", |world| set_glass(world, |new| new.life_ms = 60 * MINUTE as u64 + 1)),
+    (Reason::InvalidPeriod, "review", |world| set_glass(world, |new| new.review_ms = 0)),
+    (Reason::PolicyNotFound, "permission", |world| {
+        none(world.run(|moment| command::unset_break_glass_policy(moment, "doc", "view")))
+    }),
+    (Reason::MissingValue, "reason", |world| {
+        let new = command::BreakGlass {
+            id: ApprovalId(1),
+            claim: leaf(breakable(world)),
+            permission: "view".into(),
+            resource: object("doc:1"),
+            values: None,
+            user: object("user:bob"),
+        };
+        let (silent, presenter) = (By { reason: " ".into(), ..by() }, world.presenter.clone());
+        none(world.run(|moment| command::break_glass(moment, &silent, &presenter, new)))
+    }),
+    (Reason::BreakGlassNotOffered, "permission", |world| {
+        let id = guarded(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:bob", None))
+    }),
+    (Reason::BreakGlassNotPermitted, "user", |world| {
+        let id = breakable(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:carol", None))
+    }),
+    (Reason::ReviewOverdue, "user", |world| {
+        broken(world);
+        world.pass(20 * MINUTE);
+        let id = breakable(world);
+        none(world.break_glass(&leaf(id), ("view", "doc:1"), "user:alice", None))
+    }),
+    (Reason::MissingValue, "comment", |world| {
+        let (id, reviewer) = (broken(world), object("user:bob"));
+        let new = command::ReviewGlass { id, reviewer, is_justified: true, comment: String::new() };
+        none(world.run(|moment| command::review_glass(moment, &by(), new)))
+    }),
+    (Reason::BrokenGlassNotFound, "id", |world| none(world.review(ApprovalId(99), "user:bob"))),
+    (Reason::ReviewerNotEligible, "reviewer", |world| {
+        let id = broken(world);
+        none(world.review(id, "user:alice"))
+    }),
+    (Reason::AlreadyReviewed, "id", |world| {
+        let id = broken(world);
+        world.review(id, "user:bob").unwrap();
+        none(world.review(id, "user:bob"))
+    }),
+];
+
 const APPROVALS: &[Provocation] = &[
     (Reason::InvalidQuorum, "quorum", |world| {
         let new = pemba_agents::records::ApprovalPolicy { quorum: 0, ..policy("doc", "view", "grant") };
@@ -332,7 +493,7 @@ const APPROVALS: &[Provocation] = &[
         none(world.run(|moment| command::set_approval_policy(moment, &by(), new)))
     }),
     (Reason::PolicyNotFound, "permission", |world| {
-        none(world.run(|moment| command::unset_approval_policy(moment, "doc", "view")))
+        none(world.run(|moment| command::unset_approval_policy(moment, "doc", "view", false)))
     }),
     (Reason::ApprovalNotFound, "approval", |world| {
         let new = CastVote {
@@ -444,7 +605,7 @@ const QUESTIONS: &[Provocation] = &[
 #[test]
 fn every_reason_is_provoked_and_changes_nothing() {
     let mut provoked = BTreeSet::new();
-    let all = [IDENTITIES, DELEGATIONS, SESSIONS, APPROVALS, QUESTIONS].concat();
+    let all = [IDENTITIES, DELEGATIONS, SESSIONS, GRANT_APPROVALS, GLASS, APPROVALS, QUESTIONS].concat();
     for (at, (reason, field, provoke)) in all.into_iter().enumerate() {
         let mut world = attacks::world();
         let refused = match provoke(&mut world) {

@@ -7,11 +7,11 @@ use pemba_agents::records::{
     TypeMode, TypePolicy,
 };
 use pemba_agents::scope::Scope;
-use pemba_agents::{ApprovalId, DelegationId, SessionId};
+use pemba_agents::{ApprovalId, DelegationId, Reason, SessionId};
 use pemba_model::text::parse_relationship;
 use pemba_testkit::support_desk::mix;
 
-use crate::world::{MINUTE, World, approved, by, object, policy, scope, under};
+use crate::world::{MINUTE, World, approved, by, glass, object, policy, scope, under};
 
 /// The head of both schemas; they differ in what excludes.
 const HEAD: &str = "
@@ -167,7 +167,7 @@ pub enum Kind {
 
 /// One step; what it was, and what it may do.
 pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
-    match numbers.below(41) {
+    match numbers.below(48) {
         0..=2 => {
             let line = numbers.relationship();
             world.write(&[&line]);
@@ -207,6 +207,10 @@ pub fn step(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
         35..=37 => (approve(world, numbers), Kind::Any),
         38 => part_of_subtree(world, numbers),
         39 => (team(world, numbers), Kind::Any),
+        40 | 41 => (grant_by_approval(world, numbers), Kind::Any),
+        42 => (grant_as_approved(world, numbers), Kind::Any),
+        43..=45 => (break_glass(world, numbers), Kind::Any),
+        46 => (review_glass(world, numbers), Kind::Any),
         _ => {
             world.restart();
             let number = numbers.below(2);
@@ -358,25 +362,111 @@ fn close(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
     (format!("close {id}"), Kind::Narrows)
 }
 
+/// Grants something in a session by the right of who grants; sometimes it is somebody without any.
 fn grant(world: &mut World, numbers: &mut Numbers) -> String {
     let open = sessions(world);
     let Some(id) = open.last().copied() else { return "nothing".to_owned() };
+    let line = grantable(world, numbers, id);
+    let grantor = if numbers.one_in(4) { numbers.of(&PRINCIPALS) } else { "user:0" };
+    let new = world.granting(id, grantor, &line);
+    granted(world, new)
+}
+
+/// A relationship for the root of a session's chain or who acts in it.
+fn grantable(world: &World, numbers: &mut Numbers, id: SessionId) -> String {
     let session = world.book.session(id).unwrap();
     let root = session.delegation.and_then(|id| world.book.delegation(id)).map(|leaf| leaf.root.clone());
     let to = root.unwrap_or_else(|| session.actor.clone());
-    let line = match numbers.below(3) {
+    match numbers.below(3) {
         0 => format!("folder:{}#owner@{to}", numbers.below(3)),
         _ => format!("doc:{}#viewer@{to}", numbers.below(4)),
+    }
+}
+
+/// Grants what the oracle says may be granted, and nothing else.
+fn granted(world: &mut World, new: GrantInSession) -> String {
+    let expected = crate::histories::may_grant(world, &new);
+    let told = format!("{new:?}");
+    let way = if new.approval.is_some() { "by an approval" } else { "by right" };
+    let done = world.grant(new).map_err(|refused| refused.reason);
+    assert_eq!(done.is_ok(), expected, "{told}: {done:?}");
+    let outcome = match &done {
+        Ok(_) => "is done".to_owned(),
+        Err(reason) => format!("is refused: {reason}"),
     };
-    let new = GrantInSession {
-        session: id,
-        grantor: object("user:0"),
-        relationships: vec![parse_relationship(&line).unwrap()],
-        not_after: None,
+    *world.met.borrow_mut().entry(format!("a grant {way} {outcome}")).or_default() += 1;
+    format!("{told}: {:?}", done.map(|_| ()))
+}
+
+/// Asks for approvals of a grant, lets everybody vote, changes something, and grants: mostly what was approved.
+fn grant_by_approval(world: &mut World, numbers: &mut Numbers) -> String {
+    let mut new = policy("doc", "viewer", "admin");
+    new.grants = true;
+    new.quorum = if numbers.one_in(5) { 2 } else { 1 };
+    new.applies = numbers.of(&[Applies::AgentChains, Applies::All]);
+    if numbers.one_in(3) || world.book.grant_approval_policy("doc", "viewer").is_none() {
+        world.set_policy(new);
+    }
+    let document = numbers.of(&["doc:2", "doc:3"]);
+    let parent = format!("{document}#parent@folder:2");
+    world.write(&[&parent, "folder:2#owner@user:0", "folder:2#owner@user:1", "folder:2#owner@user:2"]);
+    let last = sessions(world).last().copied().filter(|_| !numbers.one_in(3));
+    let is_open = |id: &SessionId| {
+        let session = world.book.session(*id).unwrap();
+        session.closed.is_none() && world.now < session.not_after
     };
-    let done =
-        world.run(|moment| command::grant_in_session(moment, &by(), new)).map_err(|refused| refused.reason);
-    format!("grant {line} in {id}: {:?}", done.map(|_| ()))
+    let id = match last.filter(is_open) {
+        Some(id) => id,
+        None => {
+            let new = world.session(numbers.agent(), None);
+            match world.run(|moment| command::open_session(moment, &by(), new)) {
+                Ok(session) => session.id,
+                Err(refused) => return format!("no session: {}", refused.reason),
+            }
+        }
+    };
+    let to = grantable(world, numbers, id);
+    let line = format!("{document}#viewer@{}", to.split_once('@').unwrap().1);
+    let grantor = numbers.of(&PRINCIPALS);
+    let mut told = Vec::new();
+    if let Ok(approval) = world.ask_grant(id, grantor, &line) {
+        let votes: Vec<bool> = PRINCIPALS[..3]
+            .iter()
+            .filter(|_| !numbers.one_in(4))
+            .map(|voter| world.vote(approval, voter, true).is_ok())
+            .collect();
+        told.push(format!("{grantor} asks for {line}: {approval}, votes {votes:?}"));
+    }
+    match numbers.below(10) {
+        0 => world.delete(&["folder:2#owner@user:0", "folder:2#owner@user:1"]),
+        1 => world.delete(&["folder:2#owner@user:0", "folder:2#owner@user:1", "folder:2#owner@user:2"]),
+        2 => told.push(human(world, numbers).0),
+        3 => told.push(throw(world, numbers).0),
+        4 => told.push(pass(world, numbers)),
+        _ => {}
+    }
+    told.push(grant_as_approved(world, numbers));
+    told.join("; ")
+}
+
+/// Grants what was approved last, or something that differs in one thing.
+fn grant_as_approved(world: &mut World, numbers: &mut Numbers) -> String {
+    let of_grants = world.book.approvals().after(None).map(|(_, one)| one.clone());
+    let of_grants = of_grants.filter_map(|one| Some((one.id, one.session?, one.grant.clone()?)));
+    let Some((id, session, asked)) = of_grants.last() else { return "nothing".to_owned() };
+    let mut relationship = asked.relationship.clone();
+    relationship.expires_at = None;
+    let mut new = world.granting(session, &asked.grantor.to_string(), &relationship.to_string());
+    new.approval = Some(id);
+    match numbers.below(10) {
+        0 => new.session = numbers.of(&sessions(world)),
+        1 => new.grantor = object(numbers.of(&PRINCIPALS)),
+        2 => new.relationships = vec![parse_relationship(&grantable(world, numbers, session)).unwrap()],
+        3 => new.not_after = Some(world.at(MINUTE)),
+        _ => {}
+    }
+    let first = granted(world, new.clone());
+    if numbers.one_in(3) { format!("{first}; again {}", granted(world, new)) } else { first }
 }
 
 fn throw(world: &mut World, numbers: &mut Numbers) -> (String, Kind) {
@@ -416,7 +506,7 @@ fn lift(world: &mut World, numbers: &mut Numbers) -> String {
 fn policies(world: &mut World, numbers: &mut Numbers) -> String {
     let permission = numbers.of(&["view", "edit", "edit"]);
     if numbers.one_in(3) {
-        let _ = world.run(|moment| command::unset_approval_policy(moment, "doc", permission));
+        let _ = world.run(|moment| command::unset_approval_policy(moment, "doc", permission, false));
         return format!("unset the policy of {permission}");
     }
     let mut new = policy("doc", permission, "admin");
@@ -516,6 +606,62 @@ fn approve(world: &mut World, numbers: &mut Numbers) -> String {
         return format!("ask for {document} by {id}: {}, votes {votes:?}", approval.id);
     }
     format!("ask for {document} in vain")
+}
+
+/// Lets somebody break the glass in a chain, mostly where a policy lets them.
+fn break_glass(world: &mut World, numbers: &mut Numbers) -> String {
+    let document = numbers.of(&["doc:2", "doc:3"]);
+    let parent = format!("{document}#parent@folder:2");
+    world.write(&[&parent, "folder:2#owner@user:0", "folder:2#owner@user:1"]);
+    if world.book.approval_policy("doc", "view").is_none() || numbers.one_in(4) {
+        let mut new = policy("doc", "view", "admin");
+        new.uses = numbers.of(&[ApprovalUses::Counted(2), ApprovalUses::TimeBoxed]);
+        world.set_policy(new);
+    }
+    if world.book.break_glass_policy("doc", "view").is_none() || numbers.one_in(4) {
+        let mut new = glass("doc", "view", numbers.of(&["admin", "view"]), "admin");
+        new.review_ms = (2 + numbers.below(10) as u64) * MINUTE as u64;
+        world.set_glass(new);
+    }
+    let action = ("view", document);
+    let mut told = Vec::new();
+    for id in delegations(world).into_iter().rev().take(4) {
+        let user = if numbers.one_in(5) { numbers.agent() } else { numbers.user() };
+        let claim = crate::world::leaf(id);
+        if world.book.delegation(id).unwrap().to.relation.is_some() {
+            continue;
+        }
+        let expected = crate::histories::may_break(world, &claim, action, user);
+        let done = world.break_glass(&claim, action, user, None).map_err(|refused| refused.reason);
+        let is_bounded = matches!(done, Err(Reason::CoolingDown | Reason::TooManyPending));
+        assert!(done.is_ok() == expected || (expected && is_bounded), "{id} {user} {expected}: {done:?}");
+        let what = if done.is_ok() { "the glass is broken" } else { "the glass is not broken" };
+        *world.met.borrow_mut().entry(what.to_owned()).or_default() += 1;
+        told.push(format!("{user} breaks the glass for {document} by {id}: {done:?}"));
+    }
+    if numbers.one_in(4) {
+        told.push(review_glass(world, numbers));
+    }
+    told.join("; ")
+}
+
+/// Lets somebody review what was broken.
+fn review_glass(world: &mut World, numbers: &mut Numbers) -> String {
+    let open: Vec<ApprovalId> = world.book.unreviewed().map(|broken| broken.id).collect();
+    if open.is_empty() {
+        return "nothing".to_owned();
+    }
+    let mut told = Vec::new();
+    for _ in 0..3 {
+        let (id, reviewer) = (numbers.of(&open), numbers.of(&PRINCIPALS[..4]));
+        let expected = crate::histories::may_review(world, id, reviewer);
+        let done = world.review(id, reviewer).map(drop).map_err(|refused| refused.reason);
+        assert_eq!(done.is_ok(), expected, "{reviewer} of {id}: {done:?}");
+        let what = if expected { "broken glass is reviewed" } else { "broken glass is not reviewed" };
+        *world.met.borrow_mut().entry(what.to_owned()).or_default() += 1;
+        told.push(format!("{reviewer} reviews {id}: {done:?}"));
+    }
+    told.join("; ")
 }
 
 /// Delegates a subtree, and then leaves only a part of it.

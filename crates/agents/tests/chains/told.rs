@@ -6,8 +6,8 @@ use pemba_agents::records::{
 };
 use pemba_agents::scope::Selector;
 use pemba_testkit::agents::{
-    Agent, Approval, Clause, Distinct, Facts, Hop, Human, Kind, Mode, Objects, Policy, Scope, Selects,
-    Session, Status, Switch, Vote,
+    Agent, Approval, Broken, Clause, Distinct, Facts, GlassPolicy, GrantRight, Hop, Human, Kind, Mode,
+    Objects, Policy, Scope, Selects, Session, Status, Switch, Vote,
 };
 
 use crate::world::World;
@@ -26,8 +26,11 @@ pub fn facts(world: &World) -> Facts {
         hops: book.delegations().after(None).map(|(_, one)| hop(one)).collect(),
         sessions: book.sessions().after(None).map(|(_, one)| session(one, world)).collect(),
         labels: labels(book),
+        grant_rights: book.grant_policies().map(grant_right).collect(),
         policies: book.approval_policies().map(policy).collect(),
         approvals: book.approvals().after(None).map(|(_, one)| approval(one)).collect(),
+        glass_policies: book.break_glass_policies().map(glass_policy).collect(),
+        broken: book.unreviewed().map(broken).collect(),
     }
 }
 
@@ -152,11 +155,20 @@ fn labels(
         .collect()
 }
 
+fn grant_right(one: &records::GrantPolicy) -> GrantRight {
+    GrantRight {
+        resource_type: one.resource_type.clone(),
+        relation: one.relation.clone(),
+        permission: one.grantor_permission.clone(),
+    }
+}
+
 fn policy(one: &records::ApprovalPolicy) -> Policy {
     assert!(one.human_only && one.bind.is_empty(), "the oracle knows no other policies");
     Policy {
         resource_type: one.resource_type.clone(),
         permission: one.permission.clone(),
+        of_grants: one.grants,
         agents_only: one.applies == Applies::AgentChains,
         approver_permission: one.approver_permission.clone(),
         quorum: one.quorum as usize,
@@ -173,16 +185,44 @@ fn policy(one: &records::ApprovalPolicy) -> Policy {
     }
 }
 
+fn glass_policy(one: &records::BreakGlassPolicy) -> GlassPolicy {
+    GlassPolicy {
+        resource_type: one.resource_type.clone(),
+        permission: one.permission.clone(),
+        user_permission: one.user_permission.clone(),
+        reviewer_permission: one.reviewer_permission.clone(),
+        version: one.version,
+    }
+}
+
+fn broken(one: &records::BrokenGlass) -> Broken {
+    Broken {
+        id: one.id.0,
+        user: one.user.clone(),
+        person: one.person.clone(),
+        principals: std::iter::once(&one.root).chain(&one.actors).cloned().collect(),
+        resource: one.resource.clone(),
+        permission: one.permission.clone(),
+        reviewer_permission: one.reviewer_permission.clone(),
+        review_before: one.review_before,
+    }
+}
+
 fn approval(one: &records::Approval) -> Approval {
     Approval {
         id: one.id.0,
         policy_version: one.policy_version,
+        grant: one
+            .grant
+            .as_ref()
+            .map(|grant| (one.session.unwrap().0, grant.grantor.clone(), grant.relationship.clone())),
         use_before: match one.state {
             ApprovalState::Approved { use_before, .. } => Some(use_before),
             _ => None,
         },
         uses_left: matches!(one.uses, ApprovalUses::Counted(_)).then_some(one.uses_left),
         requester: one.requester.clone(),
+        glass: one.glass.as_ref().map(|glass| (glass.user.clone(), glass.policy_version)),
         votes: one
             .votes
             .iter()

@@ -7,12 +7,12 @@ use std::sync::Arc;
 use pemba_agents::authority::{self, Decision, Ground, Outcome, Question, Reachable};
 use pemba_agents::chain::{Claim, Presenter, resolve};
 use pemba_agents::command::{
-    self, By, CastVote, Changes, Consume, Delegate, OpenSession, Outcomes, Registration, SetHuman, Throw,
-    Transition,
+    self, AskGrantApproval, By, CastVote, Changes, Consume, Delegate, GrantInSession, OpenSession, Outcomes,
+    Registration, SetHuman, Throw, Transition,
 };
 use pemba_agents::records::{
-    AgentKind, Applies, Approval, ApprovalPolicy, ApprovalUses, HumanStatus, KillMode, KillSelector,
-    PrincipalKind, SessionBinding, TypeMode, TypePolicy,
+    AgentKind, Applies, Approval, ApprovalPolicy, ApprovalUses, BreakGlassPolicy, BrokenGlass, HumanStatus,
+    KillMode, KillSelector, PrincipalKind, Session, SessionBinding, TypeMode, TypePolicy,
 };
 use pemba_agents::scope::{Clause, Scope, Selector};
 use pemba_agents::{
@@ -37,6 +37,8 @@ pub struct World {
     pub presenter: Presenter,
     /// How many checks through chains were answered the quick way or not, and allowed or not.
     pub ways: RefCell<BTreeMap<(bool, bool), u32>>,
+    /// How often something that commands decide was met.
+    pub met: RefCell<BTreeMap<String, u32>>,
     documents: BTreeMap<Vec<u8>, Vec<u8>>,
     next_id: u128,
 }
@@ -98,6 +100,7 @@ pub fn policy(resource_type: &str, permission: &str, approver_permission: &str) 
     ApprovalPolicy {
         resource_type: resource_type.into(),
         permission: permission.into(),
+        grants: false,
         applies: Applies::AgentChains,
         approver_permission: approver_permission.into(),
         quorum: 1,
@@ -116,6 +119,21 @@ pub fn policy(resource_type: &str, permission: &str, approver_permission: &str) 
     }
 }
 
+/// A policy under which whoever has a permission breaks the glass for ten minutes, to be reviewed within twenty.
+pub fn glass(resource_type: &str, permission: &str, user: &str, reviewer: &str) -> BreakGlassPolicy {
+    BreakGlassPolicy {
+        resource_type: resource_type.into(),
+        permission: permission.into(),
+        user_permission: user.into(),
+        reviewer_permission: reviewer.into(),
+        life_ms: 10 * MINUTE as u64,
+        review_ms: 20 * MINUTE as u64,
+        version: 0,
+        set_at: Timestamp::UNIX_EPOCH,
+        set_by: "".into(),
+    }
+}
+
 impl World {
     /// An empty world under a schema, at noon.
     pub fn new(schema: &str) -> World {
@@ -127,6 +145,7 @@ impl World {
             limits: AgentLimits::default(),
             presenter: Presenter { client: "desk".into(), ..Presenter::default() },
             ways: RefCell::default(),
+            met: RefCell::default(),
             documents: BTreeMap::new(),
             next_id: 1,
         };
@@ -470,6 +489,40 @@ impl World {
         self.run(|moment| command::open_session(moment, &by(), new)).unwrap().id
     }
 
+    /// What grants one relationship, until the session ends.
+    pub fn granting(&self, session: SessionId, grantor: &str, line: &str) -> GrantInSession {
+        GrantInSession {
+            session,
+            grantor: object(grantor),
+            relationships: vec![parse_relationship(line).unwrap()],
+            not_after: None,
+            approval: None,
+        }
+    }
+
+    pub fn grant(&mut self, new: GrantInSession) -> Result<Session, Refused> {
+        let presenter = self.presenter.clone();
+        self.run(|moment| command::grant_in_session(moment, &by(), &presenter, new))
+    }
+
+    pub fn ask_grant(
+        &mut self,
+        session: SessionId,
+        grantor: &str,
+        line: &str,
+    ) -> Result<ApprovalId, Refused> {
+        let new = AskGrantApproval {
+            id: ApprovalId(self.id()),
+            session,
+            grantor: object(grantor),
+            relationship: parse_relationship(line).unwrap(),
+            not_after: None,
+        };
+        let presenter = self.presenter.clone();
+        let asked = |moment: &Moment<'_>| command::ask_grant_approval(moment, &by(), &presenter, new);
+        self.run(asked).map(|approval| approval.id)
+    }
+
     pub fn throw(&mut self, name: &str, selector: KillSelector, mode: KillMode) {
         let new = Throw { name: name.into(), selector, mode, until: None };
         self.run(|moment| command::throw_kill(moment, &by(), new)).unwrap();
@@ -496,6 +549,35 @@ impl World {
         };
         let presenter = self.presenter.clone();
         self.run(|moment| command::ask_approval(moment, &by(), &presenter, new))
+    }
+
+    pub fn set_glass(&mut self, new: BreakGlassPolicy) {
+        self.run(|moment| command::set_break_glass_policy(moment, &by(), new)).unwrap();
+    }
+
+    pub fn break_glass(
+        &mut self,
+        claim: &Claim,
+        (permission, resource): (&str, &str),
+        user: &str,
+        values: Option<Context>,
+    ) -> Result<ApprovalId, Refused> {
+        let new = command::BreakGlass {
+            id: ApprovalId(self.id()),
+            claim: claim.clone(),
+            permission: permission.into(),
+            resource: object(resource),
+            values,
+            user: object(user),
+        };
+        let presenter = self.presenter.clone();
+        self.run(|moment| command::break_glass(moment, &by(), &presenter, new)).map(|broken| broken.id)
+    }
+
+    pub fn review(&mut self, id: ApprovalId, reviewer: &str) -> Result<BrokenGlass, Refused> {
+        let (reviewer, comment) = (object(reviewer), "fine".to_owned());
+        let new = command::ReviewGlass { id, reviewer, is_justified: true, comment };
+        self.run(|moment| command::review_glass(moment, &by(), new))
     }
 
     pub fn vote(

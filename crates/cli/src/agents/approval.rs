@@ -4,20 +4,23 @@ use anyhow::{Context as _, Result};
 use pemba_client::wire;
 use pemba_proto::pemba::v1::approval_policy::Uses;
 use pemba_proto::pemba::v1::{
-    Applies, Approval, ApprovalPolicy, ApprovalState, CancelApprovalRequest, DeleteApprovalPolicyRequest,
-    Distinct, GetApprovalRequest, ListApprovalPoliciesRequest, ListApprovalsRequest, RequestApprovalRequest,
-    SetApprovalPolicyRequest, VoteRequest, VoteResponse,
+    Applies, Approval, ApprovalPolicy, ApprovalResponse, ApprovalState, CancelApprovalRequest,
+    DeleteApprovalPolicyRequest, Distinct, GetApprovalRequest, ListApprovalPoliciesRequest,
+    ListApprovalsRequest, RequestApprovalRequest, RequestGrantApprovalRequest, SetApprovalPolicyRequest,
+    VoteRequest, VoteResponse,
 };
 use serde_json::{Value, json};
 
-use super::approval_args::{ApprovalCommand, ApprovalPolicyCommand, ListApprovals, Request, SetPolicy};
+use super::approval_args::{
+    ApprovalCommand, ApprovalPolicyCommand, ListApprovals, Request, RequestGrant, SetPolicy,
+};
 use super::chain::chain_text;
 use super::json::to_json;
-use super::nouns::{instant_text, object_text, relative_text};
+use super::nouns::{instant_text, object_text, relationship_text, relative_text};
 use super::services::{Services, answer, given};
 use super::session::binding_text;
 use super::table::{Table, details};
-use super::time::{Span, span_text};
+use super::time::{Span, When, span_text};
 use super::words::word;
 use crate::output::Output;
 
@@ -25,6 +28,7 @@ pub(super) async fn run(command: ApprovalCommand, output: &mut Output) -> Result
     match command {
         ApprovalCommand::Policy(command) => policy(command, output).await,
         ApprovalCommand::Request(new) => request(*new, output).await,
+        ApprovalCommand::RequestGrant(new) => request_grant(*new, output).await,
         ApprovalCommand::Vote { id, approver, approve, reject: _, comment, connection } => {
             let request =
                 VoteRequest { approval_id: id, approver: Some(approver), approves: approve, comment };
@@ -62,10 +66,36 @@ async fn request(new: Request, output: &mut Output) -> Result<()> {
         requester: new.requester,
     };
     let mut approvals = Services::connect(&new.connection).await?.approvals();
-    let response = answer(approvals.request_approval(request)).await?;
+    asked(answer(approvals.request_approval(request)).await?, output)
+}
+
+async fn request_grant(new: RequestGrant, output: &mut Output) -> Result<()> {
+    let request = RequestGrantApprovalRequest {
+        session_id: new.session,
+        grantor: Some(new.grantor),
+        relationship: Some(new.relationship),
+        not_after: new.until.map(When::to_wire),
+        reason: new.reason,
+    };
+    let mut approvals = Services::connect(&new.connection).await?.approvals();
+    asked(answer(approvals.request_grant_approval(request)).await?, output)
+}
+
+/// What an approval is for, in words.
+fn action_text(approval: &Approval) -> String {
+    match &approval.grant {
+        None => format!("{} on {}", approval.permission, object_text(approval.resource.as_ref())),
+        Some(grant) => {
+            let (grantor, what) = (object_text(grant.grantor.as_ref()), grant.relationship.as_ref());
+            format!("{grantor} grants {}", what.map(relationship_text).unwrap_or_default())
+        }
+    }
+}
+
+fn asked(response: ApprovalResponse, output: &mut Output) -> Result<()> {
     let value = to_json("pemba.v1.ApprovalResponse", &response)?;
     let approval = given(response.approval, "approval")?;
-    let what = format!("{} on {}", approval.permission, object_text(approval.resource.as_ref()));
+    let what = action_text(&approval);
     let (who, state) = (chain_text(approval.chain.as_ref()), state_of(&approval));
     let until = relative_text(approval.decide_before);
     let text = format!("{}\n{state}: {what} by {who}; to be decided {until}", approval.id);
@@ -104,7 +134,7 @@ fn show(approval: &Approval, output: &mut Output) -> Result<()> {
     let pairs = vec![
         ("approval", approval.id.clone()),
         ("state", state_of(approval)),
-        ("action", format!("{} on {}", approval.permission, object_text(approval.resource.as_ref()))),
+        ("action", action_text(approval)),
         ("by", chain_text(Some(&chain))),
         ("delegation", chain.delegation_id),
         ("session", chain.session_id),
@@ -112,6 +142,7 @@ fn show(approval: &Approval, output: &mut Output) -> Result<()> {
         ("reason", approval.reason.clone()),
         ("requester", object_text(approval.requester.as_ref())),
         ("presented by", binding_text(approval.binding.as_ref())),
+        ("glass broken by", object_text(approval.broken_by.as_ref())),
         ("votes", votes.collect::<Vec<_>>().join("\n")),
         ("asked", instant_text(approval.created_at)),
         ("decide before", instant_text(approval.decide_before)),
@@ -166,20 +197,23 @@ async fn policy(command: ApprovalPolicyCommand, output: &mut Output) -> Result<(
             let response = answer(approvals.list_approval_policies(ListApprovalPoliciesRequest {})).await?;
             policies(response.policies, output)
         }
-        ApprovalPolicyCommand::Delete { permission, connection } => {
+        ApprovalPolicyCommand::Delete { permission, grants, connection } => {
             let (resource_type, name) = parts(&permission)?;
-            let request = DeleteApprovalPolicyRequest { resource_type, permission: name };
+            let request = DeleteApprovalPolicyRequest { resource_type, permission: name, grants };
             let mut approvals = Services::connect(&connection).await?.approvals();
             let token =
                 answer(approvals.delete_approval_policy(request)).await?.written_at.unwrap_or_default().token;
-            let text = format!("{permission} needs no approval");
+            let text = match grants {
+                false => format!("{permission} needs no approval"),
+                true => format!("no approval lets anybody grant {permission}"),
+            };
             Ok(output.either(&text, &json!({"written_at": token}))?)
         }
     }
 }
 
 /// `type#permission` in its parts.
-fn parts(text: &str) -> Result<(String, String)> {
+pub(super) fn parts(text: &str) -> Result<(String, String)> {
     let (of, name) = text.split_once('#').with_context(|| format!("`{text}` is not `type#permission`"))?;
     Ok((of.to_owned(), name.to_owned()))
 }
@@ -190,6 +224,7 @@ async fn set(new: SetPolicy, output: &mut Output) -> Result<()> {
     let policy = ApprovalPolicy {
         resource_type,
         permission,
+        grants: new.grants,
         applies: new.applies.into(),
         approver_permission: new.approver_permission,
         quorum: new.quorum,
@@ -210,8 +245,11 @@ async fn set(new: SetPolicy, output: &mut Output) -> Result<()> {
     let value = to_json("pemba.v1.SetApprovalPolicyResponse", &response)?;
     let policy = given(response.policy, "policy")?;
     let (quorum, approvers) = (policy.quorum, &policy.approver_permission);
-    let text =
-        format!("{} needs {quorum} who may {approvers}; policy version {}", new.permission, policy.version);
+    let about = if policy.grants { "granting " } else { "" };
+    let text = format!(
+        "{about}{} needs {quorum} who may {approvers}; policy version {}",
+        new.permission, policy.version
+    );
     Ok(output.either(&text, &value)?)
 }
 
@@ -240,7 +278,12 @@ fn policies(policies: Vec<ApprovalPolicy>, output: &mut Output) -> Result<()> {
         };
         let distinct: Vec<_> = policy.distinct_from.iter().map(|whom| word::<Distinct>(*whom)).collect();
         table.row(vec![
-            format!("{}#{}", policy.resource_type, policy.permission),
+            format!(
+                "{}{}#{}",
+                if policy.grants { "granting " } else { "" },
+                policy.resource_type,
+                policy.permission
+            ),
             word::<Applies>(policy.applies),
             policy.quorum.to_string(),
             policy.approver_permission,

@@ -1,12 +1,12 @@
 //! `pemba approval ...`: its commands and flags.
 
 use clap::{ArgGroup, Args, Subcommand};
-use pemba_proto::authzed::api::v1::ObjectReference;
+use pemba_proto::authzed::api::v1::{ObjectReference, Relationship};
 use pemba_proto::pemba::v1::{Applies, ApprovalState, Distinct};
 
 use super::chain::ChainFlags;
-use super::nouns::object;
-use super::time::Span;
+use super::nouns::{object, relationship};
+use super::time::{Span, When};
 use super::words::parser;
 use crate::args::Connection;
 
@@ -18,6 +18,9 @@ pub enum ApprovalCommand {
     Policy(ApprovalPolicyCommand),
     /// Ask for an approval, where everything else allows the action; prints its id first.
     Request(Box<Request>),
+    /// Ask that a grant inside a session be approved; prints the approval's id first. Grant with
+    /// `pemba session grant --approval`.
+    RequestGrant(Box<RequestGrant>),
     /// Vote on an approval that waits.
     #[command(group = ArgGroup::new("voice").required(true).args(["approve", "reject"]))]
     Vote {
@@ -73,10 +76,13 @@ pub enum ApprovalPolicyCommand {
         #[command(flatten)]
         connection: Connection,
     },
-    /// Let a permission go without approval.
+    /// Let a permission go without approval, or take the approval of grants away.
     Delete {
-        /// The permission, `type#permission`.
+        /// The permission, `type#permission`; with `--grants` the relation.
         permission: String,
+        /// Delete the policy about granting the relation inside sessions.
+        #[arg(long)]
+        grants: bool,
         /// The server.
         #[command(flatten)]
         connection: Connection,
@@ -86,8 +92,11 @@ pub enum ApprovalPolicyCommand {
 /// Who must approve a permission.
 #[derive(Debug, Args)]
 pub struct SetPolicy {
-    /// The permission, `type#permission`.
+    /// The permission, `type#permission`; with `--grants` the relation.
     pub(super) permission: String,
+    /// Whether it is about granting the relation inside sessions, and not about using the permission.
+    #[arg(long, conflicts_with_all = ["time_boxed", "bind"])]
+    pub(super) grants: bool,
     /// What an approver must have on the resource.
     #[arg(long, value_name = "PERMISSION")]
     pub(super) approver_permission: String,
@@ -155,6 +164,28 @@ pub struct Request {
     /// Who asks, `type:id`, where they say so.
     #[arg(long, value_name = "PRINCIPAL", value_parser = object)]
     pub(super) requester: Option<ObjectReference>,
+    /// The server.
+    #[command(flatten)]
+    pub(super) connection: Connection,
+}
+
+/// A grant inside a session to ask for.
+#[derive(Debug, Args)]
+pub struct RequestGrant {
+    /// The session, `ses_...`.
+    pub(super) session: String,
+    /// Who is to grant, `type:id`.
+    #[arg(value_parser = object)]
+    pub(super) grantor: ObjectReference,
+    /// The relationship, `type:id#relation@type:id`, to the session's actor or the root of its chain.
+    #[arg(value_parser = relationship)]
+    pub(super) relationship: Relationship,
+    /// When it is to end: a time, or a span ahead; with the session unless given.
+    #[arg(long, value_name = "WHEN")]
+    pub(super) until: Option<When>,
+    /// Why, for the approvers.
+    #[arg(long, value_name = "TEXT", default_value = "")]
+    pub(super) reason: String,
     /// The server.
     #[command(flatten)]
     pub(super) connection: Connection,

@@ -11,6 +11,8 @@ pub(crate) mod chain;
 mod decision;
 mod delegation;
 mod delegation_args;
+mod glass;
+mod glass_args;
 mod human;
 mod json;
 mod kill;
@@ -57,6 +59,9 @@ pub enum AgentsCommand {
     /// Put people between an agent and what it must not do alone.
     #[command(subcommand)]
     Approval(approval_args::ApprovalCommand),
+    /// Let a human do at once what others are to approve, and somebody else review it.
+    #[command(subcommand)]
+    Glass(glass_args::GlassCommand),
     /// Say why a chain may do something, or what keeps it from it.
     Explain(authority::ExplainArgs),
 }
@@ -71,6 +76,7 @@ pub(crate) async fn run(command: AgentsCommand, output: &mut Output) -> Result<b
         AgentsCommand::Delegation(command) => delegation::run(command, output).await?,
         AgentsCommand::Session(command) => session::run(command, output).await?,
         AgentsCommand::Approval(command) => approval::run(command, output).await?,
+        AgentsCommand::Glass(command) => glass::run(command, output).await?,
         AgentsCommand::Explain(args) => return authority::explain(args, output).await,
     }
     Ok(true)

@@ -8,6 +8,7 @@ use pemba_client::{AuthenticatedChannel, Client, Error};
 use pemba_proto::pemba::v1::agent_service_client::AgentServiceClient;
 use pemba_proto::pemba::v1::approval_service_client::ApprovalServiceClient;
 use pemba_proto::pemba::v1::authority_service_client::AuthorityServiceClient;
+use pemba_proto::pemba::v1::break_glass_service_client::BreakGlassServiceClient;
 use pemba_proto::pemba::v1::delegation_service_client::DelegationServiceClient;
 use pemba_proto::pemba::v1::session_service_client::SessionServiceClient;
 use tonic::{Response, Status};
@@ -42,6 +43,10 @@ impl Services {
 
     pub(crate) fn approvals(&self) -> ApprovalServiceClient<AuthenticatedChannel> {
         ApprovalServiceClient::new(self.client.channel())
+    }
+
+    pub(crate) fn glass(&self) -> BreakGlassServiceClient<AuthenticatedChannel> {
+        BreakGlassServiceClient::new(self.client.channel())
     }
 
     pub(crate) fn authority(&self) -> AuthorityServiceClient<AuthenticatedChannel> {

@@ -79,6 +79,7 @@ async fn grant(new: Grant, output: &mut Output) -> Result<()> {
         relationships: new.relationships,
         not_after: new.until.map(When::to_wire),
         reason: new.reason,
+        approval_id: new.approval,
     };
     let mut sessions = Services::connect(&new.connection).await?.sessions();
     let text = |session: &Session| {

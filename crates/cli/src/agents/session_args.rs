@@ -105,15 +105,18 @@ pub struct ListSessions {
 pub struct Grant {
     /// The session, `ses_...`.
     pub(super) id: String,
-    /// Who grants, `type:id`; needs what `pemba policy grant` says for each relation.
+    /// Who grants, `type:id`; needs what `pemba policy grant` says for each relation, or an approval.
     #[arg(value_parser = object)]
     pub(super) grantor: ObjectReference,
     /// Relationships, `type:id#relation@type:id`, each to the session's actor or the root of its chain.
     #[arg(required = true, value_parser = relationship)]
     pub(super) relationships: Vec<Relationship>,
-    /// When they end: a time, or a span ahead; with the session unless given.
+    /// When they end: a time, or a span ahead; with the session, or as approved, unless given.
     #[arg(long, value_name = "WHEN")]
     pub(super) until: Option<When>,
+    /// The approval of exactly this grant, `apr_...`, of one relationship; granting uses it up.
+    #[arg(long, value_name = "APPROVAL", default_value = "")]
+    pub(super) approval: String,
     /// Why.
     #[arg(long, default_value = "")]
     pub(super) reason: String,

@@ -2715,6 +2715,7 @@ pub mod agent_service_server {
 pub struct ApprovalPolicy {
     #[prost(string, tag = "1")]
     pub resource_type: ::prost::alloc::string::String,
+    /// With `grants` the relation.
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
     #[prost(enumeration = "Applies", tag = "3")]
@@ -2754,6 +2755,10 @@ pub struct ApprovalPolicy {
     pub set_at: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "18")]
     pub set_by: ::prost::alloc::string::String,
+    /// Whether it is about granting the relation inside sessions, and not about using the permission. Then an approval serves
+    /// once and is bound to no values.
+    #[prost(bool, tag = "19")]
+    pub grants: bool,
     /// How often an approval serves.
     #[prost(oneof = "approval_policy::Uses", tags = "8, 9")]
     pub uses: ::core::option::Option<approval_policy::Uses>,
@@ -2789,10 +2794,13 @@ pub struct DeleteApprovalPolicyRequest {
     pub resource_type: ::prost::alloc::string::String,
     #[prost(string, tag = "2")]
     pub permission: ::prost::alloc::string::String,
+    /// Whether the policy about granting the relation is meant.
+    #[prost(bool, tag = "3")]
+    pub grants: bool,
 }
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct ListApprovalPoliciesRequest {}
-/// Sorted by type, then by permission.
+/// Sorted by type, then by permission, then those about grants after the others.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListApprovalPoliciesResponse {
     #[prost(message, repeated, tag = "1")]
@@ -2810,6 +2818,17 @@ pub struct ApprovalVote {
     pub comment: ::prost::alloc::string::String,
     #[prost(message, optional, tag = "4")]
     pub at: ::core::option::Option<::prost_types::Timestamp>,
+}
+/// A grant inside a session that waits for an approval, or has it.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GrantAsked {
+    #[prost(message, optional, tag = "1")]
+    pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// With its end.
+    #[prost(message, optional, tag = "2")]
+    pub relationship: ::core::option::Option<
+        super::super::authzed::api::v1::Relationship,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Approval {
@@ -2850,6 +2869,14 @@ pub struct Approval {
     pub votes: ::prost::alloc::vec::Vec<ApprovalVote>,
     #[prost(enumeration = "ApprovalState", tag = "15")]
     pub state: i32,
+    /// The grant it is for, inside the session of the chain; absent when it is for using the permission.
+    #[prost(message, optional, tag = "16")]
+    pub grant: ::core::option::Option<GrantAsked>,
+    /// The human who broke the glass, where nobody was asked.
+    #[prost(message, optional, tag = "17")]
+    pub broken_by: ::core::option::Option<
+        super::super::authzed::api::v1::ObjectReference,
+    >,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct RequestApprovalRequest {
@@ -2870,6 +2897,24 @@ pub struct RequestApprovalRequest {
     pub requester: ::core::option::Option<
         super::super::authzed::api::v1::ObjectReference,
     >,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct RequestGrantApprovalRequest {
+    #[prost(string, tag = "1")]
+    pub session_id: ::prost::alloc::string::String,
+    /// Who is to grant; the client must be allowed to speak for them.
+    #[prost(message, optional, tag = "2")]
+    pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// To the session's actor or the root of its chain.
+    #[prost(message, optional, tag = "3")]
+    pub relationship: ::core::option::Option<
+        super::super::authzed::api::v1::Relationship,
+    >,
+    /// Absent is the end of the session.
+    #[prost(message, optional, tag = "4")]
+    pub not_after: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "5")]
+    pub reason: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ApprovalResponse {
@@ -3254,6 +3299,33 @@ pub mod approval_service_client {
                 .insert(GrpcMethod::new("pemba.v1.ApprovalService", "RequestApproval"));
             self.inner.unary(req, path, codec).await
         }
+        /// Asks for an approval of a grant inside a session, where nothing but the grantor's own right is missing.
+        pub async fn request_grant_approval(
+            &mut self,
+            request: impl tonic::IntoRequest<super::RequestGrantApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApprovalResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.ApprovalService/RequestGrantApproval",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.ApprovalService", "RequestGrantApproval"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
         pub async fn vote(
             &mut self,
             request: impl tonic::IntoRequest<super::VoteRequest>,
@@ -3389,6 +3461,14 @@ pub mod approval_service_server {
         async fn request_approval(
             &self,
             request: tonic::Request<super::RequestApprovalRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ApprovalResponse>,
+            tonic::Status,
+        >;
+        /// Asks for an approval of a grant inside a session, where nothing but the grantor's own right is missing.
+        async fn request_grant_approval(
+            &self,
+            request: tonic::Request<super::RequestGrantApprovalRequest>,
         ) -> std::result::Result<
             tonic::Response<super::ApprovalResponse>,
             tonic::Status,
@@ -3672,6 +3752,55 @@ pub mod approval_service_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = RequestApprovalSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.ApprovalService/RequestGrantApproval" => {
+                    #[allow(non_camel_case_types)]
+                    struct RequestGrantApprovalSvc<T: ApprovalService>(pub Arc<T>);
+                    impl<
+                        T: ApprovalService,
+                    > tonic::server::UnaryService<super::RequestGrantApprovalRequest>
+                    for RequestGrantApprovalSvc<T> {
+                        type Response = super::ApprovalResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::RequestGrantApprovalRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as ApprovalService>::request_grant_approval(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = RequestGrantApprovalSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(
@@ -5124,6 +5253,1096 @@ pub mod authority_service_server {
         const NAME: &'static str = SERVICE_NAME;
     }
 }
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BreakGlassPolicy {
+    #[prost(string, tag = "1")]
+    pub resource_type: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub permission: ::prost::alloc::string::String,
+    /// What whoever breaks the glass must have on the resource.
+    #[prost(string, tag = "3")]
+    pub user_permission: ::prost::alloc::string::String,
+    /// What a reviewer must have on the resource.
+    #[prost(string, tag = "4")]
+    pub reviewer_permission: ::prost::alloc::string::String,
+    /// How long what was broken serves; at most an hour.
+    #[prost(message, optional, tag = "5")]
+    pub life: ::core::option::Option<::prost_types::Duration>,
+    /// Within what time it must be reviewed; at most a week.
+    #[prost(message, optional, tag = "6")]
+    pub review: ::core::option::Option<::prost_types::Duration>,
+    /// Filled in by the server.
+    #[prost(uint64, tag = "7")]
+    pub version: u64,
+    #[prost(message, optional, tag = "8")]
+    pub set_at: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(string, tag = "9")]
+    pub set_by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetBreakGlassPolicyRequest {
+    #[prost(message, optional, tag = "1")]
+    pub policy: ::core::option::Option<BreakGlassPolicy>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SetBreakGlassPolicyResponse {
+    #[prost(message, optional, tag = "1")]
+    pub policy: ::core::option::Option<BreakGlassPolicy>,
+    #[prost(message, optional, tag = "2")]
+    pub written_at: ::core::option::Option<super::super::authzed::api::v1::ZedToken>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct DeleteBreakGlassPolicyRequest {
+    #[prost(string, tag = "1")]
+    pub resource_type: ::prost::alloc::string::String,
+    #[prost(string, tag = "2")]
+    pub permission: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBreakGlassPoliciesRequest {}
+/// Sorted by type, then by permission.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBreakGlassPoliciesResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub policies: ::prost::alloc::vec::Vec<BreakGlassPolicy>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GlassReview {
+    #[prost(message, optional, tag = "1")]
+    pub reviewer: ::core::option::Option<
+        super::super::authzed::api::v1::ObjectReference,
+    >,
+    #[prost(bool, tag = "2")]
+    pub justified: bool,
+    #[prost(string, tag = "3")]
+    pub comment: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The client it came by.
+    #[prost(string, tag = "5")]
+    pub by: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BrokenGlass {
+    /// `apr_...`, presented as the approval of the action.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Who broke it.
+    #[prost(message, optional, tag = "2")]
+    pub user: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    #[prost(message, optional, tag = "3")]
+    pub chain: ::core::option::Option<Chain>,
+    #[prost(message, optional, tag = "4")]
+    pub resource: ::core::option::Option<
+        super::super::authzed::api::v1::ObjectReference,
+    >,
+    #[prost(string, tag = "5")]
+    pub permission: ::prost::alloc::string::String,
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "7")]
+    pub at: ::core::option::Option<::prost_types::Timestamp>,
+    /// The client it came by.
+    #[prost(string, tag = "8")]
+    pub by: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "9")]
+    pub use_before: ::core::option::Option<::prost_types::Timestamp>,
+    #[prost(message, optional, tag = "10")]
+    pub review_before: ::core::option::Option<::prost_types::Timestamp>,
+    /// Absent while the review is open.
+    #[prost(message, optional, tag = "11")]
+    pub review: ::core::option::Option<GlassReview>,
+    /// Whether the review is open and late: its user breaks nothing until it is closed.
+    #[prost(bool, tag = "12")]
+    pub overdue: bool,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BreakGlassRequest {
+    #[prost(message, optional, tag = "1")]
+    pub chain: ::core::option::Option<Chain>,
+    #[prost(message, optional, tag = "2")]
+    pub resource: ::core::option::Option<
+        super::super::authzed::api::v1::ObjectReference,
+    >,
+    #[prost(string, tag = "3")]
+    pub permission: ::prost::alloc::string::String,
+    #[prost(message, optional, tag = "4")]
+    pub context: ::core::option::Option<::prost_types::Struct>,
+    /// The human who takes it upon themselves; the client must be allowed to speak for them.
+    #[prost(message, optional, tag = "5")]
+    pub user: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// Why; must be given.
+    #[prost(string, tag = "6")]
+    pub reason: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct BrokenGlassResponse {
+    #[prost(message, optional, tag = "1")]
+    pub broken: ::core::option::Option<BrokenGlass>,
+    #[prost(message, optional, tag = "2")]
+    pub written_at: ::core::option::Option<super::super::authzed::api::v1::ZedToken>,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ReviewBrokenGlassRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// Who reviews; the client must be allowed to speak for them.
+    #[prost(message, optional, tag = "2")]
+    pub reviewer: ::core::option::Option<
+        super::super::authzed::api::v1::ObjectReference,
+    >,
+    #[prost(bool, tag = "3")]
+    pub justified: bool,
+    /// What they found; must be given.
+    #[prost(string, tag = "4")]
+    pub comment: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetBrokenGlassRequest {
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetBrokenGlassResponse {
+    #[prost(message, optional, tag = "1")]
+    pub broken: ::core::option::Option<BrokenGlass>,
+}
+/// Filters hold together; an empty one does not filter.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListBrokenGlassRequest {
+    #[prost(message, optional, tag = "1")]
+    pub user: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
+    /// Those whose review is open.
+    #[prost(bool, tag = "2")]
+    pub only_open: bool,
+    /// Those whose review is open and late.
+    #[prost(bool, tag = "3")]
+    pub only_overdue: bool,
+    /// At most 1000; 0 is 100.
+    #[prost(uint32, tag = "4")]
+    pub limit: u32,
+    #[prost(string, tag = "5")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListBrokenGlassResponse {
+    #[prost(message, repeated, tag = "1")]
+    pub broken: ::prost::alloc::vec::Vec<BrokenGlass>,
+    /// Empty on the last page.
+    #[prost(string, tag = "2")]
+    pub cursor: ::prost::alloc::string::String,
+}
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchBrokenGlassRequest {}
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct WatchBrokenGlassResponse {
+    /// The revision looked at.
+    #[prost(message, optional, tag = "1")]
+    pub at: ::core::option::Option<super::super::authzed::api::v1::ZedToken>,
+    /// Whether it was open already when the stream began.
+    #[prost(bool, tag = "2")]
+    pub initial: bool,
+    #[prost(message, optional, tag = "3")]
+    pub broken: ::core::option::Option<BrokenGlass>,
+}
+/// Generated client implementations.
+pub mod break_glass_service_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Lets a human do at once what an approval policy wants others to approve, told to whoever watches, and reviewed by
+    /// somebody else afterwards.
+    #[derive(Debug, Clone)]
+    pub struct BreakGlassServiceClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl BreakGlassServiceClient<tonic::transport::Channel> {
+        /// Attempt to create a new client by connecting to a given endpoint.
+        pub async fn connect<D>(dst: D) -> Result<Self, tonic::transport::Error>
+        where
+            D: TryInto<tonic::transport::Endpoint>,
+            D::Error: Into<StdError>,
+        {
+            let conn = tonic::transport::Endpoint::new(dst)?.connect().await?;
+            Ok(Self::new(conn))
+        }
+    }
+    impl<T> BreakGlassServiceClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> BreakGlassServiceClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            BreakGlassServiceClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Sets who may break the glass in front of a permission; what was broken under the policy before it serves no more.
+        pub async fn set_break_glass_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::SetBreakGlassPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetBreakGlassPolicyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/SetBreakGlassPolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.BreakGlassService", "SetBreakGlassPolicy"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn delete_break_glass_policy(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DeleteBreakGlassPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetBreakGlassPolicyResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/DeleteBreakGlassPolicy",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "pemba.v1.BreakGlassService",
+                        "DeleteBreakGlassPolicy",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn list_break_glass_policies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBreakGlassPoliciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBreakGlassPoliciesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/ListBreakGlassPolicies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new(
+                        "pemba.v1.BreakGlassService",
+                        "ListBreakGlassPolicies",
+                    ),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Gives an approval of one action, where nothing but an approval that a policy wants is missing. What the same human has
+        /// broken for the same action, and still serves, is returned.
+        pub async fn break_glass(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BreakGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BrokenGlassResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/BreakGlass",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("pemba.v1.BreakGlassService", "BreakGlass"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Closes the review of what somebody else broke.
+        pub async fn review_broken_glass(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ReviewBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BrokenGlassResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/ReviewBrokenGlass",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.BreakGlassService", "ReviewBrokenGlass"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        pub async fn get_broken_glass(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBrokenGlassResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/GetBrokenGlass",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("pemba.v1.BreakGlassService", "GetBrokenGlass"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What was broken, in the order of ids, in pages.
+        pub async fn list_broken_glass(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBrokenGlassResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/ListBrokenGlass",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.BreakGlassService", "ListBrokenGlass"),
+                );
+            self.inner.unary(req, path, codec).await
+        }
+        /// Tells first of every review that is open, and then whenever the glass is broken or a review is closed.
+        pub async fn watch_broken_glass(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::WatchBrokenGlassResponse>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/pemba.v1.BreakGlassService/WatchBrokenGlass",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(
+                    GrpcMethod::new("pemba.v1.BreakGlassService", "WatchBrokenGlass"),
+                );
+            self.inner.server_streaming(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+pub mod break_glass_service_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with BreakGlassServiceServer.
+    #[async_trait]
+    pub trait BreakGlassService: std::marker::Send + std::marker::Sync + 'static {
+        /// Sets who may break the glass in front of a permission; what was broken under the policy before it serves no more.
+        async fn set_break_glass_policy(
+            &self,
+            request: tonic::Request<super::SetBreakGlassPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetBreakGlassPolicyResponse>,
+            tonic::Status,
+        >;
+        async fn delete_break_glass_policy(
+            &self,
+            request: tonic::Request<super::DeleteBreakGlassPolicyRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::SetBreakGlassPolicyResponse>,
+            tonic::Status,
+        >;
+        async fn list_break_glass_policies(
+            &self,
+            request: tonic::Request<super::ListBreakGlassPoliciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBreakGlassPoliciesResponse>,
+            tonic::Status,
+        >;
+        /// Gives an approval of one action, where nothing but an approval that a policy wants is missing. What the same human has
+        /// broken for the same action, and still serves, is returned.
+        async fn break_glass(
+            &self,
+            request: tonic::Request<super::BreakGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BrokenGlassResponse>,
+            tonic::Status,
+        >;
+        /// Closes the review of what somebody else broke.
+        async fn review_broken_glass(
+            &self,
+            request: tonic::Request<super::ReviewBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::BrokenGlassResponse>,
+            tonic::Status,
+        >;
+        async fn get_broken_glass(
+            &self,
+            request: tonic::Request<super::GetBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetBrokenGlassResponse>,
+            tonic::Status,
+        >;
+        /// What was broken, in the order of ids, in pages.
+        async fn list_broken_glass(
+            &self,
+            request: tonic::Request<super::ListBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListBrokenGlassResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchBrokenGlass method.
+        type WatchBrokenGlassStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<
+                    super::WatchBrokenGlassResponse,
+                    tonic::Status,
+                >,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Tells first of every review that is open, and then whenever the glass is broken or a review is closed.
+        async fn watch_broken_glass(
+            &self,
+            request: tonic::Request<super::WatchBrokenGlassRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchBrokenGlassStream>,
+            tonic::Status,
+        >;
+    }
+    /// Lets a human do at once what an approval policy wants others to approve, told to whoever watches, and reviewed by
+    /// somebody else afterwards.
+    #[derive(Debug)]
+    pub struct BreakGlassServiceServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> BreakGlassServiceServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for BreakGlassServiceServer<T>
+    where
+        T: BreakGlassService,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/pemba.v1.BreakGlassService/SetBreakGlassPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct SetBreakGlassPolicySvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::SetBreakGlassPolicyRequest>
+                    for SetBreakGlassPolicySvc<T> {
+                        type Response = super::SetBreakGlassPolicyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::SetBreakGlassPolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::set_break_glass_policy(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = SetBreakGlassPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/DeleteBreakGlassPolicy" => {
+                    #[allow(non_camel_case_types)]
+                    struct DeleteBreakGlassPolicySvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::DeleteBreakGlassPolicyRequest>
+                    for DeleteBreakGlassPolicySvc<T> {
+                        type Response = super::SetBreakGlassPolicyResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DeleteBreakGlassPolicyRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::delete_break_glass_policy(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DeleteBreakGlassPolicySvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/ListBreakGlassPolicies" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBreakGlassPoliciesSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::ListBreakGlassPoliciesRequest>
+                    for ListBreakGlassPoliciesSvc<T> {
+                        type Response = super::ListBreakGlassPoliciesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBreakGlassPoliciesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::list_break_glass_policies(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBreakGlassPoliciesSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/BreakGlass" => {
+                    #[allow(non_camel_case_types)]
+                    struct BreakGlassSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::BreakGlassRequest>
+                    for BreakGlassSvc<T> {
+                        type Response = super::BrokenGlassResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BreakGlassRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::break_glass(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BreakGlassSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/ReviewBrokenGlass" => {
+                    #[allow(non_camel_case_types)]
+                    struct ReviewBrokenGlassSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::ReviewBrokenGlassRequest>
+                    for ReviewBrokenGlassSvc<T> {
+                        type Response = super::BrokenGlassResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ReviewBrokenGlassRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::review_broken_glass(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ReviewBrokenGlassSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/GetBrokenGlass" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetBrokenGlassSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::GetBrokenGlassRequest>
+                    for GetBrokenGlassSvc<T> {
+                        type Response = super::GetBrokenGlassResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetBrokenGlassRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::get_broken_glass(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetBrokenGlassSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/ListBrokenGlass" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListBrokenGlassSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::UnaryService<super::ListBrokenGlassRequest>
+                    for ListBrokenGlassSvc<T> {
+                        type Response = super::ListBrokenGlassResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListBrokenGlassRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::list_broken_glass(&inner, request)
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListBrokenGlassSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/pemba.v1.BreakGlassService/WatchBrokenGlass" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchBrokenGlassSvc<T: BreakGlassService>(pub Arc<T>);
+                    impl<
+                        T: BreakGlassService,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchBrokenGlassRequest,
+                    > for WatchBrokenGlassSvc<T> {
+                        type Response = super::WatchBrokenGlassResponse;
+                        type ResponseStream = T::WatchBrokenGlassStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchBrokenGlassRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as BreakGlassService>::watch_broken_glass(
+                                        &inner,
+                                        request,
+                                    )
+                                    .await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchBrokenGlassSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for BreakGlassServiceServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "pemba.v1.BreakGlassService";
+    impl<T> tonic::server::NamedService for BreakGlassServiceServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Delegation {
     /// `dlg_...`.
@@ -6025,19 +7244,22 @@ pub struct ListSessionsResponse {
 pub struct GrantInSessionRequest {
     #[prost(string, tag = "1")]
     pub session_id: ::prost::alloc::string::String,
-    /// Who grants; needs what the grant policy of each relation says.
+    /// Who grants; needs what the grant policy of each relation says, or an approval.
     #[prost(message, optional, tag = "2")]
     pub grantor: ::core::option::Option<super::super::authzed::api::v1::ObjectReference>,
-    /// At least one; each to the session's actor or the root of its chain.
+    /// At least one; each to the session's actor or the root of its chain. With an approval exactly one.
     #[prost(message, repeated, tag = "3")]
     pub relationships: ::prost::alloc::vec::Vec<
         super::super::authzed::api::v1::Relationship,
     >,
-    /// Absent is the end of the session.
+    /// Absent is the end of the session, or what was approved.
     #[prost(message, optional, tag = "4")]
     pub not_after: ::core::option::Option<::prost_types::Timestamp>,
     #[prost(string, tag = "5")]
     pub reason: ::prost::alloc::string::String,
+    /// The approval of exactly this grant, `apr_...`, instead of what the grant policy says; granting uses it up.
+    #[prost(string, tag = "6")]
+    pub approval_id: ::prost::alloc::string::String,
 }
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct CloseSessionRequest {

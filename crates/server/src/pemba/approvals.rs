@@ -30,7 +30,9 @@ const POLICY: Fields = Fields { under: "policy", beside: &[], renamed: &[] };
 const VOTE: Fields = Fields { under: "", beside: &[], renamed: &[("approval", "approval_id")] };
 const CANCEL: Fields = Fields { under: "", beside: &[], renamed: &[("approval", "id")] };
 const ASK: Fields = Fields { under: "", beside: &[], renamed: &CHAIN };
-const CHAIN: [(&str, &str); 4] = [
+const ASK_GRANT: Fields =
+    Fields { under: "", beside: &[], renamed: &[("session", "session_id"), ("permission", "relationship")] };
+pub(super) const CHAIN: [(&str, &str); 4] = [
     ("root", "chain.root"),
     ("actors", "chain.actors"),
     ("delegation", "chain.delegation_id"),
@@ -80,6 +82,14 @@ impl ApprovalService for Approvals {
     ) -> Result<Response<wire::ApprovalResponse>, Status> {
         let (caller, request) = caller(request)?;
         ask(&self.state, &caller, request).await.map(Response::new)
+    }
+
+    async fn request_grant_approval(
+        &self,
+        request: Request<wire::RequestGrantApprovalRequest>,
+    ) -> Result<Response<wire::ApprovalResponse>, Status> {
+        let (caller, request) = caller(request)?;
+        ask_grant(&self.state, &caller, request).await.map(Response::new)
     }
 
     async fn vote(
@@ -137,7 +147,8 @@ async fn delete_policy(
 ) -> Result<wire::SetApprovalPolicyResponse, Status> {
     access::change_records(&caller.client, Verb::Policy)?;
     let unset = move |moment: &Moment<'_>| {
-        command::unset_approval_policy(moment, &request.resource_type, &request.permission)
+        let (resource_type, permission) = (&request.resource_type, &request.permission);
+        command::unset_approval_policy(moment, resource_type, permission, request.grants)
     };
     let (token, policy) = run(state, Fields::default(), unset).await?;
     let policy = Some(convert::approval_policy_to_wire(&policy));
@@ -149,8 +160,12 @@ fn list_policies(state: &State, caller: &Caller) -> Result<wire::ListApprovalPol
     let newest = Newest::of(state)?;
     let policies = newest.moment()?.book.approval_policies();
     let mut policies: Vec<_> = policies.map(convert::approval_policy_to_wire).collect();
-    policies
-        .sort_unstable_by(|a, b| (&a.resource_type, &a.permission).cmp(&(&b.resource_type, &b.permission)));
+    policies.sort_unstable_by(|a, b| {
+        let place = |policy: &wire::ApprovalPolicy| {
+            (policy.resource_type.clone(), policy.permission.clone(), policy.grants)
+        };
+        place(a).cmp(&place(b))
+    });
     Ok(wire::ListApprovalPoliciesResponse { policies })
 }
 
@@ -180,6 +195,22 @@ async fn ask(
     let (by, presenter) = (caller.by(request.reason), caller.presenter.clone());
     let ask = move |moment: &Moment<'_>| command::ask_approval(moment, &by, &presenter, new);
     let (token, approval) = run(state, ASK, ask).await?;
+    answer(state, token, &approval)
+}
+
+/// Whoever may grant in sessions for the grantor may ask that the grant be approved.
+async fn ask_grant(
+    state: &State,
+    caller: &Caller,
+    request: wire::RequestGrantApprovalRequest,
+) -> Result<wire::ApprovalResponse, Status> {
+    access::change_records(&caller.client, Verb::Session)?;
+    let id = ApprovalId(draw_id()?);
+    let new = convert::ask_grant_approval(id, &request).map_err(|refused| errors::agents(&refused))?;
+    access::speak_for(&caller.client, Path::Root.field("grantor"), &new.grantor)?;
+    let (by, presenter) = (caller.by(request.reason), caller.presenter.clone());
+    let ask = move |moment: &Moment<'_>| command::ask_grant_approval(moment, &by, &presenter, new);
+    let (token, approval) = run(state, ASK_GRANT, ask).await?;
     answer(state, token, &approval)
 }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod approvals;
+mod break_glass;
 pub(crate) mod caller;
 pub(crate) mod convert;
 mod delegations;
@@ -12,9 +13,11 @@ pub(crate) mod moment;
 mod page;
 mod sessions;
 mod testing;
+mod watch_glass;
 
 pub(crate) use agents::Agents;
 pub(crate) use approvals::Approvals;
+pub(crate) use break_glass::Glass;
 pub(crate) use delegations::Delegations;
 pub(crate) use draw::draw_id;
 pub(crate) use fields::Fields;

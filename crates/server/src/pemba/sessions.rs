@@ -24,7 +24,8 @@ use crate::validate::Path;
 
 /// What the request calls the fields of a session.
 const NEW: Fields = Fields { under: "", beside: &[], renamed: &[("delegation", "delegation_id")] };
-const GRANT: Fields = Fields { under: "", beside: &[], renamed: &[("session", "session_id")] };
+const GRANT: Fields =
+    Fields { under: "", beside: &[], renamed: &[("session", "session_id"), ("approval", "approval_id")] };
 
 /// The service.
 pub(crate) struct Sessions {
@@ -178,9 +179,9 @@ async fn grant(
     access::change_records(&caller.client, Verb::Session)?;
     let new = convert::grant(&request).map_err(|refused| errors::agents(&refused))?;
     access::speak_for(&caller.client, Path::Root.field("grantor"), &new.grantor)?;
-    let by = caller.by(request.reason);
-    let (token, session) =
-        run(state, GRANT, move |moment| command::grant_in_session(moment, &by, new)).await?;
+    let (by, presenter) = (caller.by(request.reason), caller.presenter.clone());
+    let grant = move |moment: &Moment<'_>| command::grant_in_session(moment, &by, &presenter, new);
+    let (token, session) = run(state, GRANT, grant).await?;
     answer(state, token, &session)
 }
 

@@ -10,6 +10,7 @@ use pemba_proto::authzed::api::v1::watch_service_server::WatchServiceServer;
 use pemba_proto::pemba::v1::agent_service_server::AgentServiceServer;
 use pemba_proto::pemba::v1::approval_service_server::ApprovalServiceServer;
 use pemba_proto::pemba::v1::authority_service_server::AuthorityServiceServer;
+use pemba_proto::pemba::v1::break_glass_service_server::BreakGlassServiceServer;
 use pemba_proto::pemba::v1::delegation_service_server::DelegationServiceServer;
 use pemba_proto::pemba::v1::session_service_server::SessionServiceServer;
 use pemba_proto::pemba::v1::testing_service_server::{self, TestingServiceServer};
@@ -20,7 +21,7 @@ use tonic_health::pb::health_server::{Health, HealthServer};
 
 use super::per_token::PerToken;
 use crate::options::StartError;
-use crate::pemba::{Agents, Approvals, Delegations, Sessions, Testing};
+use crate::pemba::{Agents, Approvals, Delegations, Glass, Sessions, Testing};
 use crate::services::{Authority, Experimental, Permissions, Schemas, Watches};
 use crate::state::State;
 
@@ -50,6 +51,10 @@ pub(super) fn api(state: &Arc<State>) -> Routes {
         )
         .add_service(
             ApprovalServiceServer::new(Approvals::new(Arc::clone(state)))
+                .max_decoding_message_size(message_max),
+        )
+        .add_service(
+            BreakGlassServiceServer::new(Glass::new(Arc::clone(state)))
                 .max_decoding_message_size(message_max),
         )
         .add_service(

@@ -9,7 +9,9 @@ impl Judge<'_> {
     /// The policy about a permission.
     pub(super) fn policy(&self, ask: &Ask<'_>) -> Option<&Policy> {
         self.facts.policies.iter().find(|policy| {
-            policy.resource_type == ask.object.object_type && policy.permission == ask.permission
+            !policy.of_grants
+                && policy.resource_type == ask.object.object_type
+                && policy.permission == ask.permission
         })
     }
 
@@ -19,19 +21,43 @@ impl Judge<'_> {
         ask: &Ask<'_>,
         policy: &Policy,
         principals: &[ObjectRef],
+        must: bool,
     ) -> Option<&Approval> {
         let approval = self.facts.approvals.iter().find(|one| Some(one.id) == ask.approval)?;
-        let is_given = approval.policy_version == policy.version
+        let is_given = match &approval.glass {
+            None => self.is_given(ask.object, policy, approval, principals),
+            Some((user, version)) => {
+                !must
+                    && self.is_usable(policy, approval)
+                    && self.may_break(ask.object, ask.permission, user, Some(*version))
+            }
+        };
+        is_given.then_some(approval)
+    }
+
+    fn is_usable(&self, policy: &Policy, approval: &Approval) -> bool {
+        approval.policy_version == policy.version
             && approval.use_before.is_some_and(|end| self.facts.now < end)
-            && approval.uses_left != Some(0);
+            && approval.uses_left != Some(0)
+    }
+
+    /// Whether an approval was given under a policy, can be used, and those who gave it still may.
+    pub(super) fn is_given(
+        &self,
+        object: &ObjectRef,
+        policy: &Policy,
+        approval: &Approval,
+        principals: &[ObjectRef],
+    ) -> bool {
+        let is_given = approval.glass.is_none() && self.is_usable(policy, approval);
         let mut counted: Vec<&Vote> = Vec::new();
         for vote in approval.votes.iter().filter(|vote| vote.approves) {
             let is_new = counted.iter().all(|other| !is_one_person(self.facts, other, vote));
-            if is_new && self.may_approve(ask.object, policy, approval, principals, &vote.approver) {
+            if is_new && self.may_approve(object, policy, approval, principals, &vote.approver) {
                 counted.push(vote);
             }
         }
-        (is_given && counted.len() >= policy.quorum).then_some(approval)
+        is_given && counted.len() >= policy.quorum
     }
 
     /// Only humans, nobody of the chain, nobody set apart; and they must have the permission themselves.
@@ -67,11 +93,12 @@ impl Judge<'_> {
             && self.facts.is_human(approver)
             && principals.iter().all(|other| !is_same(other))
             && policy.distinct.iter().all(is_apart)
+            && approval.grant.iter().all(|(_, grantor, _)| !is_same(grantor))
             && self.verdict(&alone) == Verdict::Allow
     }
 }
 
-fn person<'a>(facts: &'a Facts, account: &ObjectRef) -> Option<&'a SmolStr> {
+pub(super) fn person<'a>(facts: &'a Facts, account: &ObjectRef) -> Option<&'a SmolStr> {
     facts.human(account).and_then(|human| human.person.as_ref())
 }
 

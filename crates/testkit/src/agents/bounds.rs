@@ -51,6 +51,11 @@ fn selects(clause: &Clause, object: &ObjectRef, live: &[Relationship]) -> bool {
     }
 }
 
+/// Whether a scope has anything to do with an object.
+pub(super) fn reaches(scope: &Scope, object: &ObjectRef, live: &[Relationship]) -> bool {
+    scope.iter().any(|clause| clause.resource_type == object.object_type && selects(clause, object, live))
+}
+
 fn leads(
     from: &ObjectRef,
     relation: &str,

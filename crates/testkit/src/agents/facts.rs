@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pemba_model::{CaveatRef, ObjectRef, SmolStr, SubjectRef, Timestamp};
+use pemba_model::{CaveatRef, ObjectRef, Relationship, SmolStr, SubjectRef, Timestamp};
 
 /// Everything that is known at an instant, besides relationships.
 #[derive(Debug, Clone)]
@@ -27,10 +27,16 @@ pub struct Facts {
     pub sessions: Vec<Session>,
     /// Type, permission and label.
     pub labels: BTreeSet<(SmolStr, SmolStr, SmolStr)>,
+    /// Who may grant what inside a session by their own right.
+    pub grant_rights: Vec<GrantRight>,
     /// Who must approve what.
     pub policies: Vec<Policy>,
     /// Approvals.
     pub approvals: Vec<Approval>,
+    /// Who may break the glass in front of what.
+    pub glass_policies: Vec<GlassPolicy>,
+    /// What was broken and not reviewed.
+    pub broken: Vec<Broken>,
 }
 
 /// What is said of a type.
@@ -236,13 +242,26 @@ pub enum Distinct {
     Requester,
 }
 
+/// What whoever grants a relation inside a session must have.
+#[derive(Debug, Clone)]
+pub struct GrantRight {
+    /// The type.
+    pub resource_type: SmolStr,
+    /// The relation.
+    pub relation: SmolStr,
+    /// The permission that grantors have.
+    pub permission: SmolStr,
+}
+
 /// Who must approve a permission.
 #[derive(Debug, Clone)]
 pub struct Policy {
     /// The type.
     pub resource_type: SmolStr,
-    /// The permission.
+    /// The permission, or the relation that is granted.
     pub permission: SmolStr,
+    /// Whether it is about grants inside sessions.
+    pub of_grants: bool,
     /// Whether chains without agents are let through.
     pub agents_only: bool,
     /// What an approver must have.
@@ -273,14 +292,54 @@ pub struct Approval {
     pub id: u128,
     /// The policy's version.
     pub policy_version: u64,
+    /// The session, who grants in it, and what with its end; `None` for an approval of something else.
+    pub grant: Option<(u128, ObjectRef, Relationship)>,
     /// Until when it may be used; `None` when it was not given, or is over.
     pub use_before: Option<Timestamp>,
     /// Uses left, where they are counted.
     pub uses_left: Option<u32>,
     /// Who asked.
     pub requester: Option<ObjectRef>,
+    /// Who broke the glass instead of asking, and under which version of the policy.
+    pub glass: Option<(ObjectRef, u64)>,
     /// The votes.
     pub votes: Vec<Vote>,
+}
+
+/// Who may break the glass in front of a permission.
+#[derive(Debug, Clone)]
+pub struct GlassPolicy {
+    /// The type.
+    pub resource_type: SmolStr,
+    /// The permission.
+    pub permission: SmolStr,
+    /// What whoever breaks it must have.
+    pub user_permission: SmolStr,
+    /// What a reviewer must have.
+    pub reviewer_permission: SmolStr,
+    /// Its version.
+    pub version: u64,
+}
+
+/// What was broken and waits for its review.
+#[derive(Debug, Clone)]
+pub struct Broken {
+    /// Its id.
+    pub id: u128,
+    /// Who broke it.
+    pub user: ObjectRef,
+    /// The person as known then.
+    pub person: Option<SmolStr>,
+    /// Everybody of the chain.
+    pub principals: Vec<ObjectRef>,
+    /// The object.
+    pub resource: ObjectRef,
+    /// The permission.
+    pub permission: SmolStr,
+    /// What a reviewer had to have then.
+    pub reviewer_permission: SmolStr,
+    /// From when on its user breaks nothing.
+    pub review_before: Timestamp,
 }
 
 impl Facts {

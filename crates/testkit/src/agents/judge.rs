@@ -114,7 +114,7 @@ impl Judge<'_> {
     }
 
     /// The hops to a leaf, outermost first; `None` when one is gone.
-    fn hops(&self, leaf: Option<u128>) -> Option<Vec<&Hop>> {
+    pub(super) fn hops(&self, leaf: Option<u128>) -> Option<Vec<&Hop>> {
         let mut hops = Vec::new();
         let mut next = leaf;
         while let Some(id) = next {
@@ -191,19 +191,24 @@ impl Judge<'_> {
         says
     }
 
+    /// Whether a switch or a quarantine wants an approval.
+    pub(super) fn is_imposed(&self, ask: &Ask<'_>, principals: &[ObjectRef]) -> bool {
+        let is_safe = self.facts.has_label(&ask.object.object_type, ask.permission, "safe");
+        principals.iter().any(|who| {
+            self.facts.is_under(who, Mode::RequireApproval) || (self.facts.is_quarantined(who) && !is_safe)
+        })
+    }
+
     /// What is left when everything else says yes.
     fn countersigned(&self, ask: &Ask<'_>, hops: &[&Hop], principals: &[ObjectRef]) -> Verdict {
-        let is_safe = self.facts.has_label(&ask.object.object_type, ask.permission, "safe");
-        let must = principals.iter().any(|who| {
-            self.facts.is_under(who, Mode::RequireApproval) || (self.facts.is_quarantined(who) && !is_safe)
-        });
+        let must = self.is_imposed(ask, principals);
         let has_agent = principals.iter().any(|who| self.facts.is_agent(who));
         let policy = self.policy(ask).filter(|policy| must || has_agent || !policy.agents_only);
         let mut is_counted = hops.iter().any(|hop| hop.uses_left.is_some());
         match policy {
             None if must => return Verdict::RequiresApproval,
             None => {}
-            Some(policy) => match self.approval(ask, policy, principals) {
+            Some(policy) => match self.approval(ask, policy, principals, must) {
                 None => return Verdict::RequiresApproval,
                 Some(approval) => is_counted |= approval.uses_left.is_some(),
             },
@@ -213,7 +218,7 @@ impl Judge<'_> {
 }
 
 /// Everybody in the chain, the root first.
-fn principals(ask: &Ask<'_>, session: Option<&Session>, hops: &[&Hop]) -> Vec<ObjectRef> {
+pub(super) fn principals(ask: &Ask<'_>, session: Option<&Session>, hops: &[&Hop]) -> Vec<ObjectRef> {
     let acts = ask.actor.or(session.map(|session| &session.actor));
     let Some(first) = hops.first() else {
         return vec![ask.root.or(acts).unwrap().clone()];

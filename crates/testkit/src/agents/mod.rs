@@ -7,10 +7,13 @@ mod alive;
 mod approval;
 mod bounds;
 mod facts;
+mod glass;
+mod grant;
 mod judge;
 
 pub use facts::{
-    Agent, Approval, Clause, Distinct, Facts, Hop, Human, Kind, Mode, Objects, Policy, Scope, Selects,
-    Session, Status, Switch, Vote,
+    Agent, Approval, Broken, Clause, Distinct, Facts, GlassPolicy, GrantRight, Hop, Human, Kind, Mode,
+    Objects, Policy, Scope, Selects, Session, Status, Switch, Vote,
 };
+pub use grant::Grant;
 pub use judge::{Ask, Authority, Judge, Verdict};

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use pemba_agents::command::{AskApproval, CastVote};
+use pemba_agents::command::{AskApproval, AskGrantApproval, CastVote};
 use pemba_agents::records::{Applies, Approval, ApprovalPolicy, ApprovalState, ApprovalUses, Distinct, Vote};
 use pemba_agents::standing::is_expired;
 use pemba_agents::{ApprovalId, Refused};
@@ -11,9 +11,9 @@ use pemba_proto::pemba::v1 as wire;
 
 use super::{
     Read, approval_id, binding_to_wire, claim, context, defined, millis, millis_to_wire, missing, name,
-    names_of, object, optional_millis, optional_object, texts,
+    names_of, object, optional_millis, optional_object, optional_timestamp, relationship, session_id, texts,
 };
-use crate::convert::{self, object_to_wire, timestamp_to_wire};
+use crate::convert::{self, object_to_wire, relationship_to_wire, timestamp_to_wire};
 use crate::validate::Path;
 
 /// Most approvals that wait for one actor where a policy says nothing.
@@ -49,6 +49,7 @@ pub(crate) fn approval_policy(path: Path<'_>, policy: Option<wire::ApprovalPolic
         cool_down_ms: optional_millis(path.field("cool_down"), policy.cool_down.as_ref())?.unwrap_or(0),
         resource_type: policy.resource_type.into(),
         permission: policy.permission.into(),
+        grants: policy.grants,
         approver_permission: policy.approver_permission.into(),
         quorum: policy.quorum,
         human_only: policy.human_only,
@@ -109,6 +110,7 @@ pub(crate) fn approval_policy_to_wire(policy: &ApprovalPolicy) -> wire::Approval
         version: policy.version,
         set_at: Some(timestamp_to_wire(policy.set_at)),
         set_by: policy.set_by.to_string(),
+        grants: policy.grants,
     }
 }
 
@@ -128,6 +130,21 @@ pub(crate) fn ask_approval(id: ApprovalId, request: &wire::RequestApprovalReques
         resource: object(root.field("resource"), request.resource.as_ref())?,
         values: context(root.field("context"), request.context.as_ref())?,
         requester: optional_object(root.field("requester"), request.requester.as_ref())?,
+    })
+}
+
+/// A request for an approval of a grant, under an id that was drawn.
+pub(crate) fn ask_grant_approval(
+    id: ApprovalId,
+    request: &wire::RequestGrantApprovalRequest,
+) -> Read<AskGrantApproval> {
+    let root = Path::Root;
+    Ok(AskGrantApproval {
+        id,
+        session: session_id(root.field("session_id"), &request.session_id)?,
+        grantor: object(root.field("grantor"), request.grantor.as_ref())?,
+        relationship: relationship(root.field("relationship"), request.relationship.as_ref())?,
+        not_after: optional_timestamp(root.field("not_after"), request.not_after.as_ref())?,
     })
 }
 
@@ -185,6 +202,11 @@ pub(crate) fn approval_to_wire(approval: &Approval, now: Timestamp) -> wire::App
         uses_left: matches!(approval.uses, ApprovalUses::Counted(_)).then_some(approval.uses_left),
         votes: approval.votes.iter().map(vote_to_wire).collect(),
         state: approval_state(approval, now).into(),
+        broken_by: approval.glass.as_ref().map(|glass| object_to_wire(&glass.user)),
+        grant: approval.grant.as_ref().map(|grant| wire::GrantAsked {
+            grantor: Some(object_to_wire(&grant.grantor)),
+            relationship: Some(relationship_to_wire(&grant.relationship)),
+        }),
     }
 }
 

@@ -3,6 +3,7 @@
 
 mod agents;
 mod approvals;
+mod break_glass;
 mod delegations;
 mod policies;
 mod scope;
@@ -12,7 +13,11 @@ pub(crate) use agents::{
     agent_to_wire, change_to_wire, human, human_to_wire, not_live, registration, status_to_wire,
 };
 pub(crate) use approvals::{
-    approval_policy, approval_policy_to_wire, approval_state, approval_to_wire, ask_approval, cast_vote,
+    approval_policy, approval_policy_to_wire, approval_state, approval_to_wire, ask_approval,
+    ask_grant_approval, cast_vote,
+};
+pub(crate) use break_glass::{
+    break_glass, break_glass_policy, break_glass_policy_to_wire, broken_glass_to_wire, review_glass,
 };
 pub(crate) use delegations::{delegate, delegation_to_wire, renew};
 pub(crate) use policies::{
@@ -101,6 +106,15 @@ pub(crate) fn relationships(
 ) -> Read<Vec<Relationship>> {
     let read = |(at, one)| convert::relationship(Path::Root.item(name, at), one).map_err(of_invalid);
     relationships.iter().enumerate().map(read).collect()
+}
+
+/// A relationship that must be given.
+pub(crate) fn relationship(
+    path: Path<'_>,
+    relationship: Option<&authzed::Relationship>,
+) -> Read<Relationship> {
+    let relationship = relationship.ok_or_else(|| missing(path))?;
+    convert::relationship(path, relationship).map_err(of_invalid)
 }
 
 /// Values for caveats.

@@ -9,8 +9,8 @@ use pemba_proto::pemba::v1 as wire;
 
 use super::{
     Read, binding, binding_to_wire, ended_to_wire, millis, millis_to_wire, missing, names_of, object,
-    optional_delegation_id, optional_millis, optional_object, optional_timestamp, relationships, scope,
-    scope_to_wire, session_id, text, texts,
+    optional_approval_id, optional_delegation_id, optional_millis, optional_object, optional_timestamp,
+    relationships, scope, scope_to_wire, session_id, text, texts,
 };
 use crate::convert::{object_to_wire, optional, relationship_to_wire, timestamp_to_wire};
 use crate::validate::Path;
@@ -66,6 +66,7 @@ pub(crate) fn grant(request: &wire::GrantInSessionRequest) -> Read<GrantInSessio
         grantor: object(root.field("grantor"), request.grantor.as_ref())?,
         relationships: relationships("relationships", &request.relationships)?,
         not_after: optional_timestamp(root.field("not_after"), request.not_after.as_ref())?,
+        approval: optional_approval_id(root.field("approval_id"), &request.approval_id)?,
     })
 }
 

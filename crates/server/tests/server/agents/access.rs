@@ -17,7 +17,7 @@ use crate::clients::{assert_refused, with};
 use crate::harness::*;
 
 /// A client whose key is its name.
-fn client(name: &str, principal: &str, verbs: &[Verb], roots: &[&str], actors: &[&str]) -> ClientKey {
+pub fn client(name: &str, principal: &str, verbs: &[Verb], roots: &[&str], actors: &[&str]) -> ClientKey {
     let patterns = |texts: &[&str]| texts.iter().map(|text| text.parse::<Pattern>().unwrap()).collect();
     let rule = Rule {
         verbs: verbs.to_vec(),
@@ -41,7 +41,7 @@ fn root() -> ClientKey {
 }
 
 /// With the schema and types; who may edit, who may approve, and an approval policy.
-async fn start(mut clients: Vec<ClientKey>) -> World {
+pub async fn start(mut clients: Vec<ClientKey>) -> World {
     clients.push(root());
     let world = World::start_on(Storage::Memory, Some(clients)).await;
     let schema = pemba_proto::authzed::api::v1::WriteSchemaRequest { schema: AGENTS.to_owned() };
@@ -63,7 +63,7 @@ async fn start(mut clients: Vec<ClientKey>) -> World {
     world
 }
 
-fn told<T>(answer: Result<T, Status>) -> Status {
+pub fn told<T>(answer: Result<T, Status>) -> Status {
     answer.err().expect("it should be refused")
 }
 
@@ -109,6 +109,7 @@ async fn every_change_needs_its_verb() {
         ("session", told(sessions.get_session(by_default()).await)),
         ("session", told(sessions.list_sessions(by_default()).await)),
         ("session", told(sessions.grant_in_session(by_default()).await)),
+        ("session", told(approvals.request_grant_approval(by_default()).await)),
         ("policy", told(approvals.set_approval_policy(by_default()).await)),
         ("policy", told(approvals.delete_approval_policy(by_default()).await)),
         ("policy", told(approvals.list_approval_policies(by_default()).await)),
@@ -203,6 +204,14 @@ async fn an_agents_runtime_speaks_for_itself_only() {
         ..Default::default()
     };
     let status = told(sessions.grant_in_session(with("a", grant)).await);
+    assert_refused(&status, "a", "assert", "the root `user:olga`", "grantor");
+    let ask = wire::RequestGrantApprovalRequest {
+        session_id: opened.id.clone(),
+        grantor: Some(user("olga")),
+        relationship: Some(relationship("document:x#viewer@agent:a")),
+        ..Default::default()
+    };
+    let status = told(world.approvals().request_grant_approval(with("a", ask)).await);
     assert_refused(&status, "a", "assert", "the root `user:olga`", "grantor");
     let close = || wire::CloseSessionRequest { id: opened.id.clone(), ..Default::default() };
     let status = told(sessions.close_session(with("b", close())).await);

@@ -109,6 +109,7 @@ async fn policies_are_set_listed_and_deleted() {
     let delete = |permission: &str| wire::DeleteApprovalPolicyRequest {
         resource_type: "document".into(),
         permission: permission.into(),
+        grants: false,
     };
     let before = world.head();
     approvals.delete_approval_policy(delete("edit")).await.unwrap();

@@ -4,6 +4,8 @@ mod access;
 mod approvals;
 mod certificates;
 mod delegations;
+mod glass;
+mod granting;
 mod identity;
 mod kept;
 mod lists;

@@ -142,7 +142,9 @@ async fn step(stage: &Stage, numbers: &mut Numbers) -> String {
             format!("edits are approved for {applies:?}")
         }
         _ => {
-            let _ = stage.command(|moment| command::unset_approval_policy(moment, "document", "edit")).await;
+            let _ = stage
+                .command(|moment| command::unset_approval_policy(moment, "document", "edit", false))
+                .await;
             "edits need no approval".to_owned()
         }
     }

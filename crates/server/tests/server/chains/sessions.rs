@@ -105,8 +105,10 @@ async fn what_is_granted_in_a_session_is_seen_in_it_only() {
         grantor: object("user:ada"),
         relationships: vec![pemba_model::text::parse_relationship("document:plan#viewer@agent:a").unwrap()],
         not_after: None,
+        approval: None,
     };
-    stage.command(move |moment| command::grant_in_session(moment, &by(), new)).await.unwrap();
+    let presenter = pemba_agents::chain::Presenter::default();
+    stage.command(move |moment| command::grant_in_session(moment, &by(), &presenter, new)).await.unwrap();
     let presented = [("pemba-session", session.as_str())];
     assert_eq!((stage.answer(PLAN, &presented).await, stage.answer(PLAN, &[]).await), (HAS, NO));
     let lookup = wire::LookupResourcesRequest {

@@ -283,6 +283,7 @@ impl Stage {
         let new = ApprovalPolicy {
             resource_type: "document".into(),
             permission: "edit".into(),
+            grants: false,
             applies,
             approver_permission: "approve".into(),
             quorum: 1,
