@@ -218,7 +218,7 @@ async fn what_is_wrong_with_broken_glass_is_told_with_its_field() {
 #[tokio::test]
 async fn nobody_breaks_the_glass_for_another_or_reads_it_without_a_right() {
     let runtime = client("a", "agent:a", &[Verb::Check], &[], &[]);
-    let world = start_with(vec![runtime, client("idle", "", &[], &["*"], &["*"])]).await;
+    let world = start_with(vec![runtime, client("idle", "", &[Verb::Read], &["*"], &["*"])]).await;
     let status = told(glass(&world).break_glass(with("a", breaking("olaf"))).await);
     assert_refused(&status, "a", "assert", "the root `user:olaf`", "user");
     let mut service = glass(&world);
