@@ -18,7 +18,7 @@
 use std::collections::VecDeque;
 use std::hint::black_box;
 #[cfg(feature = "rocks")]
-use std::io::Write as _;
+use std::os::unix::fs::FileExt as _;
 use std::sync::Arc;
 use std::time::Duration;
 #[cfg(feature = "rocks")]
@@ -99,13 +99,19 @@ fn commit_groups(criterion: &mut Criterion) {
     group.finish();
 }
 
-/// A few seconds of each in turn, so that whatever else the machine does meets all of them: a bare append with fdatasync
-/// beside the store, one write after the other, 64 writes on their way. What counts are the ratios.
+/// Bytes of the file that bare writes go over.
+#[cfg(feature = "rocks")]
+const BARE_BYTES: u64 = 1 << 20;
+
+/// A few seconds of each in turn, so that whatever else the machine does meets all of them: a bare overwriting write with
+/// fdatasync beside the store, one write after the other, 64 writes on their way. What counts are the ratios.
 #[cfg(feature = "rocks")]
 fn durable_ratios() {
     let opened = open();
     opened.database.write_schema(SCHEMA.to_owned()).wait().unwrap();
-    let mut file = std::fs::File::create(opened.folder.path().join("bare")).unwrap();
+    let file = std::fs::File::create(opened.folder.path().join("bare")).unwrap();
+    file.write_all_at(&vec![0; usize::try_from(BARE_BYTES).unwrap()], 0).unwrap();
+    file.sync_all().unwrap();
     let (mut number, rounds) = (0, if is_measured() { 12 } else { 1 });
     let (mut bare, mut lone) = (Vec::new(), Vec::new());
     let (mut lone_rate, mut many_rate) = (Vec::new(), Vec::new());
@@ -114,7 +120,7 @@ fn durable_ratios() {
         let begun = Instant::now();
         while begun.elapsed() < turn {
             let started = Instant::now();
-            file.write_all(&[7; 100]).unwrap();
+            file.write_all_at(&[7; 100], bare.len() as u64 * 4096 % BARE_BYTES).unwrap();
             file.sync_data().unwrap();
             bare.push(started.elapsed());
         }
