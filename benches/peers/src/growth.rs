@@ -1,7 +1,6 @@
 //! The same questions on more and more data: what grows, and what does not.
 
 use std::path::{Path, PathBuf};
-use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result};
 use pemba_load::questions::{Asking, requests};
@@ -117,9 +116,7 @@ impl Size<'_> {
 
     fn restarted(&mut self, binary: &Path, data: &Path, checks: &[Prepared]) -> Result<()> {
         let server = servers::pemba(binary, Some(data), self.measuring.server_core)?;
-        let started = Instant::now();
-        ready(&server, checks)?;
-        let took: Duration = server.process.took + started.elapsed();
+        let took = ready(&server, checks)?;
         let per_million = took.as_secs_f64() / self.count * 1e6;
         self.row("restart", &format!("{:.2} s, {per_million:.2} s a million", took.as_secs_f64()));
         let bytes = resident(&server)? as f64 / self.count;

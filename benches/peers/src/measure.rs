@@ -79,8 +79,9 @@ pub(crate) fn overload(server: &Server, loads: &[Load<'_>], seconds: f64, compar
     Ok(report)
 }
 
-/// Waits until a server answers the first request, then compares a sample.
-pub(crate) fn ready(server: &Server, requests: &[Prepared]) -> Result<()> {
+/// Waits until a server answers the first request, then compares a sample. How long the first answer took, from the start of the
+/// server on.
+pub(crate) fn ready(server: &Server, requests: &[Prepared]) -> Result<Duration> {
     let started = Instant::now();
     let first = requests.get(..1).context("there is nothing to ask")?;
     while once(&server.target, first).map_or(true, |(errors, _)| errors > 0) {
@@ -89,11 +90,12 @@ pub(crate) fn ready(server: &Server, requests: &[Prepared]) -> Result<()> {
         }
         std::thread::sleep(Duration::from_millis(2));
     }
+    let took = server.process.took + started.elapsed();
     let (errors, wrong) = once(&server.target, requests.get(..SAMPLE).unwrap_or(requests))?;
     if errors + wrong > 0 {
         bail!("of a sample {errors} answers failed and {wrong} are not true");
     }
-    Ok(())
+    Ok(took)
 }
 
 /// Half of all bare syncs of a small write to a file in a folder take no longer than this, in microseconds.
