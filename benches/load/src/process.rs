@@ -6,8 +6,15 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, Result, bail};
 
+use crate::cpu;
+
 /// Longest a server may take to come up, with what it loads.
 const PATIENCE: Duration = Duration::from_secs(600);
+
+/// Longest wait for a server that is still busy with what it was given.
+const IDLE_PATIENCE: Duration = Duration::from_secs(120);
+/// A server that has worked for less than a twentieth of this time is idle.
+const IDLE_SPAN: Duration = Duration::from_millis(500);
 
 /// A running server; killed when dropped.
 #[derive(Debug)]
@@ -59,6 +66,23 @@ impl Process {
         let status = std::fs::read_to_string(format!("/proc/{}/status", self.id())).ok()?;
         let line = status.lines().find(|line| line.starts_with("VmRSS:"))?;
         Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? * 1024)
+    }
+
+    /// Waits until it has nothing more to do, as tables to merge after an import, and says how long that took. At once where
+    /// there is no `/proc`.
+    pub fn idle(&self) -> Duration {
+        let started = Instant::now();
+        while let Some(before) = cpu::taken(self.id()) {
+            if started.elapsed() > IDLE_PATIENCE {
+                break;
+            }
+            std::thread::sleep(IDLE_SPAN);
+            let used = cpu::taken(self.id()).map_or(Duration::ZERO, |after| after.saturating_sub(before));
+            if used < IDLE_SPAN / 20 {
+                break;
+            }
+        }
+        started.elapsed().saturating_sub(IDLE_SPAN)
     }
 
     /// Asks it to stop, as SIGTERM does, and waits until it has.

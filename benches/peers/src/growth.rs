@@ -65,6 +65,7 @@ fn one_size(
     size.row("bulk import", &format!("{:.0}/s", count / loaded.took.as_secs_f64()));
     let bytes = resident(&server)?.saturating_sub(empty) as f64 / count;
     size.row("resident a relationship, after the import", &format!("{bytes:.0} B"));
+    size.row("still busy after the import", &format!("{:.1} s", server.process.idle().as_secs_f64()));
     size.flow("check, uniform cold", &server, (&checks, SHAPE), FlowReport::per_second, "/s")?;
     size.flow(
         "bulk of 100, 4 x 4",

@@ -90,6 +90,8 @@ impl Bench<'_> {
         self.outcome.row(["bulk import over gRPC", &rate, "", "", ""]);
         let bytes = format!("{:.0} B", after.saturating_sub(before) as f64 / count);
         self.outcome.row(["resident a relationship, after the import", &bytes, "", "", ""]);
+        let busy = format!("{:.1} s", server.process.idle().as_secs_f64());
+        self.outcome.row(["still busy after the import", &busy, "", "", ""]);
         Ok(())
     }
 

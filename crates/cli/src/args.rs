@@ -166,6 +166,10 @@ pub struct ServeArgs {
     /// Most streaming answers in progress; one more is refused.
     #[arg(long, env = "PEMBA_STREAMS_MAX", value_name = "N", default_value_t = 4096)]
     pub streams_max: usize,
+    /// Longest that a call may wait in a burst until its thread begins it, in milliseconds; a tenth of it where a thread does
+    /// not keep up. A call that has waited longer is refused with a retry hint.
+    #[arg(long, env = "PEMBA_WAIT_MAX_MS", value_name = "MS", default_value_t = 100)]
+    pub wait_max_ms: u64,
     /// A validation file whose schema and relationships the database begins with; may be repeated. Refused when the
     /// database has a schema already.
     #[arg(long, env = "PEMBA_BOOTSTRAP", value_name = "FILE", value_delimiter = ',')]

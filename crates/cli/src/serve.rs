@@ -88,6 +88,7 @@ fn server_options(args: &ServeArgs) -> Result<ServerOptions> {
         worker_threads: if args.threads == 0 { defaults.worker_threads } else { args.threads },
         connections_max: args.connections_max,
         streams_max: args.streams_max,
+        wait_max: Duration::from_millis(args.wait_max_ms),
         drain_max: Duration::from_millis(args.shutdown_grace_ms),
         ..defaults
     })

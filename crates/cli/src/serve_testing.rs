@@ -57,6 +57,8 @@ fn start(args: &ServeTestingArgs) -> Result<Vec<RunningServer>> {
                 limits: limits.clone(),
                 per_token: Some(Arc::clone(&databases)),
                 read_only,
+                // Whoever tests on a busy machine is slow, and not too many.
+                wait_max: Duration::MAX,
                 drain_max: DRAIN_MAX,
                 ..ServerOptions::default()
             };

@@ -47,6 +47,9 @@ pub struct ServerOptions {
     pub connections_max: usize,
     /// Most streaming answers in progress over all connections; one more is refused.
     pub streams_max: usize,
+    /// What a call may wait until its thread begins it, in a burst; a tenth of that on a thread that does not keep up. A call that
+    /// has waited longer is refused.
+    pub wait_max: Duration,
     /// How long a shutdown waits for calls in progress.
     pub drain_max: Duration,
 }
@@ -90,6 +93,7 @@ impl Default for ServerOptions {
             worker_threads: std::thread::available_parallelism().map_or(1, usize::from),
             connections_max: 10_000,
             streams_max: 4096,
+            wait_max: Duration::from_millis(100),
             drain_max: Duration::from_secs(5),
         }
     }

@@ -13,11 +13,10 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use pemba_model::SmolStr;
 
-/// What any call may wait.
-const WAIT_MAX: Duration = Duration::from_millis(10);
-/// What a call may wait on a worker that has had a calm moment within this time, and at all times one of a client that asks for
-/// less than its share.
-const BURST_MAX: Duration = Duration::from_millis(100);
+/// So many times as long as any call a call may wait in a burst.
+const BURST_TIMES: u32 = 10;
+/// Time after which what a client has asked counts half.
+const HALVED_AFTER: Duration = Duration::from_millis(100);
 /// Whoever has waited less than this has not waited.
 const CALM_MAX: Duration = Duration::from_millis(1);
 /// A thread that slept so long had nothing to do; less is a look at the sockets.
@@ -29,7 +28,10 @@ const LOG_PAUSE: Duration = Duration::from_secs(1);
 
 /// What one worker decides by.
 pub(super) struct Admission {
+    /// What any call may wait.
     wait_max: Duration,
+    /// What a call may wait on a worker that has had a calm moment within this time, and at all times one of a client that asks
+    /// for less than its share.
     burst_max: Duration,
     load: Mutex<Load>,
 }
@@ -47,11 +49,7 @@ struct Load {
 }
 
 impl Admission {
-    pub(super) fn new(now: Instant) -> Admission {
-        Admission::bounded(WAIT_MAX, BURST_MAX, now)
-    }
-
-    pub(super) fn bounded(wait_max: Duration, burst_max: Duration, now: Instant) -> Admission {
+    pub(super) fn new(burst_max: Duration, now: Instant) -> Admission {
         let load = Load {
             asleep: None,
             free_last: now,
@@ -60,7 +58,7 @@ impl Admission {
             refused: 0,
             logged_last: None,
         };
-        Admission { wait_max, burst_max, load: Mutex::new(load) }
+        Admission { wait_max: burst_max / BURST_TIMES, burst_max, load: Mutex::new(load) }
     }
 
     /// The worker's thread goes to sleep until there is something to do.
@@ -133,9 +131,9 @@ impl Shares {
     /// Counts a call; whether its client asks for less than its share.
     fn count(&mut self, client: &str, now: Instant) -> bool {
         let since = now.saturating_duration_since(self.halved_last);
-        if since >= BURST_MAX {
+        if since >= HALVED_AFTER {
             self.halved_last = now;
-            let halvings = u32::try_from(since.as_millis() / BURST_MAX.as_millis()).unwrap_or(u32::MAX);
+            let halvings = u32::try_from(since.as_millis() / HALVED_AFTER.as_millis()).unwrap_or(u32::MAX);
             self.counts.values_mut().for_each(|count| *count = count.checked_shr(halvings).unwrap_or(0));
             self.counts.retain(|_, count| *count > 0);
             self.all = self.counts.values().sum();
@@ -155,11 +153,13 @@ mod tests {
     use super::*;
 
     const MS: Duration = Duration::from_millis(1);
+    const WAIT_MAX: Duration = Duration::from_millis(10);
+    const BURST_MAX: Duration = Duration::from_millis(100);
 
     #[test]
     fn what_waits_little_or_came_in_a_burst_is_answered() {
         let start = Instant::now();
-        let admission = Admission::new(start);
+        let admission = Admission::new(BURST_MAX, start);
         // Busy for ever, but nothing waits.
         assert!(admission.admits("a", WAIT_MAX));
         // Much waits, but not for long without a free moment.
@@ -170,7 +170,7 @@ mod tests {
     #[test]
     fn a_sleep_or_a_turn_without_waiting_is_a_calm_moment() {
         let start = Instant::now();
-        let admission = Admission::new(start);
+        let admission = Admission::new(BURST_MAX, start);
         let late = start + 500 * MS;
         admission.sleeps(late);
         admission.wakes(late + FREE_MIN / 2);
@@ -194,7 +194,7 @@ mod tests {
     #[test]
     fn who_asks_the_most_is_refused_first() {
         let start = Instant::now();
-        let admission = Admission::new(start);
+        let admission = Admission::new(BURST_MAX, start);
         let (mut many, mut few) = (0, 0);
         for number in 0..1000_u32 {
             let now = start + 200 * MS + number * MS / 10;
@@ -221,7 +221,7 @@ mod tests {
         }
         assert_eq!((shares.counts.len(), shares.all), (CLIENTS_MAX + 1, 3 * CLIENTS_MAX as u64));
         for rounds in 1..20 {
-            shares.count("a", start + rounds * BURST_MAX);
+            shares.count("a", start + rounds * HALVED_AFTER);
         }
         assert!(shares.counts.len() <= 2, "{}", shares.counts.len());
     }

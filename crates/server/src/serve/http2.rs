@@ -249,7 +249,7 @@ mod tests {
     #[tokio::test]
     async fn a_call_that_waited_too_long_is_told_when_to_come_again() {
         // Everything has waited too long.
-        let admission = Admission::bounded(Duration::ZERO, Duration::ZERO, Instant::now());
+        let admission = Admission::new(Duration::ZERO, Instant::now());
         let mut client = connected(admission).await;
         for _ in 0..40 {
             let (head, last) = ask(&mut client, CHECK).await;
@@ -267,7 +267,7 @@ mod tests {
 
     #[tokio::test]
     async fn a_call_that_waited_little_is_answered() {
-        let mut client = connected(Admission::new(Instant::now())).await;
+        let mut client = connected(Admission::new(Duration::from_millis(100), Instant::now())).await;
         for _ in 0..40 {
             let (_, last) = ask(&mut client, CHECK).await;
             let status = Status::from_header_map(&last).unwrap();
@@ -279,7 +279,7 @@ mod tests {
     async fn a_client_that_says_nothing_is_pinged_and_given_up() {
         use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
         let (ours, mut theirs) = tokio::io::duplex(1 << 16);
-        let calls = calls(Admission::new(Instant::now()));
+        let calls = calls(Admission::new(Duration::from_millis(100), Instant::now()));
         let served = tokio::spawn(async move { Http2::open(ours, calls, 16).await.unwrap().await });
         let begun = tokio::time::Instant::now();
         // The preface and empty settings, then nothing.
@@ -293,7 +293,7 @@ mod tests {
         drop(served.await);
         // One that does not even begin.
         let (ours, _theirs) = tokio::io::duplex(64);
-        let calls = self::calls(Admission::new(Instant::now()));
+        let calls = self::calls(Admission::new(Duration::from_millis(100), Instant::now()));
         assert!(Http2::open(ours, calls, 16).await.is_err());
     }
 }

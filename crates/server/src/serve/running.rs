@@ -75,7 +75,7 @@ impl Server {
             // Each token's services are found by the routes.
             let direct = options.per_token.is_none().then(|| Direct::new(Arc::clone(&state)));
             let gateway = |table| Gateway::new(table, front.layer(routes.clone()));
-            let admission = Arc::new(Admission::new(Instant::now()));
+            let admission = Arc::new(Admission::new(options.wait_max, Instant::now()));
             let start = WorkerStart {
                 index,
                 admission: Arc::clone(&admission),
