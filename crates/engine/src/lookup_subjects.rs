@@ -9,7 +9,7 @@ use crate::check_walk::{Stop, Walk};
 use crate::closure::Closure;
 use crate::edges::Reading;
 use crate::graph::Graph;
-use crate::ground::{Domain, Grounding};
+use crate::ground::{Domain, Equations, Grounding, Node};
 use crate::ids::{KindId, Ordinal, TypeId};
 use crate::lookup_union::{plainly_named, subjects_of};
 use crate::program::{PredicateId, Program};
@@ -72,19 +72,20 @@ fn answer<G: Graph>(
     // An object never mentioned has no edges; what it may have is itself.
     let object = graph.ordinal(resource_type, &resource.object_id).unwrap_or(UNKNOWN_SUBJECT);
     let mut reading = Reading::remembering(context);
-    let value = match quick(graph, specialised, predicate, object, &mut reading)? {
-        Some(value) => value,
+    let (value, apart) = match quick(graph, specialised, predicate, object, &mut reading)? {
+        // Nothing holds for everybody on a condition.
+        Some(value) => (value, RoaringBitmap::new()),
         None => solved(graph, program, specialised, predicate, object, &mut reading)?,
     };
     let faults = Summary::default();
-    let mut asker = Asker { graph, program, specialised, predicate, object, reading, faults };
+    let mut asker = Asker { graph, program, specialised, predicate, object, reading, apart, faults };
     let mut answer = asker.report(&value, type_id)?;
     answer.subject_type = Some(type_id);
     answer.valid_until = asker.reading.valid_until;
     Ok(answer)
 }
 
-/// The value by the equations.
+/// The value by the equations, and whom some grant names who may hold on other conditions than everybody.
 fn solved<G: Graph>(
     graph: &G,
     program: &Program,
@@ -92,12 +93,38 @@ fn solved<G: Graph>(
     predicate: PredicateId,
     object: Ordinal,
     reading: &mut Reading<'_>,
-) -> Result<Subjects, QueryError> {
+) -> Result<(Subjects, RoaringBitmap), QueryError> {
     let mut grounding = Grounding::new(graph, specialised, AllSubjects, reading);
     let root = grounding.atom(predicate, object);
     let (equations, reading) = grounding.finish()?;
+    let apart = named_anywhere(&equations, reading)?;
     let mut solution = solve(equations, &[root], reading)?;
-    solution.take(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))
+    let value = solution.take(root).ok_or_else(|| contradiction(graph, program, solution.contradiction()))?;
+    Ok((value, apart))
+}
+
+/// Whom some grant names, where something holds for everybody on a condition: the value of such a subject may be that of
+/// everybody, and depend on more.
+fn named_anywhere(
+    equations: &Equations<Subjects>,
+    reading: &mut Reading<'_>,
+) -> Result<RoaringBitmap, QueryError> {
+    let known = || {
+        equations.nodes.iter().filter_map(|node| match node {
+            Node::Known(value) => Some(value),
+            _ => None,
+        })
+    };
+    let mut named = RoaringBitmap::new();
+    if !known().any(|value| value.default_value() == Permissionship::Conditional) {
+        return Ok(named);
+    }
+    for value in known() {
+        reading.charge(value.weight())?;
+        named |= &value.definite.exceptions;
+        named |= &value.possible.exceptions;
+    }
+    Ok(named)
 }
 
 /// The domain of a lookup of subjects.
@@ -162,6 +189,8 @@ struct Asker<'a, 'b, G> {
     predicate: PredicateId,
     object: Ordinal,
     reading: Reading<'b>,
+    /// Whom some grant names who may hold on other conditions than everybody.
+    apart: RoaringBitmap,
     /// The first fault of all that were found.
     faults: Summary,
 }
@@ -199,9 +228,36 @@ impl<G: Graph> Asker<'_, '_, G> {
             _ => Vec::new(),
         };
         let excluded = excluded.iter().map(|point| self.excluded(value, point)).collect::<Result<_, _>>()?;
-        let concrete = concrete.iter().map(|point| self.concrete(value, point)).collect::<Result<_, _>>()?;
+        let mut apart = std::mem::take(&mut self.apart);
+        let mut concrete: Vec<FoundSubject> =
+            concrete.iter().map(|point| self.concrete(value, point)).collect::<Result<_, _>>()?;
+        if wildcard == Permissionship::Conditional {
+            apart -= points;
+            concrete.extend(self.otherwise(subject_type, apart, &missing)?);
+            concrete.sort_unstable_by_key(|found| found.ordinal);
+        }
         std::mem::take(&mut self.faults).into_missing()?;
         Ok(SubjectSet { wildcard: (wildcard, missing), excluded, concrete, ..SubjectSet::default() })
+    }
+
+    /// Those of these subjects, all as conditional as everybody, who miss other parameters than everybody does.
+    fn otherwise(
+        &mut self,
+        subject_type: TypeId,
+        mut points: RoaringBitmap,
+        missing_all: &[SmolStr],
+    ) -> Result<Vec<FoundSubject>, QueryError> {
+        self.graph.keep_named(subject_type, &mut points);
+        self.reading.charge(points.len())?;
+        let mut found = Vec::new();
+        for point in &points {
+            let (ordinal, permissionship) = (Ordinal(point), Permissionship::Conditional);
+            let missing = self.missing(ordinal)?;
+            if missing != missing_all {
+                found.push(FoundSubject { ordinal, permissionship, missing });
+            }
+        }
+        Ok(found)
     }
 
     fn excluded(&mut self, value: &Subjects, point: u32) -> Result<FoundSubject, QueryError> {

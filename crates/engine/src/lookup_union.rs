@@ -1,7 +1,8 @@
 //! Who has a permission that is made of unions: one walk over all that they lead to, which gathers the subjects of every
 //! object it comes by. An intersection or an exclusion on the way joins walks of its own.
 //!
-//! It gives the exact value or gives up, where an operator leads back into itself or too deep; the equations decide then.
+//! It gives the exact value or gives up, where an operator leads back into itself or too deep, or where everybody has the permission
+//! on a condition, so that it matters who is named on the way; the equations decide then.
 //! Whether it gives up depends on the data alone and not on how many steps are allowed.
 
 use roaring::RoaringBitmap;
@@ -34,9 +35,9 @@ pub(crate) fn subjects_of<G: Graph>(
     let start = Op::Reference(predicate);
     let mut unions = Unions { graph, specialised, reading, open: Vec::new(), done: FxHashMap::default() };
     match unions.walk(&start, object) {
-        Ok(found) => Ok(Some(found)),
         Err(Stop::Refused(error)) => Err(*error),
-        Err(Stop::Exhausted) => {
+        Ok(found) if found.default_value() != Permissionship::Conditional => Ok(Some(found)),
+        Ok(_) | Err(Stop::Exhausted) => {
             reading.rewind(before);
             Ok(None)
         }

@@ -53,6 +53,17 @@ fn relationship() -> impl Strategy<Value = String> {
     ]
 }
 
+#[test]
+fn a_fault_that_only_a_named_subject_meets_fails_the_lookup_behind_a_conditional_wildcard() {
+    let relationships = [
+        "folder:f1#parent@folder:f1[one]",
+        "folder:f2#viewer@user:u0[gone]",
+        "folder:f1#viewer@user:*",
+        "folder:f1#parent@folder:f2",
+    ];
+    World::new(SCHEMA, &relationships).cross_examine();
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { cases: 60, failure_persistence: None, ..ProptestConfig::default() })]
 

@@ -45,6 +45,35 @@ fn nobody_but() {
     world.cross_examine();
 }
 
+#[test]
+fn whoever_depends_on_more_than_everybody_is_listed() {
+    let schema = "
+definition user {}
+definition doc {
+    relation viewer: user:* with one
+    relation banned: user with two | user with gone
+    relation hidden: user:* with two
+    relation known: user
+    permission left = viewer - banned
+    permission gated = viewer - (hidden & known)
+}";
+    let world = World::new(
+        schema,
+        &[
+            "doc:a#viewer@user:*[one]",
+            "doc:a#banned@user:bob[two]",
+            "doc:a#hidden@user:*[two]",
+            "doc:a#known@user:ann",
+            "doc:b#viewer@user:*[one]",
+            "doc:b#banned@user:bob[gone]",
+        ],
+    );
+    assert_eq!(world.subjects("doc:a#left", "user", None), "*=if one bob=if one,two");
+    assert_eq!(world.subjects("doc:a#gated", "user", None), "*=if one ann=if one,two");
+    assert_eq!(world.subjects("doc:b#left", "user", None), "caveat `gone` not found");
+    world.cross_examine();
+}
+
 const FOLDERS: &str = "
 definition user {}
 definition group {
