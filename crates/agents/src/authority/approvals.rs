@@ -9,6 +9,7 @@ use sha2::{Digest, Sha256};
 
 use super::check::decide;
 use super::decision::Outcome;
+use super::person::{is_one_person, was_by};
 use super::{Ground, Question, glass};
 use crate::book::Book;
 use crate::chain::{Chain, Claim};
@@ -194,9 +195,7 @@ pub(crate) fn has_quorum<G: Graph>(
 
 /// Whether a vote is somebody's: by account, or by the person behind it, as known when it was cast or as known now.
 pub(crate) fn is_same_voter(book: &Book, vote: &Vote, approver: &ObjectRef) -> bool {
-    let person = |account: &ObjectRef| book.human(account).and_then(|human| human.person.clone());
-    let own = person(approver);
-    vote.approver == *approver || (own.is_some() && (vote.person == own || person(&vote.approver) == own))
+    was_by(book, (&vote.approver, vote.person.as_ref()), approver)
 }
 
 /// Whether somebody may vote on an approval now, on a ground at the head, and if not, why. What they may do by themselves decides, with every gate
@@ -257,9 +256,7 @@ fn same_as(
     chain: &Chain,
     approver: &ObjectRef,
 ) -> Option<&'static str> {
-    let person = |account: &ObjectRef| book.human(account).and_then(|human| human.person.clone());
-    let own = person(approver);
-    let is_same = |other: &ObjectRef| other == approver || (own.is_some() && person(other) == own);
+    let is_same = |other: &ObjectRef| is_one_person(book, other, approver);
     if chain.principals().any(is_same) {
         return Some("somebody of the chain");
     }

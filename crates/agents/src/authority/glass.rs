@@ -1,35 +1,25 @@
 //! Whether somebody's word stands in for an approval: judged when it is used, as an approval is.
 
 use pemba_engine::{Graph, QueryError};
-use pemba_model::{ObjectRef, SmolStr, Timestamp};
+use pemba_model::{ObjectRef, Timestamp};
 
 use super::approvals::may_by_itself;
 use super::evaluation::Evaluation;
+use super::person::was_by;
 use super::{Case, Ground, Question, gates};
 use crate::book::Book;
 use crate::chain::Chain;
 use crate::error::Refused;
 use crate::records::{Approval, BreakGlassPolicy, BrokenGlass, Glass};
 
-/// The name of a person, where it is known to be another than the account's.
-pub(crate) fn person_of(book: &Book, account: &ObjectRef) -> Option<SmolStr> {
-    book.human(account).and_then(|human| human.person.clone())
-}
-
 /// What a person has broken that nobody has reviewed; the person as known then or as known now.
 pub(crate) fn unreviewed<'a>(book: &'a Book, user: &'a ObjectRef) -> impl Iterator<Item = &'a BrokenGlass> {
-    let own = person_of(book, user);
-    book.unreviewed().filter(move |broken| is_persons(book, broken, user, own.as_ref()))
+    book.unreviewed().filter(move |broken| is_by(book, broken, user))
 }
 
 /// Whether somebody broke it, under whichever account.
 pub(crate) fn is_by(book: &Book, broken: &BrokenGlass, account: &ObjectRef) -> bool {
-    is_persons(book, broken, account, person_of(book, account).as_ref())
-}
-
-fn is_persons(book: &Book, broken: &BrokenGlass, account: &ObjectRef, own: Option<&SmolStr>) -> bool {
-    broken.user == *account
-        || (own.is_some() && (broken.person.as_ref() == own || person_of(book, &broken.user).as_ref() == own))
+    was_by(book, (&broken.user, broken.person.as_ref()), account)
 }
 
 /// Whether somebody may break the glass on an object, on a ground at the head: a human, with the permission that takes.

@@ -13,6 +13,7 @@ mod explain;
 mod gates;
 mod glass;
 mod lookup;
+mod person;
 mod plain;
 mod reach;
 
@@ -22,8 +23,9 @@ pub use check::{check, check_whole, decide, is_plain};
 pub use conjunct::{Limit, Part};
 pub use decision::{Decision, Outcome};
 pub use explain::{Explanation, Step, explain};
-pub(crate) use glass::{is_by, is_imposed, may_break, person_of, unreviewed};
+pub(crate) use glass::{is_by, is_imposed, may_break, unreviewed};
 pub use lookup::{Reachable, at_most, lookup_resources};
+pub(crate) use person::{is_one_person, person_of};
 pub use reach::{Reach, may_act, reach};
 
 use pemba_engine::{Graph, Snapshot};

@@ -4,7 +4,7 @@ use pemba_model::{ObjectRef, Revision, Timestamp};
 
 use super::changes::{By, Changes, check_object, check_text, millis};
 use super::policies::approval_policy;
-use crate::authority::{Decision, Ground, Question, decide, eligible, is_same_voter};
+use crate::authority::{Decision, Ground, Question, decide, eligible, is_same_voter, person_of};
 use crate::book::Book;
 use crate::chain::{Chain, Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
@@ -73,7 +73,7 @@ pub fn vote(moment: &Moment<'_>, new: CastVote) -> Result<Changes<Voted>, Refuse
     let policy = policy_of(moment.book, before)?;
     let chain = chain_of(moment.book, moment.revision, before)?;
     check_eligible(moment, policy, before, &chain, &new.approver)?;
-    let person = moment.book.human(&new.approver).and_then(|human| human.person.clone());
+    let person = person_of(moment.book, &new.approver);
     if has_voted(moment.book, before, &new.approver) {
         let message = format!("`{}`, or the same person, has voted", new.approver);
         return Err(Refused::new(Reason::AlreadyVoted, "approver", message));

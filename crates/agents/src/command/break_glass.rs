@@ -5,11 +5,10 @@ use pemba_model::{Context, ObjectRef, SmolStr};
 use super::approvals::ground_of;
 use super::ask::{Asked, check_cool, offered};
 use super::changes::{By, Changes, check_object, check_text, millis};
-use super::policies::definition;
+use super::policies::{check_period, definition, next_version};
 use crate::authority::{
-    Question, action_hash, is_by, is_imposed, may_break, may_by_itself, person_of, unreviewed,
+    Question, action_hash, is_by, is_imposed, is_one_person, may_break, may_by_itself, person_of, unreviewed,
 };
-use crate::book::Book;
 use crate::chain::{Claim, Presenter, resolve};
 use crate::error::{Reason, Refused};
 use crate::id::ApprovalId;
@@ -33,16 +32,10 @@ pub fn set_break_glass_policy(
         ("life", new.life_ms, BREAK_GLASS_LIFE_MAX_MS),
         ("review", new.review_ms, BREAK_GLASS_REVIEW_MAX_MS),
     ];
-    for (field, ms, max) in periods {
-        if ms == 0 || ms > max {
-            let message = format!("from 1 to {max} milliseconds, not {ms}");
-            return Err(Refused::new(Reason::InvalidPeriod, field, message));
-        }
-    }
+    periods.into_iter().try_for_each(|(field, ms, max)| check_period(field, ms, max))?;
     let before = moment.book.break_glass_policy(&new.resource_type, &new.permission);
     let policy = BreakGlassPolicy {
-        // Never a number that a removed policy had.
-        version: before.map_or(0, |before| before.version).max(moment.revision.0) + 1,
+        version: next_version(moment, before.map(|before| before.version)),
         set_at: moment.now(),
         set_by: by.client.clone(),
         ..new
@@ -274,11 +267,6 @@ fn not_reviewer(
     let presenter = Presenter::default();
     let may = may_by_itself(&ground_of(moment, &presenter), reviewer, permission, resource, None)?;
     Ok((!may).then(|| format!("`{reviewer}` lacks `{permission}` on `{resource}`, or may not act")))
-}
-
-fn is_one_person(book: &Book, one: &ObjectRef, other: &ObjectRef) -> bool {
-    let person = person_of(book, one);
-    one == other || (person.is_some() && person == person_of(book, other))
 }
 
 /// Checks a text that must say something.

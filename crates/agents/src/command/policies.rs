@@ -100,11 +100,7 @@ pub fn set_approval_policy(
     check_list("bind", new.bind.len())?;
     new.bind.iter().try_for_each(|key| check_name("bind", key))?;
     for (field, ms) in [("pending", new.pending_ms), ("execution", new.execution_ms)] {
-        let max = moment.limits.approval_life_max_ms;
-        if ms == 0 || ms > max {
-            let message = format!("from 1 to {max} milliseconds, not {ms}");
-            return Err(Refused::new(Reason::InvalidPeriod, field, message));
-        }
+        check_period(field, ms, moment.limits.approval_life_max_ms)?;
     }
     if millis(new.cool_down_ms) > millis(moment.limits.approval_life_max_ms) {
         let message = format!("at most {} milliseconds", moment.limits.approval_life_max_ms);
@@ -116,8 +112,7 @@ pub fn set_approval_policy(
     }
     let before = approval_policy(moment.book, &new.resource_type, &new.permission, new.grants);
     let policy = ApprovalPolicy {
-        // Never a number that a removed policy had: its approvals must not come back.
-        version: before.map_or(0, |before| before.version).max(moment.revision.0) + 1,
+        version: next_version(moment, before.map(|before| before.version)),
         set_at: moment.now(),
         set_by: by.client.clone(),
         ..new
@@ -125,6 +120,21 @@ pub fn set_approval_policy(
     let mut changes = Changes::new(policy.clone());
     changes.put(&policy)?;
     Ok(changes)
+}
+
+/// Checks a length of time in milliseconds.
+pub(super) fn check_period(field: &str, ms: u64, max: u64) -> Result<(), Refused> {
+    if (1..=max).contains(&ms) {
+        return Ok(());
+    }
+    let message = format!("from 1 to {max} milliseconds, not {ms}");
+    Err(Refused::new(Reason::InvalidPeriod, field, message))
+}
+
+/// The version of a policy that takes the place of one. Never a number that a removed policy had: what was given under that
+/// one must not come back.
+pub(super) fn next_version(moment: &Moment<'_>, before: Option<u64>) -> u64 {
+    before.unwrap_or(0).max(moment.revision.0) + 1
 }
 
 /// The policy about using a permission, or about granting a relation.
